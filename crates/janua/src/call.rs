@@ -1,0 +1,299 @@
+//! The waist: a [`Call`] goes in, a [`Reply`] comes out; a reply is a stream of [`Event`]s.
+//!
+//! Transports exist on either side of it only. The holder of a reply decides its fate: dropping one before its
+//! end cancels the request at the server.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::{Stream, StreamExt};
+use janua_wire::capabilities::ClientCapabilities;
+use janua_wire::error::INTERNAL_ERROR;
+use janua_wire::id::ClientId;
+use janua_wire::message::{Notification, Request, Response};
+use janua_wire::version::Version;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::error::{Failure, Kind};
+
+/// Which callers may share one running instance of a server.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// The legacy session with this number.
+    Session(u64),
+    /// Everybody.
+    Shared,
+}
+
+/// Who calls, and what they said about themselves when they opened.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// Whose instance of the server serves them.
+    pub scope: Scope,
+    /// The revision spoken with this client.
+    pub version: Version,
+    /// What the client can be asked.
+    pub capabilities: ClientCapabilities,
+}
+
+/// One request on its way to a server.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The request as it came.
+    pub request: Request,
+    /// Who sent it.
+    pub caller: Arc<Caller>,
+}
+
+/// One thing that happens on the way to an outcome, or the outcome.
+#[derive(Debug)]
+pub enum Event {
+    /// Progress, a log line, a change.
+    Notify(Notification),
+    /// The server asks the caller.
+    Ask(Ask),
+    /// The end; always the last event.
+    Done(Outcome),
+}
+
+/// How a request ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The server's answer: a result or an error, as it came.
+    Answer(Response),
+    /// The server wants input and must be called again (2026-07-28 `basic/patterns/mrtr`).
+    InputRequired(Response),
+    /// There is no answer; the gateway says why.
+    Failure(Failure),
+}
+
+impl Event {
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Event::Notify(notification) => notification.text().len(),
+            Event::Ask(ask) => ask.request.text().len(),
+            Event::Done(_) => 0,
+        }
+    }
+
+    pub(crate) fn is_droppable(&self) -> bool {
+        matches!(self, Event::Notify(notification) if notification.method().is_droppable())
+    }
+}
+
+/// Where the answer to a server's question goes.
+pub trait Asker: Send + Sync {
+    /// Hands over the answer to the question with the server's id `id`.
+    fn answered(&self, id: &ClientId, response: Response);
+}
+
+/// A server's question to its client. Dropped without an answer, it is declined.
+pub struct Ask {
+    /// The question as the server put it, with the server's own id.
+    pub request: Request,
+    asker: Option<Arc<dyn Asker>>,
+}
+
+impl Ask {
+    /// A question whose answer goes to `asker`.
+    pub fn new(request: Request, asker: Arc<dyn Asker>) -> Self {
+        Ask { request, asker: Some(asker) }
+    }
+
+    /// Gives the client's answer; its id does not matter.
+    pub fn answer(mut self, response: Response) {
+        self.settle(response);
+    }
+
+    /// Refuses on behalf of the client.
+    pub fn refuse(mut self, code: i32, message: &str) {
+        self.settle(Response::error(code, message, None));
+    }
+
+    fn settle(&mut self, response: Response) {
+        if let Some(asker) = self.asker.take() {
+            asker.answered(&self.request.id(), response);
+        }
+    }
+}
+
+impl Drop for Ask {
+    fn drop(&mut self) {
+        self.settle(Response::error(INTERNAL_ERROR, "the client did not answer", None));
+    }
+}
+
+impl fmt::Debug for Ask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ask").field("method", &self.request.name()).finish_non_exhaustive()
+    }
+}
+
+/// The answer to a call as it unfolds: any number of notifications and questions, then exactly one outcome.
+pub struct Reply {
+    source: Source,
+    deadline: Option<Deadline>,
+}
+
+enum Source {
+    Ready(Option<Outcome>),
+    Stream(Pin<Box<dyn Stream<Item = Event> + Send>>),
+}
+
+/// How long a reply may take. The timer exists only once something has to be waited for.
+struct Deadline {
+    idle: Duration,
+    total: Duration,
+    last: Instant,
+    hard: Instant,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Reply {
+    /// A reply that is over already.
+    pub fn ready(outcome: Outcome) -> Self {
+        Reply { source: Source::Ready(Some(outcome)), deadline: None }
+    }
+
+    /// A reply that failed before it began.
+    pub fn failed(failure: Failure) -> Self {
+        Reply::ready(Outcome::Failure(failure))
+    }
+
+    /// A reply that unfolds. The stream must end with exactly one [`Event::Done`].
+    pub fn stream(events: impl Stream<Item = Event> + Send + 'static) -> Self {
+        Reply { source: Source::Stream(Box::pin(events)), deadline: None }
+    }
+
+    /// The same reply, given up (and so cancelled) after `idle` without an event, or `total` in all. While the
+    /// server waits for an answer of the client only `total` counts.
+    #[must_use]
+    pub fn within(mut self, idle: Duration, total: Duration) -> Self {
+        let now = Instant::now();
+        self.deadline = Some(Deadline { idle, total, last: now, hard: now + total, timer: None });
+        self
+    }
+}
+
+impl Deadline {
+    fn saw(&mut self, event: &Event) {
+        self.last = match event {
+            Event::Ask(_) => self.hard,
+            _ => Instant::now(),
+        };
+    }
+
+    fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let due = (self.last + self.idle).min(self.hard);
+            let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
+            if timer.deadline() > due {
+                timer.as_mut().reset(due);
+            }
+            if timer.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            if timer.deadline() >= due {
+                return Poll::Ready(());
+            }
+            timer.as_mut().reset(due);
+        }
+    }
+
+    fn failure(&self) -> Failure {
+        let message = if Instant::now() >= self.hard {
+            format!("no answer from the server within {:?}", self.total)
+        } else {
+            format!("no answer and no progress from the server for {:?}", self.idle)
+        };
+        Failure::new(Kind::DeadlineExceeded, message).after_sending()
+    }
+}
+
+impl Stream for Reply {
+    type Item = Event;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        let this = &mut *self;
+        let events = match &mut this.source {
+            Source::Ready(outcome) => return Poll::Ready(outcome.take().map(Event::Done)),
+            Source::Stream(events) => events,
+        };
+        match events.poll_next_unpin(cx) {
+            Poll::Ready(Some(event)) => {
+                if let Some(deadline) = &mut this.deadline {
+                    deadline.saw(&event);
+                }
+                if matches!(event, Event::Done(_)) {
+                    this.source = Source::Ready(None);
+                }
+                Poll::Ready(Some(event))
+            }
+            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Pending => {
+                let Some(deadline) = &mut this.deadline else { return Poll::Pending };
+                if deadline.poll_expired(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                let failure = deadline.failure();
+                // Dropping the events here is what cancels the request at the server.
+                this.source = Source::Ready(None);
+                Poll::Ready(Some(Event::Done(Outcome::Failure(failure))))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ready = matches!(self.source, Source::Ready(_));
+        f.debug_struct("Reply").field("ready", &ready).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::stream;
+
+    fn progress() -> Event {
+        Event::Notify(Notification::new("notifications/progress", Some("{}")).expect("valid"))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn progress_extends_the_wait_up_to_the_hard_limit() {
+        let steps = stream::unfold((), |()| async {
+            tokio::time::sleep(Duration::from_secs(4)).await;
+            Some((progress(), ()))
+        });
+        let started = Instant::now();
+        let mut reply = Reply::stream(steps).within(Duration::from_secs(5), Duration::from_secs(60));
+        let mut seen = 0;
+        let outcome = loop {
+            match reply.next().await.expect("an outcome") {
+                Event::Done(outcome) => break outcome,
+                _ => seen += 1,
+            }
+        };
+        assert!(matches!(outcome, Outcome::Failure(failure) if failure.kind == Kind::DeadlineExceeded));
+        assert_eq!(seen, 14);
+        assert_eq!(started.elapsed().as_secs(), 60);
+        assert!(reply.next().await.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_ends_a_reply_and_drops_its_source() {
+        let dropped = Arc::new(());
+        let held = dropped.clone();
+        let silent = stream::poll_fn(move |_| {
+            let _held = &held;
+            Poll::Pending
+        });
+        let mut reply = Reply::stream(silent).within(Duration::from_secs(5), Duration::from_secs(60));
+        assert!(matches!(reply.next().await, Some(Event::Done(Outcome::Failure(_)))));
+        assert_eq!(Arc::strong_count(&dropped), 1);
+    }
+}

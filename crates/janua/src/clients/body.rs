@@ -1,0 +1,75 @@
+//! Request bodies: read whole, under a limit of size and time.
+
+use axum::body::Body;
+use axum::http::StatusCode;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Response};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use janua_wire::error::INVALID_REQUEST;
+use janua_wire::headers::is_json;
+
+use super::answer;
+use crate::config::Limits;
+
+/// Reads the JSON body of a request, or gives the answer that refuses it.
+pub(crate) async fn read(parts: &Parts, body: Body, limits: &Limits) -> Result<Bytes, Response<Body>> {
+    let refuse = |status, message: &str| Err(answer::error(status, None, INVALID_REQUEST, message));
+    if !is_json(text(&parts.headers, &CONTENT_TYPE)) {
+        return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the content type must be application/json in UTF-8");
+    }
+    if parts.headers.contains_key(CONTENT_ENCODING) {
+        return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "compressed request bodies are not accepted");
+    }
+    let announced = text(&parts.headers, &CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
+    let too_large = || {
+        let message = format!("the request body is larger than {} bytes", limits.request_body);
+        refuse(StatusCode::PAYLOAD_TOO_LARGE, &message)
+    };
+    if announced.is_some_and(|length| length > limits.request_body) {
+        return too_large();
+    }
+    match collect(body, announced.unwrap_or(0), limits).await {
+        Ok(Some(bytes)) => Ok(bytes),
+        Ok(None) => too_large(),
+        Err(Broken::Late) => refuse(StatusCode::REQUEST_TIMEOUT, "the request body did not arrive in time"),
+        Err(Broken::Cut) => refuse(StatusCode::BAD_REQUEST, "the request body was cut off"),
+    }
+}
+
+enum Broken {
+    Late,
+    Cut,
+}
+
+/// `None` if the body is larger than the limit. A body that comes in one piece is not copied.
+async fn collect(mut body: Body, announced: usize, limits: &Limits) -> Result<Option<Bytes>, Broken> {
+    let mut first = Bytes::new();
+    let mut all = BytesMut::new();
+    loop {
+        let next = tokio::time::timeout(limits.body_idle, body.frame()).await;
+        let frame = match next.map_err(|_| Broken::Late)? {
+            Some(frame) => frame.map_err(|_| Broken::Cut)?,
+            None => return Ok(Some(if all.is_empty() { first } else { all.freeze() })),
+        };
+        let Ok(data) = frame.into_data() else { continue };
+        if first.len().max(all.len()) + data.len() > limits.request_body {
+            return Ok(None);
+        }
+        if first.is_empty() && all.is_empty() {
+            first = data;
+            continue;
+        }
+        if all.is_empty() {
+            all.reserve(announced.max(first.len() + data.len()));
+            all.extend_from_slice(&first);
+        }
+        all.extend_from_slice(&data);
+    }
+}
+
+/// A header as text, if it is there and is text.
+pub(crate) fn text<'a>(headers: &'a HeaderMap, name: impl axum::http::header::AsHeaderName) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}

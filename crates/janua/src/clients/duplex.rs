@@ -1,0 +1,118 @@
+//! A client on one channel that carries everything both ways: HTTP+SSE, a pair of pipes.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use janua_wire::error::{self, INVALID_REQUEST};
+use janua_wire::id::ClientId;
+use janua_wire::line::Line;
+use janua_wire::message::{self, Incoming, Message, Refused, Request};
+use janua_wire::method::Method;
+
+use super::streamable_http::last_line;
+use crate::call::{Call, Outcome};
+use crate::error::{Failure, Kind};
+use crate::gateway::Gateway;
+use crate::servers::Refusal;
+use crate::sessions::Session;
+use crate::{local, pipeline};
+
+/// Takes in one message. Every answer goes to the session's outbound stream; what cannot be read is given back.
+pub(crate) async fn receive(gateway: &Arc<Gateway>, session: &Arc<Session>, text: Bytes) -> Result<(), Refused> {
+    session.touch();
+    match message::parse(text)? {
+        Incoming::Single(message) => take(gateway, session, message).await,
+        // On such a channel the answers to a batch may go back one by one.
+        Incoming::Batch(messages) if session.caller().is_some_and(|caller| caller.version.has_batches()) => {
+            for message in messages {
+                match message {
+                    Ok(message) => take(gateway, session, message).await,
+                    Err(refused) => refuse(session, &refused),
+                }
+            }
+        }
+        Incoming::Batch(_) => return Err(Refused { why: message::Invalid::Batch, id: None }),
+    }
+    Ok(())
+}
+
+/// Answers a message that cannot be read, on the channel itself.
+pub(crate) fn refuse(session: &Session, refused: &Refused) {
+    let why = refused.why;
+    put(session, &error::response(refused.id.as_ref(), why.code(), &why.to_string(), None).into());
+}
+
+async fn take(gateway: &Arc<Gateway>, session: &Arc<Session>, message: Message) {
+    match message {
+        Message::Request(request) if request.method() == Method::Initialize => open(gateway, session, request),
+        Message::Request(request) => run(gateway, session, request),
+        Message::Notification(notification) => {
+            if let Some(caller) = session.caller() {
+                pipeline::notify(gateway, caller, notification).await;
+            }
+        }
+        Message::Response(response) => {
+            session.asks.answer(response);
+        }
+    }
+}
+
+fn put(session: &Session, line: &Line) {
+    session.put(0, &session.outbound, line, false);
+}
+
+fn open(gateway: &Arc<Gateway>, session: &Arc<Session>, request: Request) {
+    let id = request.id();
+    let Some(running) = session.enter().filter(|_| session.caller().is_none()) else {
+        return put(session, &error::response(Some(&id), INVALID_REQUEST, "Session already initialized", None).into());
+    };
+    let (tasks, gateway, session) = (gateway.tasks.clone(), gateway.clone(), session.clone());
+    tasks.spawn("open session", async move {
+        let _running = running;
+        let opened = tokio::select! {
+            opened = local::initialize(&gateway, &session, &request) => opened,
+            () = session.ended() => return,
+        };
+        let line = match opened {
+            Ok(response) | Err(Refusal::ByServer(response)) => response.answering(id.raw()),
+            Err(Refusal::Failed(failure)) => failure.response().answering(id.raw()),
+        };
+        put(&session, &line);
+        // The session may have ended while its server was being opened.
+        if session.is_over() {
+            let why = Failure::new(Kind::SessionLost, "the session has ended");
+            if let Some(closing) = gateway.pool.close(&session.scope(), why) {
+                closing.await;
+            }
+        }
+    });
+}
+
+fn run(gateway: &Arc<Gateway>, session: &Arc<Session>, request: Request) {
+    let id = request.id().detached();
+    let Some(caller) = session.caller().cloned() else {
+        return put(session, &error::response(Some(&id), INVALID_REQUEST, "the session is not initialized yet", None).into());
+    };
+    let Some(running) = session.enter() else {
+        let failure = Failure::new(Kind::Overloaded, "too many requests of this session are under way");
+        return put(session, &failure.response().answering(id.raw()));
+    };
+    let (tasks, gateway, session) = (gateway.tasks.clone(), gateway.clone(), session.clone());
+    tasks.spawn("request", async move {
+        let _running = running;
+        tokio::select! {
+            () = exchange(&gateway, &session, &id, Call { request, caller }) => {}
+            () = session.ended() => {}
+        }
+    });
+}
+
+async fn exchange(gateway: &Arc<Gateway>, session: &Arc<Session>, id: &ClientId, call: Call) {
+    let mut reply = pipeline::handle(gateway, call).await;
+    let Some(outcome) = session.pour(0, &session.outbound, &mut reply).await else { return };
+    // On such a channel a cancelled request is not answered (2025-11-25 basic/utilities/cancellation).
+    if matches!(&outcome, Outcome::Failure(failure) if failure.kind == Kind::Cancelled) {
+        return;
+    }
+    put(session, &last_line(id, outcome));
+}

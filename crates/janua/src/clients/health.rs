@@ -1,0 +1,20 @@
+//! The health report of a proxy.
+
+use axum::body::Body;
+use axum::http::{Response, StatusCode};
+use janua_wire::json::quote;
+
+use super::{Edge, answer};
+
+/// `{"status":"healthy","active_sessions":N,"server_command":"…"}`.
+pub(crate) fn report(edge: &Edge) -> Response<Body> {
+    if let Some(text) = edge.health_text {
+        return answer::text(StatusCode::OK, text);
+    }
+    let body = format!(
+        "{{\"status\":\"healthy\",\"active_sessions\":{},\"server_command\":{}}}",
+        edge.gateway.sessions.count(),
+        quote(&edge.label)
+    );
+    answer::json(StatusCode::OK, bytes::Bytes::from(body).into())
+}

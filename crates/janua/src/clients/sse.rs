@@ -1,0 +1,54 @@
+//! HTTP+SSE of 2024-11-05: a stream that is the session, and an address to post messages to.
+
+use axum::body::Body;
+use axum::http::request::Parts;
+use axum::http::{Response, StatusCode};
+use bytes::{Bytes, BytesMut};
+use janua_wire::error::SESSION;
+use janua_wire::sse;
+
+use super::{Edge, answer, body, duplex, events};
+use crate::gateway::short;
+use crate::sessions::Kind;
+
+/// Opens a session. `prefix` is the path the router is mounted under.
+pub(crate) fn open(edge: &Edge, prefix: &str) -> Response<Body> {
+    let session = match edge.gateway.open_session(Kind::Sse) {
+        Ok(session) => session,
+        Err(failure) => return answer::error(failure.status(), None, SESSION, &failure.message),
+    };
+    tracing::info!(session = short(&session.id), "session opened");
+    let (ticket, _) = session.outbound.attach(None);
+    let endpoint = format!("{}{prefix}{}?session_id={}", edge.paths.base_url, edge.paths.messages, session.id);
+    let mut opening = BytesMut::new();
+    sse::write(&mut opening, None, Some("endpoint"), &[Bytes::from(endpoint)]);
+    let (gateway, ending) = (edge.gateway.clone(), session.clone());
+    let on_close = Box::new(move || gateway.end_session(&ending));
+    let pause = edge.gateway.limits.keep_alive;
+    events::answer(session.outbound.clone(), ticket, opening.freeze(), pause, Some(on_close))
+}
+
+/// Takes a message for an open session.
+pub(crate) async fn message(edge: &Edge, parts: &Parts, body: Body) -> Response<Body> {
+    let query = parts.uri.query().unwrap_or_default();
+    let named = url::form_urlencoded::parse(query.as_bytes())
+        .find(|(name, _)| name == "session_id" || name == "sessionId")
+        .map(|(_, value)| value.into_owned());
+    let Some(named) = named else {
+        return answer::error(StatusCode::BAD_REQUEST, None, SESSION, "session_id is missing in the query");
+    };
+    let Some(session) = edge.gateway.sessions.get(&named, Kind::Sse) else {
+        return answer::error(StatusCode::NOT_FOUND, None, SESSION, "there is no such session");
+    };
+    let text = match body::read(parts, body, &edge.gateway.limits).await {
+        Ok(text) => text,
+        Err(refused) => return refused,
+    };
+    match duplex::receive(&edge.gateway, &session, text).await {
+        Ok(()) => answer::text(StatusCode::ACCEPTED, "Accepted"),
+        Err(refused) => {
+            let why = refused.why;
+            answer::error(StatusCode::BAD_REQUEST, refused.id.as_ref(), why.code(), &why.to_string())
+        }
+    }
+}

@@ -1,0 +1,430 @@
+//! Streamable HTTP of 2025-03-26 to 2025-11-25: one address, POST, GET and DELETE.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::header::ACCEPT;
+use axum::http::request::Parts;
+use axum::http::{Response, StatusCode};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::future::join_all;
+use janua_wire::error::{INVALID_REQUEST, SESSION};
+use janua_wire::headers::{Accepts, LAST_EVENT_ID, PROTOCOL_VERSION, SESSION_ID};
+use janua_wire::id::ClientId;
+use janua_wire::line::Line;
+use janua_wire::message::{self, Incoming, Message, Notification, Refused, Request};
+use janua_wire::method::Method;
+use janua_wire::sse;
+use janua_wire::version::{Era, Version};
+
+use super::{Edge, answer, body, events};
+use crate::call::{Call, Caller, Event, Outcome, Reply};
+use crate::error::{Failure, Kind};
+use crate::gateway::{Gateway, short};
+use crate::sessions::session::Running;
+use crate::sessions::{self, Session};
+use crate::{local, pipeline};
+
+/// After so long without a word an answer becomes a stream, so that nothing on the way takes it for dead.
+const SILENCE: Duration = Duration::from_secs(15);
+/// What a client that polls should wait before it comes back, in milliseconds.
+const RETRY: u64 = 1000;
+
+/// Who sent a request: a session's client, or anybody.
+enum From {
+    Session(Arc<Session>),
+    Anybody(Arc<Caller>),
+}
+
+/// A message, or several, of a client.
+pub(crate) async fn post(edge: &Edge, parts: &Parts, body: Body) -> Response<Body> {
+    let accepts = Accepts::of(body::text(&parts.headers, ACCEPT));
+    if !accepts.any() {
+        let message = "the client must accept application/json or text/event-stream";
+        return answer::error(StatusCode::NOT_ACCEPTABLE, None, INVALID_REQUEST, message);
+    }
+    let text = match body::read(parts, body, &edge.gateway.limits).await {
+        Ok(text) => text,
+        Err(refused) => return refused,
+    };
+    let incoming = match message::parse(text) {
+        Ok(incoming) => incoming,
+        Err(refused) => return invalid(&refused),
+    };
+    if let Incoming::Single(Message::Request(request)) = &incoming
+        && request.method() == Method::Initialize
+    {
+        return initialize(edge, parts, request, accepts).await;
+    }
+    let id = match &incoming {
+        Incoming::Single(Message::Request(request)) => Some(request.id()),
+        _ => None,
+    };
+    let from = match sender(edge, parts, id.as_ref()) {
+        Ok(from) => from,
+        Err(refused) => return refused,
+    };
+    match incoming {
+        Incoming::Single(Message::Request(request)) => respond(edge, from, request, accepts).await,
+        Incoming::Single(Message::Notification(notification)) => notified(edge, &from, notification).await,
+        Incoming::Single(Message::Response(response)) => {
+            if let From::Session(session) = &from {
+                session.asks.answer(response);
+            }
+            answer::empty(StatusCode::ACCEPTED)
+        }
+        Incoming::Batch(messages) => batch(edge, &from, messages, accepts).await,
+    }
+}
+
+fn invalid(refused: &Refused) -> Response<Body> {
+    answer::error(StatusCode::BAD_REQUEST, refused.id.as_ref(), refused.why.code(), &refused.why.to_string())
+}
+
+/// Finds out whose message it is, by the session's id.
+fn sender(edge: &Edge, parts: &Parts, id: Option<&ClientId>) -> Result<From, Response<Body>> {
+    let version = version(parts, id)?;
+    if edge.stateless {
+        return Ok(From::Anybody(local::anybody(version.unwrap_or(Version::ASSUMED))));
+    }
+    let Some(named) = body::text(&parts.headers, SESSION_ID) else {
+        let message = "Session ID required. Please include Mcp-Session-Id header from initialize response.";
+        return Err(answer::error(StatusCode::BAD_REQUEST, id, SESSION, message));
+    };
+    let Some(session) = edge.gateway.sessions.get(named, sessions::Kind::StreamableHttp) else {
+        let shown: String = named.chars().take(64).collect();
+        let message = format!("Invalid session ID: {shown}. Session may have expired or does not exist.");
+        return Err(answer::error(StatusCode::NOT_FOUND, id, SESSION, &message));
+    };
+    if session.caller().is_none() {
+        let message = "the session is not initialized yet";
+        return Err(answer::error(StatusCode::BAD_REQUEST, id, INVALID_REQUEST, message));
+    }
+    session.touch();
+    Ok(From::Session(session))
+}
+
+/// The revision named in the header; one without sessions, or an unknown one, is refused.
+fn version(parts: &Parts, id: Option<&ClientId>) -> Result<Option<Version>, Response<Body>> {
+    let Some(header) = parts.headers.get(PROTOCOL_VERSION) else { return Ok(None) };
+    let known = header.to_str().ok().and_then(Version::parse).filter(|version| version.era() == Era::Legacy);
+    if known.is_none() {
+        let message = format!("unsupported protocol version; the newest supported is {}", Version::NEWEST_LEGACY);
+        return Err(answer::error(StatusCode::BAD_REQUEST, id, INVALID_REQUEST, &message));
+    }
+    Ok(known)
+}
+
+/// Ends a session whose opening did not come to an end, however that happened.
+struct Opening<'a> {
+    gateway: &'a Arc<Gateway>,
+    session: Option<Arc<Session>>,
+}
+
+impl Drop for Opening<'_> {
+    fn drop(&mut self) {
+        if let Some(session) = self.session.take() {
+            self.gateway.end_session(&session);
+        }
+    }
+}
+
+async fn initialize(edge: &Edge, parts: &Parts, request: &Request, accepts: Accepts) -> Response<Body> {
+    let id = request.id();
+    let gateway = &edge.gateway;
+    if edge.stateless {
+        return match local::initialize_shared(gateway, request).await {
+            Ok(response) => answer::json(StatusCode::OK, response.answering(id.raw())),
+            Err(refusal) => answer::refusal(&id, &refusal),
+        };
+    }
+    let named = body::text(&parts.headers, SESSION_ID);
+    if named.is_some_and(|named| gateway.sessions.get(named, sessions::Kind::StreamableHttp).is_some()) {
+        return answer::error(StatusCode::BAD_REQUEST, Some(&id), INVALID_REQUEST, "Session already initialized");
+    }
+    let session = match gateway.open_session(sessions::Kind::StreamableHttp) {
+        Ok(session) => session,
+        Err(failure) => return answer::failure(&id, &failure),
+    };
+    let mut opening = Opening { gateway, session: Some(session.clone()) };
+    let _running = session.enter();
+    match local::initialize(gateway, &session, request).await {
+        Ok(response) => {
+            opening.session = None;
+            tracing::info!(session = short(&session.id), "session opened");
+            let line = response.answering(id.raw());
+            let answer = if accepts.json { answer::json(StatusCode::OK, line) } else { single(edge, &session, &line) };
+            answer::in_session(answer, &session.id)
+        }
+        Err(refusal) => answer::refusal(&id, &refusal),
+    }
+}
+
+/// One message as a stream that is over after it, for clients that take nothing else.
+fn single(edge: &Edge, session: &Arc<Session>, line: &Line) -> Response<Body> {
+    let (number, stream) = session.open_stream();
+    session.put(number, &stream, line, false);
+    stream.close();
+    let (ticket, _) = stream.attach(None);
+    events::answer(stream, ticket, Bytes::from_static(sse::COMMENT), edge.gateway.limits.keep_alive, None)
+}
+
+/// A request under way, held by the connection that asked. If that goes, the session keeps the request going.
+struct Exchange {
+    gateway: Arc<Gateway>,
+    session: Arc<Session>,
+    held: Option<(Reply, Running)>,
+}
+
+impl Drop for Exchange {
+    /// "Disconnection SHOULD NOT be interpreted as the client cancelling its request" (2025-11-25
+    /// basic/transports): what the server still says goes to the session's own stream.
+    fn drop(&mut self) {
+        let Some((mut reply, running)) = self.held.take() else { return };
+        let session = self.session.clone();
+        self.gateway.tasks.spawn("abandoned request", async move {
+            let _running = running;
+            let stream = session.outbound.clone();
+            tokio::select! {
+                _ = session.pour(0, &stream, &mut reply) => {}
+                () = session.ended() => {}
+            }
+        });
+    }
+}
+
+async fn respond(edge: &Edge, from: From, request: Request, accepts: Accepts) -> Response<Body> {
+    let id = request.id();
+    let session = match from {
+        From::Session(session) => session,
+        From::Anybody(caller) => return respond_alone(edge, caller, request, &id).await,
+    };
+    let Some(caller) = session.caller().cloned() else {
+        return answer::error(StatusCode::BAD_REQUEST, Some(&id), INVALID_REQUEST, "the session is not initialized yet");
+    };
+    let Some(running) = session.enter() else {
+        return answer::failure(&id, &too_many(edge));
+    };
+    let reply = pipeline::handle(&edge.gateway, Call { request, caller }).await;
+    let gateway = edge.gateway.clone();
+    let mut exchange = Exchange { gateway, session, held: Some((reply, running)) };
+    let first = first_event(&mut exchange, accepts).await;
+    match first {
+        Some(Event::Done(outcome)) if accepts.json => {
+            exchange.held = None;
+            answer::outcome(&id, outcome)
+        }
+        first => stream(edge, exchange, id, first),
+    }
+}
+
+fn too_many(edge: &Edge) -> Failure {
+    let limit = edge.gateway.limits.session_requests;
+    let message = format!("there are {limit} requests of this session under way, the most there may be");
+    Failure::new(Kind::Overloaded, message).retry_after(Duration::from_secs(1))
+}
+
+/// What comes first; `None` if nothing does for so long that a stream should be opened. For a client that takes
+/// no stream, what is not the outcome goes to the session's own stream.
+async fn first_event(exchange: &mut Exchange, accepts: Accepts) -> Option<Event> {
+    let Some((reply, _)) = &mut exchange.held else { return None };
+    if accepts.stream {
+        return tokio::time::timeout(SILENCE, reply.next()).await.ok().flatten();
+    }
+    let session = &exchange.session;
+    let outbound = session.outbound.clone();
+    session.pour(0, &outbound, reply).await.map(Event::Done)
+}
+
+/// Goes on as a stream: a task of the session pours the reply into it, and this connection reads it.
+fn stream(edge: &Edge, mut exchange: Exchange, id: ClientId, first: Option<Event>) -> Response<Body> {
+    let session = exchange.session.clone();
+    let (number, stream) = session.open_stream();
+    let (ticket, _) = stream.attach(None);
+    let polls = session.caller().is_some_and(|caller| caller.version.has_polling());
+    let opening = if polls {
+        // An event of its own, so that there is an id to come back with.
+        let mut primed = Bytes::new();
+        stream.push(false, |event| {
+            primed = sse::priming(&format!("{number}-{event}"), RETRY);
+            primed.clone()
+        });
+        Bytes::from_static(b"")
+    } else {
+        Bytes::from_static(sse::COMMENT)
+    };
+    if let Some((reply, running)) = exchange.held.take() {
+        let (session, stream) = (session.clone(), stream.clone());
+        edge.gateway.tasks.spawn("request stream", async move {
+            let _running = running;
+            let early = futures_util::stream::iter(first);
+            let mut reply = Reply::stream(early.chain(reply));
+            let outcome = tokio::select! {
+                outcome = session.pour(number, &stream, &mut reply) => outcome,
+                () = session.ended() => Some(Outcome::Failure(Failure::new(Kind::SessionLost, "the session has ended"))),
+            };
+            if let Some(outcome) = outcome {
+                session.put(number, &stream, &last_line(&id, outcome), false);
+            }
+            stream.close();
+        });
+    }
+    let answer = events::answer(stream, ticket, opening, edge.gateway.limits.keep_alive, None);
+    answer::in_session(answer, &session.id)
+}
+
+/// The outcome as a message, where no status can say it any more.
+pub(super) fn last_line(id: &ClientId, outcome: Outcome) -> Line {
+    match outcome {
+        Outcome::Answer(response) => response.answering(id.raw()),
+        Outcome::InputRequired(_) => answer::input_required().response().answering(id.raw()),
+        Outcome::Failure(failure) => failure.response().answering(id.raw()),
+    }
+}
+
+/// A request without a session: there is no channel for anything but its answer.
+async fn respond_alone(edge: &Edge, caller: Arc<Caller>, request: Request, id: &ClientId) -> Response<Body> {
+    let mut reply = pipeline::handle(&edge.gateway, Call { request, caller }).await;
+    loop {
+        match reply.next().await {
+            Some(Event::Done(outcome)) => return answer::outcome(id, outcome),
+            Some(Event::Notify(_) | Event::Ask(_)) => {}
+            None => return answer::failure(id, &Failure::new(Kind::ServerExited, "the reply ended early")),
+        }
+    }
+}
+
+async fn notified(edge: &Edge, from: &From, notification: Notification) -> Response<Body> {
+    match from {
+        From::Session(session) => {
+            if let Some(caller) = session.caller() {
+                pipeline::notify(&edge.gateway, caller, notification).await;
+            }
+        }
+        // Without a session nothing tells whose request a cancellation means, and the gateway has opened the
+        // server itself.
+        From::Anybody(caller) => {
+            if !matches!(notification.method(), Method::Cancelled | Method::Initialized) {
+                pipeline::notify(&edge.gateway, caller, notification).await;
+            }
+        }
+    }
+    answer::empty(StatusCode::ACCEPTED)
+}
+
+/// Several messages at once (2025-03-26): each is handled by itself, the answers go back together.
+async fn batch(
+    edge: &Edge,
+    from: &From,
+    messages: Vec<Result<Message, Refused>>,
+    accepts: Accepts,
+) -> Response<Body> {
+    let refuse = |message| answer::error(StatusCode::BAD_REQUEST, None, INVALID_REQUEST, message);
+    let From::Session(session) = from else { return refuse("batches need a session") };
+    if !session.caller().is_some_and(|caller| caller.version.has_batches()) {
+        return refuse("batches exist in protocol version 2025-03-26 only");
+    }
+    let opens = |message: &Result<Message, Refused>| {
+        matches!(message, Ok(Message::Request(request)) if request.method() == Method::Initialize)
+    };
+    if messages.iter().any(opens) {
+        return refuse("initialize must not be part of a batch");
+    }
+    let answers = join_all(messages.into_iter().map(|message| element(edge, session, message))).await;
+    let answers: Vec<Line> = answers.into_iter().flatten().collect();
+    if answers.is_empty() {
+        return answer::empty(StatusCode::ACCEPTED);
+    }
+    if accepts.json {
+        return answer::json(StatusCode::OK, array(answers));
+    }
+    single(edge, session, &array(answers))
+}
+
+async fn element(edge: &Edge, session: &Arc<Session>, message: Result<Message, Refused>) -> Option<Line> {
+    match message {
+        Ok(Message::Request(request)) => {
+            let id = request.id();
+            let caller = session.caller()?.clone();
+            let Some(running) = session.enter() else {
+                return Some(last_line(&id, Outcome::Failure(too_many(edge))));
+            };
+            let reply = pipeline::handle(&edge.gateway, Call { request, caller }).await;
+            let (gateway, session) = (edge.gateway.clone(), session.clone());
+            let mut exchange = Exchange { gateway, session, held: Some((reply, running)) };
+            let only_json = Accepts { json: true, stream: false };
+            let Some(Event::Done(outcome)) = first_event(&mut exchange, only_json).await else { return None };
+            exchange.held = None;
+            Some(last_line(&id, outcome))
+        }
+        Ok(Message::Notification(notification)) => {
+            notified(edge, &From::Session(session.clone()), notification).await;
+            None
+        }
+        Ok(Message::Response(response)) => {
+            session.asks.answer(response);
+            None
+        }
+        Err(refused) => {
+            let why = refused.why;
+            Some(janua_wire::error::response(refused.id.as_ref(), why.code(), &why.to_string(), None).into())
+        }
+    }
+}
+
+fn array(answers: Vec<Line>) -> Line {
+    let mut parts = Vec::with_capacity(answers.len() * 2 + 1);
+    for answer in answers {
+        let before: &'static [u8] = if parts.is_empty() { b"[" } else { b"," };
+        parts.push(Bytes::from_static(before));
+        parts.extend_from_slice(answer.parts());
+    }
+    parts.push(Bytes::from_static(b"]"));
+    Line::Many(parts)
+}
+
+/// A stream for what belongs to no request, or the rest of one that broke.
+pub(crate) fn get(edge: &Edge, parts: &Parts) -> Response<Body> {
+    if !Accepts::of(body::text(&parts.headers, ACCEPT)).stream {
+        let message = "the client must accept text/event-stream";
+        return answer::error(StatusCode::NOT_ACCEPTABLE, None, INVALID_REQUEST, message);
+    }
+    let session = match sender(edge, parts, None) {
+        Ok(From::Session(session)) => session,
+        Ok(From::Anybody(_)) => return answer::not_allowed("POST, OPTIONS"),
+        Err(refused) => return refused,
+    };
+    let last = body::text(&parts.headers, LAST_EVENT_ID);
+    let wanted = last.and_then(|id| {
+        let (stream, event) = id.split_once('-')?;
+        Some((session.stream(stream.parse().ok()?)?, event.parse::<u64>().ok()?))
+    });
+    let (stream, last, missed) = match wanted {
+        Some((stream, event)) => (stream, Some(event), false),
+        None => (session.outbound.clone(), None, last.is_some()),
+    };
+    let (ticket, lost) = stream.attach(last);
+    let opening = if missed || lost {
+        Bytes::from_static(b": events after the last one seen are not kept any more\n\n")
+    } else {
+        Bytes::from_static(sse::COMMENT)
+    };
+    let used = session.clone();
+    let on_close = Box::new(move || used.touch());
+    let answer = events::answer(stream, ticket, opening, edge.gateway.limits.keep_alive, Some(on_close));
+    answer::in_session(answer, &session.id)
+}
+
+/// The client is done.
+pub(crate) fn delete(edge: &Edge, parts: &Parts) -> Response<Body> {
+    match sender(edge, parts, None) {
+        Ok(From::Session(session)) => {
+            edge.gateway.end_session(&session);
+            answer::empty(StatusCode::NO_CONTENT)
+        }
+        Ok(From::Anybody(_)) => answer::not_allowed("POST, OPTIONS"),
+        Err(refused) => refused,
+    }
+}

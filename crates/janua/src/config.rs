@@ -1,0 +1,139 @@
+//! Settings: what a server is, and the limits everything runs under.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub mod limits;
+
+pub use limits::Limits;
+
+/// A program that speaks MCP over its standard input and output.
+#[derive(Clone, Debug, Default)]
+pub struct ServerCommand {
+    /// The program: a path, or a name looked up in `PATH`.
+    pub program: String,
+    /// Its arguments, passed as they are; no shell is involved.
+    pub args: Vec<String>,
+    /// Variables added to its environment.
+    pub env: Vec<(String, String)>,
+    /// Its working directory; the gateway's own if absent.
+    pub cwd: Option<PathBuf>,
+    /// Start from the gateway's environment instead of the minimal one (`PATH`, `HOME`, `LANG`, `TZ`).
+    pub inherit_env: bool,
+}
+
+impl ServerCommand {
+    /// The command given as one list: the program and its arguments. `None` if the list is empty.
+    pub fn new<S: Into<String>>(line: impl IntoIterator<Item = S>) -> Option<Self> {
+        let mut words = line.into_iter().map(Into::into);
+        let program = words.next()?;
+        Some(ServerCommand { program, args: words.collect(), ..ServerCommand::default() })
+    }
+}
+
+/// Which transport a remote server speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RemoteTransport {
+    /// Find out: Streamable HTTP first, then HTTP+SSE.
+    #[default]
+    Auto,
+    /// Streamable HTTP (2025-03-26 and later).
+    Http,
+    /// HTTP+SSE (2024-11-05).
+    Sse,
+}
+
+/// A server that is reached over HTTP.
+#[derive(Clone, Debug)]
+pub struct RemoteServer {
+    /// Its address.
+    pub url: url::Url,
+    /// Headers sent with every request, credentials among them.
+    pub headers: Vec<(http::HeaderName, http::HeaderValue)>,
+    /// How it is spoken to.
+    pub transport: RemoteTransport,
+}
+
+/// The server that a proxy stands in front of.
+#[derive(Clone, Debug)]
+pub enum Server {
+    /// A local program, started by the gateway.
+    Command(ServerCommand),
+    /// A remote server.
+    Remote(RemoteServer),
+    /// The built-in demo server, in process.
+    Demo,
+}
+
+/// Who shares one running instance of a server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Share {
+    /// One instance per client session.
+    #[default]
+    Session,
+    /// One instance for everybody; requests need no session, and the server cannot ask anything back.
+    All,
+}
+
+impl Server {
+    /// A short text naming the server, for people. Arguments that look like secrets are masked.
+    pub fn label(&self) -> String {
+        match self {
+            Server::Command(command) => {
+                let mut words = vec![command.program.clone()];
+                words.extend(masked(&command.args));
+                words.join(" ")
+            }
+            Server::Remote(remote) => {
+                let mut url = remote.url.clone();
+                url.set_query(None);
+                let _ = url.set_password(None);
+                let _ = url.set_username("");
+                url.to_string()
+            }
+            Server::Demo => "the built-in demo server".to_owned(),
+        }
+    }
+}
+
+const SECRET_WORDS: [&str; 7] = ["key", "token", "secret", "password", "passwd", "auth", "credential"];
+
+/// Arguments with the values of secret-looking options replaced by `***`.
+fn masked(args: &[String]) -> Vec<String> {
+    let secret = |name: &str| {
+        let name = name.to_ascii_lowercase();
+        SECRET_WORDS.iter().any(|word| name.contains(word))
+    };
+    let mut hide_next = false;
+    let mask = |arg: &String| {
+        let hidden = std::mem::take(&mut hide_next);
+        if hidden && !arg.starts_with('-') {
+            return "***".to_owned();
+        }
+        match arg.split_once('=') {
+            Some((name, _)) if secret(name) => format!("{name}=***"),
+            None if arg.starts_with('-') => {
+                hide_next = secret(arg);
+                arg.clone()
+            }
+            _ => arg.clone(),
+        }
+    };
+    args.iter().map(mask).collect()
+}
+
+/// How long a proxy's idle sessions live unless told otherwise.
+pub const SESSION_TIMEOUT: Duration = Duration::from_secs(300);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_in_arguments_are_masked() {
+        let line = ["srv", "--api-key", "abc", "--port", "9", "--token=xyz", "API_KEY=q", "pos"];
+        let command = ServerCommand::new(line).expect("not empty");
+        let label = Server::Command(command).label();
+        assert_eq!(label, "srv --api-key *** --port 9 --token=*** API_KEY=*** pos");
+    }
+}

@@ -1,0 +1,82 @@
+//! Every bound in one place: sizes in bytes, counts, and times.
+
+use std::time::Duration;
+
+/// The limits of one gateway. The defaults hold unless configured otherwise.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Largest request body.
+    pub request_body: usize,
+    /// Longest line of a server, and largest message of a remote one.
+    pub server_message: usize,
+    /// Longest wait for the next part of a request body.
+    pub body_idle: Duration,
+    /// Longest time to read a request's header.
+    pub header: Duration,
+    /// Longest wait for a reply without a sign of progress.
+    pub call: Duration,
+    /// Longest wait for a reply at all, and for an answer to a server's question.
+    pub call_total: Duration,
+    /// Longest time to start a server and to get its answer to `initialize`.
+    pub start: Duration,
+    /// Longest time a server may leave its standard input unread while something waits to be written.
+    pub write_stall: Duration,
+    /// Messages that may wait to be written to one server.
+    pub server_queue_items: usize,
+    /// Bytes that may wait to be written to one server; sixteen messages always may.
+    pub server_queue_bytes: usize,
+    /// Requests of one session under way at once.
+    pub session_requests: usize,
+    /// Sessions at once.
+    pub sessions: usize,
+    /// Idle time after which a session ends.
+    pub session_idle: Duration,
+    /// Age at which a session ends even if it is used.
+    pub session_age: Duration,
+    /// Events kept per stream: waiting to be read, or kept for a client that comes back.
+    pub stream_events: usize,
+    /// Bytes kept per stream.
+    pub stream_bytes: usize,
+    /// How long a finished stream is kept for a client that comes back.
+    pub stream_kept: Duration,
+    /// Time between comments that keep a stream alive.
+    pub keep_alive: Duration,
+    /// Connections at once.
+    pub connections: usize,
+    /// How long a stopping server may take after its standard input was closed.
+    pub stop_eof: Duration,
+    /// How long it may take after SIGTERM.
+    pub stop_term: Duration,
+    /// How long running requests may take when the gateway stops.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Limits {
+            request_body: 4 << 20,
+            server_message: 16 << 20,
+            body_idle: seconds(30),
+            header: seconds(10),
+            call: seconds(60),
+            call_total: seconds(900),
+            start: seconds(60),
+            write_stall: seconds(30),
+            server_queue_items: 128,
+            server_queue_bytes: 8 << 20,
+            session_requests: 64,
+            sessions: 1024,
+            session_idle: super::SESSION_TIMEOUT,
+            session_age: seconds(24 * 3600),
+            stream_events: 256,
+            stream_bytes: 4 << 20,
+            stream_kept: seconds(300),
+            keep_alive: seconds(15),
+            connections: 10_000,
+            stop_eof: seconds(2),
+            stop_term: seconds(3),
+            drain: seconds(30),
+        }
+    }
+}

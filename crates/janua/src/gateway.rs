@@ -1,0 +1,136 @@
+//! The handles that the pipeline works with, and the life of sessions across them.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+
+use futures_util::StreamExt;
+use futures_util::future::join_all;
+
+use crate::call::Scope;
+use crate::config::Limits;
+use crate::error::{Failure, Kind};
+use crate::servers::{Connection, Refusal};
+use crate::servers::pool::Pool;
+use crate::sessions::{self, Session, Sessions};
+use crate::tasks::Tasks;
+
+/// One gateway: its server's links, its clients' sessions, its limits and its tasks.
+pub(crate) struct Gateway {
+    pub(crate) pool: Pool,
+    pub(crate) sessions: Sessions,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) tasks: Tasks,
+    sweeping: AtomicBool,
+}
+
+impl Gateway {
+    pub(crate) fn new(pool: Pool, limits: Arc<Limits>, tasks: Tasks) -> Arc<Self> {
+        let sessions = Sessions::new(limits.clone());
+        Arc::new(Gateway { pool, sessions, limits, tasks, sweeping: AtomicBool::new(false) })
+    }
+
+    /// Opens a session, or says why not.
+    pub(crate) fn open_session(self: &Arc<Self>, kind: sessions::Kind) -> Result<Arc<Session>, Failure> {
+        if self.tasks.is_stopping() {
+            return Err(Failure::new(Kind::Stopping, "the gateway is stopping"));
+        }
+        // The first session starts the sweeper, so that sessions expire wherever the router is mounted.
+        if !self.sweeping.swap(true, Ordering::Relaxed) {
+            self.tasks.spawn("session sweeper", sweep(Arc::downgrade(self), self.tasks.clone()));
+        }
+        let full = || {
+            let message = format!("there are {} sessions already, the most there may be", self.limits.sessions);
+            Failure::new(Kind::Overloaded, message).retry_after(self.limits.session_idle)
+        };
+        self.sessions.open(kind).ok_or_else(full)
+    }
+
+    /// Gives a session its link and pours what the server says of its own accord into the session's stream. When
+    /// the link is over, so is the session.
+    pub(crate) fn attach(self: &Arc<Self>, session: &Arc<Session>, link: &Arc<dyn Connection>) {
+        let (gateway, session, mut reply) = (self.clone(), session.clone(), link.listen());
+        self.tasks.spawn("session listener", async move {
+            let stream = session.outbound.clone();
+            tokio::select! {
+                _ = session.pour(0, &stream, &mut reply) => {}
+                () = session.ended() => {}
+            }
+            gateway.end_session(&session);
+        });
+    }
+
+    /// Ends a session and stops its server. Doing so twice does no harm.
+    pub(crate) fn end_session(&self, session: &Session) {
+        if !self.sessions.remove(session) {
+            return;
+        }
+        session.end();
+        tracing::info!(session = short(&session.id), "session ended");
+        let why = Failure::new(Kind::SessionLost, "the session has ended");
+        if let Some(closing) = self.pool.close(&session.scope(), why) {
+            self.tasks.spawn("close link", closing);
+        }
+    }
+
+    /// The link that everybody shares; when it is over, the next request opens another.
+    pub(crate) async fn shared_link(self: &Arc<Self>) -> Result<Arc<dyn Connection>, Refusal> {
+        let (link, fresh) = self.pool.shared().await?;
+        if fresh {
+            let (gateway, watched) = (self.clone(), link.clone());
+            self.tasks.spawn("shared link watch", async move {
+                let mut listening = watched.listen();
+                while listening.next().await.is_some() {}
+                gateway.pool.forget(&Scope::Shared, &watched);
+            });
+        }
+        Ok(link)
+    }
+
+    /// Stops in order: no new sessions, running requests get their time, then sessions and servers end.
+    pub(crate) async fn stop(&self) {
+        self.tasks.stop();
+        let step = std::time::Duration::from_millis(20);
+        let deadline = tokio::time::Instant::now() + self.limits.drain;
+        let running = || self.sessions.all().iter().map(|session| session.running()).sum::<usize>();
+        while running() > 0 && tokio::time::Instant::now() < deadline {
+            tokio::time::sleep(step).await;
+        }
+        self.stop_now().await;
+    }
+
+    /// Ends every session and server without waiting for requests.
+    pub(crate) async fn stop_now(&self) {
+        self.tasks.stop();
+        let cut = self.sessions.all().iter().map(|session| session.running()).sum::<usize>();
+        if cut > 0 {
+            tracing::warn!(requests = cut, "requests cut off by the stop");
+        }
+        let why = Failure::new(Kind::Stopping, "the gateway is stopping");
+        let closing = self.pool.close_all(&why);
+        for session in self.sessions.all() {
+            self.sessions.remove(&session);
+            session.end();
+        }
+        join_all(closing).await;
+    }
+}
+
+/// Enough of a session id to tell sessions apart in a log, too little to use one.
+pub(crate) fn short(id: &str) -> &str {
+    id.get(..8).unwrap_or(id)
+}
+
+async fn sweep(gateway: Weak<Gateway>, tasks: Tasks) {
+    loop {
+        let Some(pace) = gateway.upgrade().map(|gateway| gateway.sessions.pace()) else { return };
+        tokio::select! {
+            () = tokio::time::sleep(pace) => {}
+            () = tasks.stopping() => return,
+        }
+        let Some(gateway) = gateway.upgrade() else { return };
+        for session in gateway.sessions.expired() {
+            tracing::info!(session = short(&session.id), "session expired");
+            gateway.end_session(&session);
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! Janua: a gateway between any MCP client and any MCP server.
+//!
+//! As a library it does what the binary does: [`proxy::run`] puts one server behind one address,
+//! [`proxy::router`] gives the same as an [`axum::Router`] to nest into an application. The narrow waist that all
+//! traffic passes is public too: a [`call::Call`] goes in, a [`call::Reply`] comes out.
+
+pub mod call;
+pub mod config;
+pub mod error;
+pub mod proxy;
+pub mod servers;
+
+mod clients;
+mod gateway;
+mod local;
+mod lock;
+mod mailbox;
+mod pipeline;
+mod random;
+mod sessions;
+mod tasks;
+
+pub use servers::process::guardian::guard;

@@ -1,0 +1,47 @@
+//! What the gateway answers itself: the opening of a legacy session.
+
+use std::sync::Arc;
+
+use janua_wire::json::quote;
+use janua_wire::message::{Request, Response};
+use janua_wire::version::Version;
+
+use crate::call::{Caller, Scope};
+use crate::gateway::Gateway;
+use crate::servers::{Opened, Opening, Refusal};
+use crate::sessions::Session;
+
+/// Opens the server on behalf of a client's `initialize` and gives what the client is answered. If the server
+/// refuses, nothing is left of it.
+pub(crate) async fn initialize(
+    gateway: &Arc<Gateway>,
+    session: &Arc<Session>,
+    request: &Request,
+) -> Result<Response, Refusal> {
+    let opening = Opening::of_client(request.params());
+    let (version, capabilities) = (opening.version, opening.capabilities.clone());
+    let link = gateway.pool.open(session.scope(), opening).await?;
+    session.opened_by(Caller { scope: session.scope(), version, capabilities });
+    gateway.attach(session, &link);
+    Ok(shown(link.opened(), version))
+}
+
+/// The same for a client without a session, in front of a server that everybody shares.
+pub(crate) async fn initialize_shared(gateway: &Arc<Gateway>, request: &Request) -> Result<Response, Refusal> {
+    let version = Opening::of_client(request.params()).version;
+    let link = gateway.shared_link().await?;
+    Ok(shown(link.opened(), version))
+}
+
+/// The caller that stands for everybody without a session.
+pub(crate) fn anybody(version: Version) -> Arc<Caller> {
+    Arc::new(Caller { scope: Scope::Shared, version, capabilities: Default::default() })
+}
+
+/// Each side has a revision of its own: the client is told the one agreed with it.
+fn shown(opened: &Opened, version: Version) -> Response {
+    if opened.version == version {
+        return opened.response.clone();
+    }
+    opened.response.with_member("protocolVersion", quote(version.name()).as_bytes())
+}

@@ -1,0 +1,36 @@
+//! The life of a call: which link serves it, how long it may take, and what comes back.
+
+use std::sync::Arc;
+
+use janua_wire::message::Notification;
+
+use crate::call::{Call, Caller, Reply, Scope};
+use crate::error::{Failure, Kind};
+use crate::gateway::Gateway;
+use crate::servers::{Connection, Refusal};
+
+/// Sends a request on its way.
+pub(crate) async fn handle(gateway: &Arc<Gateway>, call: Call) -> Reply {
+    match connect(gateway, &call.caller).await {
+        Ok(link) => link.call(call).within(gateway.limits.call, gateway.limits.call_total),
+        Err(failure) => Reply::failed(failure),
+    }
+}
+
+/// Sends a client's notification on its way. There is nobody to tell if it cannot be delivered.
+pub(crate) async fn notify(gateway: &Arc<Gateway>, caller: &Caller, notification: Notification) {
+    if let Ok(link) = connect(gateway, caller).await {
+        link.notify(caller, notification);
+    }
+}
+
+async fn connect(gateway: &Arc<Gateway>, caller: &Caller) -> Result<Arc<dyn Connection>, Failure> {
+    if caller.scope != Scope::Shared {
+        let lost = || Failure::new(Kind::ServerExited, "the server of this session has ended");
+        return gateway.pool.get(&caller.scope).ok_or_else(lost);
+    }
+    gateway.shared_link().await.map_err(|refusal| match refusal {
+        Refusal::Failed(failure) => failure,
+        Refusal::ByServer(_) => Failure::new(Kind::StartFailed, "the server refused to be initialized"),
+    })
+}

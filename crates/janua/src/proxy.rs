@@ -1,0 +1,263 @@
+//! The composition root of a proxy: one server behind one listener, or as a router to nest.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use http::{HeaderName, HeaderValue};
+use tokio::net::TcpListener;
+
+use crate::clients::guard::{Guard, LOOPBACK};
+use crate::clients::{self, Edge, Paths};
+use crate::config::{Limits, Server, ServerCommand, Share};
+use crate::error::Failure;
+use crate::gateway::Gateway;
+use crate::servers::Opener;
+use crate::servers::demo::DemoOpener;
+use crate::servers::pool::Pool;
+use crate::servers::stdio::StdioOpener;
+use crate::tasks::Tasks;
+
+/// What a proxy serves, where, and under which limits.
+///
+/// ```
+/// use janua::config::{Server, ServerCommand};
+/// use janua::proxy::Options;
+///
+/// let command = ServerCommand::new(["npx", "-y", "@modelcontextprotocol/server-everything"]).expect("a command");
+/// let options = Options::new(Server::Command(command)).port(8080);
+/// # let _ = options;
+/// ```
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The server behind the proxy.
+    pub server: Server,
+    /// Who shares a running instance of it.
+    pub share: Share,
+    /// Address to listen on. Not used by [`router`].
+    pub host: IpAddr,
+    /// Port to listen on; 0 lets the system choose. Not used by [`router`].
+    pub port: u16,
+    /// Listen on an address that others reach, although nobody has to authenticate.
+    pub insecure_no_auth: bool,
+    /// Host names under which the proxy is reached. Empty: the loopback names when it listens on loopback or is
+    /// nested, any name otherwise.
+    pub allowed_hosts: Vec<String>,
+    /// Origins of web pages that may use the proxy and read its answers, exactly as browsers send them; `*` for
+    /// any.
+    pub cors_origins: Vec<String>,
+    /// Bounds of everything.
+    pub limits: Limits,
+    /// Path of Streamable HTTP.
+    pub mcp_path: String,
+    /// Path of the HTTP+SSE stream.
+    pub sse_path: String,
+    /// Path for messages of HTTP+SSE.
+    pub message_path: String,
+    /// Put before the message path in the `endpoint` event.
+    pub base_url: String,
+    /// Paths of the health report.
+    pub health_paths: Vec<String>,
+    /// What the health paths answer, instead of the JSON report.
+    pub health_text: Option<&'static str>,
+    /// Headers put on every answer.
+    pub response_headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Options {
+    /// A proxy of `server` with every default: loopback, port 3000, one instance per session.
+    pub fn new(server: Server) -> Self {
+        let paths = Paths::default();
+        Options {
+            server,
+            share: Share::Session,
+            host: IpAddr::from([127, 0, 0, 1]),
+            port: 3000,
+            insecure_no_auth: false,
+            allowed_hosts: Vec::new(),
+            cors_origins: Vec::new(),
+            limits: Limits::default(),
+            mcp_path: paths.mcp,
+            sse_path: paths.sse,
+            message_path: paths.messages,
+            base_url: paths.base_url,
+            health_paths: paths.health,
+            health_text: None,
+            response_headers: Vec::new(),
+        }
+    }
+
+    /// A proxy of the program `line`, its first word, with the other words as arguments. `None` if it is empty.
+    pub fn command<S: Into<String>>(line: impl IntoIterator<Item = S>) -> Option<Self> {
+        ServerCommand::new(line).map(|command| Options::new(Server::Command(command)))
+    }
+
+    /// The same with another port.
+    #[must_use]
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// The same with another idle time after which a session ends.
+    #[must_use]
+    pub fn session_timeout(mut self, timeout: Duration) -> Self {
+        self.limits.session_idle = timeout;
+        self
+    }
+
+    fn guard(&self, loopback: bool) -> Guard {
+        let hosts = match (self.allowed_hosts.is_empty(), loopback) {
+            (false, _) => Some(self.allowed_hosts.iter().map(|host| host.to_ascii_lowercase()).collect()),
+            (true, true) => Some(LOOPBACK.map(str::to_owned).to_vec()),
+            (true, false) => None,
+        };
+        Guard { hosts, origins: self.cors_origins.clone(), cors: !self.cors_origins.is_empty() }
+    }
+
+    fn edge(&self, gateway: Arc<Gateway>, loopback: bool) -> Edge {
+        Edge {
+            gateway,
+            guard: self.guard(loopback),
+            paths: Paths {
+                mcp: self.mcp_path.clone(),
+                sse: self.sse_path.clone(),
+                messages: self.message_path.clone(),
+                health: self.health_paths.clone(),
+                base_url: self.base_url.clone(),
+            },
+            stateless: self.share == Share::All,
+            label: self.server.label(),
+            headers: self.response_headers.clone(),
+            health_text: self.health_text,
+        }
+    }
+}
+
+/// Why a proxy could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address tried.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The address is reached by others and nobody has to authenticate.
+    #[error(
+        "refusing to listen on {0} without authentication: whoever reaches that address could use the server; \
+         listen on 127.0.0.1, or say --insecure-no-auth if that is what you want"
+    )]
+    Exposed(IpAddr),
+    /// The options contradict each other or the server's kind.
+    #[error("{0}")]
+    Options(String),
+}
+
+/// A running proxy.
+pub struct Proxy {
+    gateway: Arc<Gateway>,
+    address: SocketAddr,
+}
+
+/// The gateway behind a proxy, without anything that listens.
+pub(crate) fn gateway(server: &Server, limits: &Limits) -> Arc<Gateway> {
+    let (limits, tasks) = (Arc::new(limits.clone()), Tasks::default());
+    let opener: Box<dyn Opener> = match server {
+        Server::Command(command) => {
+            Box::new(StdioOpener { command: Arc::new(command.clone()), limits: limits.clone(), tasks: tasks.clone() })
+        }
+        Server::Remote(_) => unreachable!("remote servers follow"),
+        Server::Demo => Box::new(DemoOpener),
+    };
+    Gateway::new(Pool::new(opener), limits, tasks)
+}
+
+/// The proxy's routes, to be nested into an application of one's own:
+/// `Router::new().nest("/mcp-proxy", router(options))` serves `/mcp-proxy/mcp` and its neighbours. Sessions expire
+/// there too. Children end with their sessions, and with the process.
+///
+/// Must be called within a tokio runtime's context when requests are served, as axum does.
+pub fn router(options: Options) -> Router {
+    let gateway = gateway(&options.server, &options.limits);
+    clients::router(Arc::new(options.edge(gateway, true)))
+}
+
+/// Binds the address and starts to serve. The proxy runs until it is stopped.
+pub async fn start(options: Options) -> Result<Proxy, Error> {
+    if !options.host.is_loopback() && !options.insecure_no_auth {
+        return Err(Error::Exposed(options.host));
+    }
+    let wanted = SocketAddr::new(options.host, options.port);
+    let failed = |source| Error::Listen { address: wanted, source };
+    let listener = TcpListener::bind(wanted).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    let gateway = gateway(&options.server, &options.limits);
+    let router = clients::router(Arc::new(options.edge(gateway.clone(), options.host.is_loopback())));
+    let serving = clients::listener::serve(listener, router, gateway.limits.clone(), gateway.tasks.clone());
+    gateway.tasks.spawn("listener", serving);
+    Ok(Proxy { gateway, address })
+}
+
+/// Starts a proxy and runs it until the process gets SIGINT or SIGTERM; then stops it in order.
+pub async fn run(options: Options) -> Result<(), Error> {
+    let proxy = start(options).await?;
+    stop_signal().await;
+    proxy.stop().await;
+    Ok(())
+}
+
+impl Proxy {
+    /// The address it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops it: no new connections, running requests get their time, sessions and servers end. A second signal
+    /// cuts the waiting short.
+    pub async fn stop(self) {
+        tokio::select! {
+            () = self.gateway.stop() => {}
+            () = stop_signal() => {
+                tracing::warn!("stopping at once");
+                self.gateway.stop_now().await;
+            }
+        }
+        const REST: Duration = Duration::from_secs(3);
+        if !self.gateway.tasks.finished(REST).await {
+            tracing::warn!("some connections did not end in time");
+        }
+    }
+}
+
+/// Resolves at the next SIGINT, SIGTERM or SIGHUP.
+pub async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let wait = |kind| async move {
+        match signal(kind) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = wait(SignalKind::interrupt()) => {}
+        () = wait(SignalKind::terminate()) => {}
+        () = wait(SignalKind::hangup()) => {}
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        Error::Options(failure.to_string())
+    }
+}
+
+/// The folder an option names, as the commands take it.
+pub(crate) fn folder(text: &str) -> PathBuf {
+    PathBuf::from(text)
+}

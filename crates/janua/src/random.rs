@@ -1,0 +1,34 @@
+//! The one source of randomness: ids that cannot be guessed, and jitter.
+
+use std::fmt::Write;
+
+/// 160 random bits as 40 lower-case hex digits.
+///
+/// # Panics
+/// If the operating system has no randomness to give; nothing safe can be done without it.
+pub(crate) fn token() -> String {
+    let mut bytes = [0u8; 20];
+    getrandom::fill(&mut bytes).expect("the operating system provides randomness");
+    bytes.iter().fold(String::with_capacity(40), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// A factor between 0.8 and 1.2, to keep retries of many from falling together.
+pub(crate) fn jitter() -> f64 {
+    let spread = getrandom::u32().unwrap_or(u32::MAX / 2);
+    0.8 + 0.4 * f64::from(spread) / f64::from(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    #[test]
+    fn tokens_do_not_repeat() {
+        let tokens: HashSet<String> = (0..10_000).map(|_| super::token()).collect();
+        assert_eq!(tokens.len(), 10_000);
+        assert!(tokens.iter().all(|t| t.len() == 40 && t.bytes().all(|b| b.is_ascii_hexdigit())));
+    }
+}

@@ -1,0 +1,91 @@
+//! Facing MCP servers: what a live link to one is, and how it is opened.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use janua_wire::capabilities::ClientCapabilities;
+use janua_wire::message::{Notification, Response};
+use janua_wire::version::Version;
+
+use crate::call::{Call, Caller, Reply};
+use crate::error::Failure;
+
+pub(crate) mod demo;
+pub(crate) mod opening;
+pub(crate) mod peer;
+pub(crate) mod pool;
+pub(crate) mod process;
+pub(crate) mod stdio;
+
+/// How a server is opened: what its first client says to it.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    /// The `params` of `initialize`, raw, naming a revision with a handshake.
+    pub params: Bytes,
+    /// The revision named in them.
+    pub version: Version,
+    /// What the server may ask on this link.
+    pub capabilities: ClientCapabilities,
+    /// Whether the gateway is the client, and says `notifications/initialized` itself.
+    pub on_own_behalf: bool,
+}
+
+/// What a server said when it was opened.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// Its answer to `initialize`, as it came.
+    pub response: Response,
+    /// The revision it chose.
+    pub version: Version,
+}
+
+/// Why a link could not be opened.
+#[derive(Debug)]
+pub enum Refusal {
+    /// The server answered `initialize` with an error.
+    ByServer(Response),
+    /// There is no answer to pass on.
+    Failed(Failure),
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        Refusal::Failed(failure)
+    }
+}
+
+/// One live link to one server.
+///
+/// A call is a plain function that gives a stream: dropping the stream cancels the call.
+pub trait Connection: Send + Sync {
+    /// What the server said when it was opened.
+    fn opened(&self) -> &Opened;
+
+    /// Sends a request and gives what comes back.
+    fn call(&self, call: Call) -> Reply;
+
+    /// Sends a client's notification. A cancellation reaches the request that this caller sent under the id it
+    /// names, if exactly one is under way.
+    fn notify(&self, caller: &Caller, notification: Notification);
+
+    /// What the server says of its own accord, belonging to no call. Ends when the link does.
+    fn listen(&self) -> Reply;
+
+    /// Ends the link: whatever waits is answered with `why`, then the server is stopped or left. Resolves when
+    /// nothing of it is left.
+    fn close(&self, why: Failure) -> BoxFuture<'static, ()>;
+}
+
+impl fmt::Debug for dyn Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("version", &self.opened().version).finish_non_exhaustive()
+    }
+}
+
+/// Opens links to one server.
+pub trait Opener: Send + Sync {
+    /// Starts or reaches the server and performs the handshake.
+    fn open(&self, opening: Opening) -> BoxFuture<'static, Result<Arc<dyn Connection>, Refusal>>;
+}

@@ -1,0 +1,359 @@
+//! The duplex engine: requests under way in both directions over one link, whatever carries the messages.
+//!
+//! Ids and progress tokens toward the server are minted here and mapped back here, and nowhere else.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_util::Stream;
+use janua_wire::capabilities::ClientCapabilities;
+use janua_wire::error::METHOD_NOT_FOUND;
+use janua_wire::id::{ClientId, LinkId};
+use janua_wire::line::Line;
+use janua_wire::message::{Message, Notification, Refused, Request, Response, parse_one};
+use janua_wire::method::Method;
+
+use crate::call::{Ask, Asker, Call, Caller, Event, Outcome, Reply, Scope};
+use crate::error::{Failure, Kind};
+use crate::lock::Lock;
+use crate::mailbox::Mailbox;
+
+/// Where a link's messages toward the server go.
+pub(crate) trait Outbox: Send + Sync {
+    /// Accepts a message to be sent, without waiting; `about` names the request it is or belongs to. Fails if the
+    /// link is over or its queue is full.
+    fn send(&self, line: Line, about: Option<LinkId>) -> Result<(), Failure>;
+}
+
+/// Both directions of one link.
+pub(crate) struct Peer {
+    outbox: Box<dyn Outbox>,
+    /// What the server may ask.
+    capabilities: ClientCapabilities,
+    /// Whether one session owns the link: only then can a question outside every call be attributed.
+    owned: bool,
+    next: AtomicU64,
+    table: Lock<Table>,
+    strays: AtomicU64,
+}
+
+#[derive(Default)]
+struct Table {
+    calls: HashMap<LinkId, Entry>,
+    /// Questions of the server that wait for an answer, with the mailbox that carried them.
+    asked: HashMap<ClientId, Arc<Mailbox>>,
+    listeners: Vec<Arc<Mailbox>>,
+    over: Option<Failure>,
+}
+
+struct Entry {
+    mailbox: Arc<Mailbox>,
+    method: Method,
+    id: ClientId,
+    scope: Scope,
+    token: Option<Bytes>,
+}
+
+impl Peer {
+    pub(crate) fn new(outbox: Box<dyn Outbox>, capabilities: ClientCapabilities, owned: bool) -> Arc<Peer> {
+        let (next, table, strays) = (AtomicU64::new(1), Lock::default(), AtomicU64::new(0));
+        Arc::new(Peer { outbox, capabilities, owned, next, table, strays })
+    }
+
+    /// Sends a request. The reply is not bounded in time.
+    pub(crate) fn call(self: &Arc<Self>, call: &Call) -> Reply {
+        let link = LinkId(self.next.fetch_add(1, Ordering::Relaxed));
+        let mailbox = Arc::new(Mailbox::default());
+        let entry = Entry {
+            mailbox: mailbox.clone(),
+            method: call.request.method(),
+            id: call.request.id(),
+            scope: call.caller.scope.clone(),
+            token: call.request.progress_token(),
+        };
+        {
+            let mut table = self.table.lock();
+            if let Some(why) = &table.over {
+                return Reply::failed(why.clone());
+            }
+            table.calls.insert(link, entry);
+        }
+        if let Err(failure) = self.outbox.send(call.request.stamped(link), Some(link)) {
+            self.table.lock().calls.remove(&link);
+            return Reply::failed(failure);
+        }
+        Reply::stream(Underway { peer: self.clone(), link, mailbox, done: false })
+    }
+
+    /// Sends a client's notification.
+    pub(crate) fn notify(&self, caller: &Caller, notification: &Notification) {
+        if notification.method() == Method::Cancelled {
+            self.cancel(caller, notification);
+        } else if let Err(failure) = self.outbox.send(notification.line(), None) {
+            tracing::debug!(method = %notification.name(), reason = %failure, "notification not delivered");
+        }
+    }
+
+    /// A client cancels: its id becomes ours. With several requests under one id nobody can say which is meant.
+    fn cancel(&self, caller: &Caller, notification: &Notification) {
+        let Some(id) = notification.param("requestId") else { return };
+        let mut table = self.table.lock();
+        let meant = |entry: &Entry| entry.id.raw() == id && entry.scope == caller.scope && entry.method != Method::Initialize;
+        let mut found = table.calls.iter().filter(|(_, entry)| meant(entry)).map(|(link, _)| *link);
+        let (Some(link), None) = (found.next(), found.next()) else { return };
+        let entry = table.calls.remove(&link);
+        drop(table);
+        let line = notification.with_param("requestId", link.to_string().as_bytes()).line();
+        let _ = self.outbox.send(line, Some(link));
+        if let Some(entry) = entry {
+            let failure = Failure::new(Kind::Cancelled, "the request was cancelled by the client");
+            entry.mailbox.finish(Outcome::Failure(failure.after_sending()));
+        }
+    }
+
+    /// What the server says of its own accord.
+    pub(crate) fn listen(self: &Arc<Self>) -> Reply {
+        let mailbox = Arc::new(Mailbox::default());
+        let mut table = self.table.lock();
+        if let Some(why) = &table.over {
+            return Reply::failed(why.clone());
+        }
+        table.listeners.push(mailbox.clone());
+        Reply::stream(Listening { peer: self.clone(), mailbox })
+    }
+
+    /// Takes in one message of the server. `call` says which request's own stream carried it, where the transport
+    /// has such streams. Gives a mailbox that has filled up and should be waited for, if there is one.
+    pub(crate) fn receive(self: &Arc<Self>, text: Bytes, call: Option<LinkId>) -> Option<Arc<Mailbox>> {
+        match parse_one(text) {
+            Ok(Message::Response(response)) => {
+                self.settled(response, call);
+                None
+            }
+            Ok(Message::Notification(notification)) => self.told(notification, call),
+            Ok(Message::Request(request)) => {
+                self.asked(request, call);
+                None
+            }
+            Err(refused) => {
+                self.garbled(&refused);
+                None
+            }
+        }
+    }
+
+    fn settled(&self, response: Response, call: Option<LinkId>) {
+        let link = match response.id() {
+            Some(id) => LinkId::parse(id),
+            None => call,
+        };
+        let entry = link.and_then(|link| self.table.lock().calls.remove(&link));
+        match entry {
+            Some(entry) => entry.mailbox.finish(Outcome::Answer(response)),
+            None => self.stray("response to a request that is not under way"),
+        }
+    }
+
+    fn told(&self, notification: Notification, call: Option<LinkId>) -> Option<Arc<Mailbox>> {
+        let (mailbox, notification) = match notification.method() {
+            Method::Progress => {
+                let link = notification.param("progressToken").and_then(LinkId::parse)?;
+                let table = self.table.lock();
+                let entry = table.calls.get(&link)?;
+                let shown = notification.with_param("progressToken", entry.token.as_ref()?);
+                (entry.mailbox.clone(), shown)
+            }
+            Method::Cancelled => {
+                let id = notification.param("requestId").map(Bytes::copy_from_slice).and_then(ClientId::new)?;
+                (self.table.lock().asked.remove(&id)?, notification)
+            }
+            method if method.is_ambient() => return self.broadcast(&notification),
+            _ => match self.attributed(call, false) {
+                Some(mailbox) => (mailbox, notification),
+                None => return self.broadcast(&notification),
+            },
+        };
+        mailbox.push(Event::Notify(notification)).then_some(mailbox)
+    }
+
+    fn broadcast(&self, notification: &Notification) -> Option<Arc<Mailbox>> {
+        let listeners = self.table.lock().listeners.clone();
+        let mut congested = None;
+        for mailbox in listeners {
+            if mailbox.push(Event::Notify(notification.clone())) {
+                congested = Some(mailbox);
+            }
+        }
+        congested
+    }
+
+    /// The call that something without a name on it belongs to: the one whose stream carried it, or the only one
+    /// under way. With several, a question goes to the newest that may ask (they all lead to the same client); a
+    /// notification to none.
+    fn attributed(&self, call: Option<LinkId>, question: bool) -> Option<Arc<Mailbox>> {
+        let table = self.table.lock();
+        if let Some(entry) = call.and_then(|link| table.calls.get(&link)) {
+            return Some(entry.mailbox.clone());
+        }
+        if table.calls.len() == 1 {
+            return table.calls.values().next().map(|entry| entry.mailbox.clone());
+        }
+        let asking = table.calls.iter().filter(|(_, entry)| entry.method.may_ask());
+        let newest = asking.max_by_key(|(link, _)| **link).map(|(_, entry)| entry.mailbox.clone());
+        newest.filter(|_| question && self.owned)
+    }
+
+    fn asked(self: &Arc<Self>, request: Request, call: Option<LinkId>) {
+        let id = request.id().detached();
+        if let Err(refusal) = self.capabilities.permit(request.method(), request.params()) {
+            let error = Response::error(refusal.code, refusal.message, None);
+            return self.answer(&id, &error);
+        }
+        let mailbox = self.attributed(call, true).or_else(|| self.only_listener());
+        let Some(mailbox) = mailbox else {
+            let answer = match request.method() {
+                Method::Ping => Response::result("{}").ok(),
+                _ => None,
+            };
+            let nobody = || Response::error(METHOD_NOT_FOUND, "no client can be asked on this connection", None);
+            return self.answer(&id, &answer.unwrap_or_else(nobody));
+        };
+        self.table.lock().asked.insert(id, mailbox.clone());
+        mailbox.push(Event::Ask(Ask::new(request, self.clone())));
+    }
+
+    /// A question that belongs to no call reaches a client only if exactly one owns the link.
+    fn only_listener(&self) -> Option<Arc<Mailbox>> {
+        let table = self.table.lock();
+        if self.owned { table.listeners.first().cloned() } else { None }
+    }
+
+    fn answer(&self, id: &ClientId, response: &Response) {
+        if let Err(failure) = self.outbox.send(response.answering(id.raw()), None) {
+            tracing::debug!(reason = %failure, "answer to the server not delivered");
+        }
+    }
+
+    /// A line that is no message. If it names a request under way, that request fails now rather than later.
+    fn garbled(&self, refused: &Refused) {
+        self.stray(&format!("not a message: {}", refused.why));
+        let link = refused.id.as_ref().and_then(|id| LinkId::parse(id.raw()));
+        if let Some(link) = link {
+            let message = format!("the server's answer is no valid message: {}", refused.why);
+            self.fail(link, Failure::new(Kind::InvalidResponse, message).after_sending());
+        }
+    }
+
+    fn stray(&self, what: &str) {
+        const SHOWN: u64 = 5;
+        if self.strays.fetch_add(1, Ordering::Relaxed) < SHOWN {
+            tracing::warn!(what, "ignored output of the server");
+        }
+    }
+
+    /// Fails one request under way. False if there is none of that id.
+    pub(crate) fn fail(&self, link: LinkId, failure: Failure) -> bool {
+        let entry = self.table.lock().calls.remove(&link);
+        let found = entry.is_some();
+        if let Some(entry) = entry {
+            entry.mailbox.finish(Outcome::Failure(failure));
+        }
+        found
+    }
+
+    /// The link is over: everything that waits is answered, everything that comes later too.
+    pub(crate) fn over(&self, why: &Failure) {
+        let mut table = self.table.lock();
+        table.over.get_or_insert_with(|| why.clone());
+        let calls = std::mem::take(&mut table.calls);
+        let listeners = std::mem::take(&mut table.listeners);
+        table.asked.clear();
+        drop(table);
+        for (_, entry) in calls {
+            entry.mailbox.finish(Outcome::Failure(why.clone().after_sending()));
+        }
+        for mailbox in listeners {
+            mailbox.finish(Outcome::Failure(why.clone()));
+        }
+    }
+
+    /// Whether any request is under way.
+    pub(crate) fn is_busy(&self) -> bool {
+        !self.table.lock().calls.is_empty()
+    }
+
+    fn abandoned(&self, link: LinkId, dropped: u64) {
+        if dropped > 0 {
+            tracing::warn!(dropped, "notifications dropped: the client reads too slowly");
+        }
+        let Some(entry) = self.table.lock().calls.remove(&link) else { return };
+        // A client must never cancel its own initialize (2025-11-25 basic/utilities/cancellation).
+        if entry.method != Method::Initialize {
+            let params = format!("{{\"requestId\":{link},\"reason\":\"nobody waits for it any more\"}}");
+            if let Ok(notification) = Notification::new("notifications/cancelled", Some(&params)) {
+                let _ = self.outbox.send(notification.line(), Some(link));
+            }
+        }
+    }
+}
+
+impl Asker for Peer {
+    fn answered(&self, id: &ClientId, response: Response) {
+        // Not there any more: the server withdrew the question, or the link is over.
+        if self.table.lock().asked.remove(id).is_some() {
+            self.answer(id, &response);
+        }
+    }
+}
+
+/// A request under way. Dropped before its end, it is cancelled.
+struct Underway {
+    peer: Arc<Peer>,
+    link: LinkId,
+    mailbox: Arc<Mailbox>,
+    done: bool,
+}
+
+impl Stream for Underway {
+    type Item = Event;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        let polled = self.mailbox.poll_next(cx);
+        if let Poll::Ready(Some(Event::Done(_))) = polled {
+            self.done = true;
+        }
+        polled
+    }
+}
+
+impl Drop for Underway {
+    fn drop(&mut self) {
+        let dropped = self.mailbox.dropped();
+        if !self.done || dropped > 0 {
+            self.peer.abandoned(self.link, dropped);
+        }
+    }
+}
+
+struct Listening {
+    peer: Arc<Peer>,
+    mailbox: Arc<Mailbox>,
+}
+
+impl Stream for Listening {
+    type Item = Event;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.mailbox.poll_next(cx)
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.peer.table.lock().listeners.retain(|mailbox| !Arc::ptr_eq(mailbox, &self.mailbox));
+    }
+}

@@ -1,0 +1,208 @@
+//! Child processes: started in a session of their own, watched, and stopped with everything they started.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use process_wrap::tokio::{ChildWrapper, CommandWrap, ProcessSession};
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
+use tokio::net::unix::pipe;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Limits, ServerCommand};
+use crate::error::{Failure, Kind};
+use crate::tasks::Tasks;
+
+pub(crate) mod census;
+pub(crate) mod guardian;
+pub(crate) mod last_words;
+
+/// The variable that marks every process the gateway started, and all their descendants.
+pub(crate) const MARK: &str = "JANUA_INSTANCE";
+
+/// What a child keeps of the gateway's environment.
+const KEPT: [&str; 4] = ["PATH", "HOME", "LANG", "TZ"];
+
+static COUNT: AtomicU64 = AtomicU64::new(0);
+
+/// A started child with its three pipes.
+pub(crate) struct Process {
+    pub(crate) stdin: pipe::Sender,
+    pub(crate) stdout: pipe::Receiver,
+    pub(crate) stderr: pipe::Receiver,
+    pub(crate) child: Child,
+}
+
+/// The running program itself.
+pub(crate) struct Child {
+    inner: Box<dyn ChildWrapper>,
+    pid: Pid,
+    mark: String,
+    over: bool,
+}
+
+/// Starts `command`. Blocks for the time of a fork and an exec.
+pub(crate) fn start(command: &ServerCommand) -> Result<Process, Failure> {
+    let name = program_name(&command.program);
+    let failed = |error: io::Error| {
+        let message = format!("cannot start {name}: {}", reason(&error));
+        Failure::new(Kind::StartFailed, message)
+    };
+    let mark = format!("{}.{}", guardian::gateway(), COUNT.fetch_add(1, Ordering::Relaxed));
+    guardian::watch();
+    let (stdin, ours_in) = io::pipe().map_err(failed)?;
+    let (ours_out, stdout) = io::pipe().map_err(failed)?;
+    let (ours_err, stderr) = io::pipe().map_err(failed)?;
+    let mut wrap = CommandWrap::with_new(&command.program, |plain| {
+        plain.args(&command.args).stdin(Stdio::from(stdin)).stdout(Stdio::from(stdout)).stderr(Stdio::from(stderr));
+        environment(plain, command, &mark);
+        if let Some(cwd) = &command.cwd {
+            plain.current_dir(cwd);
+        }
+    });
+    wrap.wrap(ProcessSession);
+    let inner = wrap.spawn().map_err(failed)?;
+    drop(wrap);
+    let pid = inner.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+    let pid = pid.ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
+    Ok(Process {
+        stdin: pipe::Sender::from_owned_fd(OwnedFd::from(ours_in)).map_err(failed)?,
+        stdout: pipe::Receiver::from_owned_fd(OwnedFd::from(ours_out)).map_err(failed)?,
+        stderr: pipe::Receiver::from_owned_fd(OwnedFd::from(ours_err)).map_err(failed)?,
+        child: Child { inner, pid, mark, over: false },
+    })
+}
+
+fn environment(plain: &mut tokio::process::Command, command: &ServerCommand, mark: &str) {
+    if command.inherit_env {
+        for (name, _) in std::env::vars_os().filter(|(name, _)| is_our_own(name)) {
+            plain.env_remove(name);
+        }
+    } else {
+        plain.env_clear();
+        plain.envs(KEPT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+    }
+    plain.envs(command.env.iter().map(|(name, value)| (name, value)));
+    plain.env(MARK, mark);
+}
+
+/// The gateway's settings are not the server's business.
+fn is_our_own(name: &OsString) -> bool {
+    name.to_string_lossy().starts_with("JANUA_")
+}
+
+/// The program's name without the directories it lies in, which are nobody's business.
+fn program_name(program: &str) -> &str {
+    program.rsplit('/').next().unwrap_or(program)
+}
+
+fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "no such file or directory".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+impl Child {
+    /// Waits until the program itself has ended. Safe to be dropped and called again.
+    pub(crate) async fn ended(&mut self) -> String {
+        let waited = self.inner.inner_mut().wait().await;
+        self.over = true;
+        match waited {
+            Ok(status) => describe(status),
+            Err(error) => format!("was lost: {error}"),
+        }
+    }
+
+    /// Stops the program and everything it started: a time to leave after its standard input was closed, then
+    /// SIGTERM to its group, then SIGKILL to whatever is left, wherever it hid.
+    pub(crate) async fn stop(mut self, limits: &Limits) {
+        if tokio::time::timeout(limits.stop_eof, self.ended()).await.is_err() {
+            let _ = kill_process_group(self.pid, Signal::TERM);
+            if tokio::time::timeout(limits.stop_term, self.ended()).await.is_err() {
+                self.kill().await;
+                return;
+            }
+        }
+        self.sweep(limits).await;
+    }
+
+    /// Kills the program and everything it started, at once.
+    pub(crate) async fn kill(mut self) {
+        let _ = kill_process_group(self.pid, Signal::KILL);
+        self.ended().await;
+        census::kill_marked(&self.mark, self.pid).await;
+    }
+
+    /// The program has ended; what it left behind gets a moment and a signal, then no choice.
+    async fn sweep(&self, limits: &Limits) {
+        let step = Duration::from_millis(50);
+        let _ = kill_process_group(self.pid, Signal::TERM);
+        let mut left = limits.stop_term.min(Duration::from_secs(1));
+        while test_kill_process_group(self.pid).is_ok() && !left.is_zero() {
+            tokio::time::sleep(step).await;
+            left = left.saturating_sub(step);
+        }
+        census::kill_marked(&self.mark, self.pid).await;
+    }
+}
+
+impl Drop for Child {
+    /// Nobody stopped it: its start was given up half way.
+    fn drop(&mut self) {
+        if !self.over {
+            let _ = kill_process_group(self.pid, Signal::KILL);
+        }
+    }
+}
+
+fn describe(status: ExitStatus) -> String {
+    use std::os::unix::process::ExitStatusExt;
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exited with code {code}"),
+        (None, Some(signal)) => format!("was killed by signal {signal}"),
+        (None, None) => "ended".to_owned(),
+    }
+}
+
+/// Owns a child's end: whoever is first to say so stops it, and everyone can wait until it is gone.
+#[derive(Clone, Default)]
+pub(crate) struct Ending {
+    asked: CancellationToken,
+    gone: CancellationToken,
+}
+
+impl Ending {
+    /// Asks for the end.
+    pub(crate) fn ask(&self) {
+        self.asked.cancel();
+    }
+
+    /// Resolves when somebody asked for the end.
+    pub(crate) async fn asked(&self) {
+        self.asked.cancelled().await;
+    }
+
+    /// Resolves when nothing of the child is left.
+    pub(crate) async fn gone(&self) {
+        self.gone.cancelled().await;
+    }
+
+    /// Stops `child` in a task of its own and then says so.
+    pub(crate) fn stop(&self, tasks: &Tasks, child: Child, limits: Arc<Limits>, at_once: bool) {
+        let gone = self.gone.clone();
+        tasks.spawn("stop server", async move {
+            if at_once {
+                child.kill().await;
+            } else {
+                child.stop(&limits).await;
+            }
+            gone.cancel();
+        });
+    }
+}

@@ -1,0 +1,127 @@
+//! What a server writes to its standard error: always read, the end of it kept, some of it logged.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::net::unix::pipe;
+use tokio::time::Instant;
+
+use crate::lock::Lock;
+
+/// Bytes kept.
+const KEPT: usize = 64 * 1024;
+/// Bytes quoted in an error.
+const QUOTED: usize = 4 * 1024;
+/// Lines logged per second; longer lines are cut at [`LINE`].
+const RATE: u32 = 100;
+const LINE: usize = 8 * 1024;
+
+/// The end of a server's standard error.
+#[derive(Clone, Default)]
+pub(crate) struct LastWords(Arc<Lock<VecDeque<u8>>>);
+
+impl LastWords {
+    fn keep(&self, bytes: &[u8]) {
+        let mut kept = self.0.lock();
+        let news = &bytes[bytes.len().saturating_sub(KEPT)..];
+        let over = (kept.len() + news.len()).saturating_sub(KEPT);
+        kept.drain(..over);
+        kept.extend(news);
+    }
+
+    /// The last lines, with `secrets` masked; `None` if nothing was written.
+    pub(crate) fn quote(&self, secrets: &[(String, String)]) -> Option<String> {
+        let kept = self.0.lock();
+        let bytes: Vec<u8> = kept.iter().copied().skip(kept.len().saturating_sub(QUOTED)).collect();
+        drop(kept);
+        let text = mask(String::from_utf8_lossy(&bytes).into_owned(), secrets);
+        let text = text.trim();
+        (!text.is_empty()).then(|| text.to_owned())
+    }
+}
+
+/// Values given to the server in its environment do not belong into messages. Very short ones are no secrets and
+/// would mask half the text.
+fn mask(mut text: String, secrets: &[(String, String)]) -> String {
+    for (_, value) in secrets.iter().filter(|(_, value)| value.len() >= 6) {
+        if text.contains(value.as_str()) {
+            text = text.replace(value.as_str(), "***");
+        }
+    }
+    text
+}
+
+/// Reads `pipe` to its end.
+pub(crate) async fn drain(pipe: pipe::Receiver, words: LastWords, name: String, secrets: Vec<(String, String)>) {
+    let mut log = Log { name, secrets, second: Instant::now(), lines: 0, muted: 0 };
+    let mut rest = BytesMut::new();
+    while pipe.readable().await.is_ok() {
+        rest.reserve(4096);
+        let before = rest.len();
+        match pipe.try_read_buf(&mut rest) {
+            Ok(0) => break,
+            Ok(_) => words.keep(&rest[before..]),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => continue,
+            Err(_) => break,
+        }
+        while let Some(at) = memchr::memchr(b'\n', &rest) {
+            let line = rest.split_to(at + 1);
+            log.line(&line[..at]);
+        }
+        if rest.len() > LINE {
+            log.line(&rest.split());
+        }
+        if rest.is_empty() {
+            rest = BytesMut::new();
+        }
+    }
+    if !rest.is_empty() {
+        log.line(&rest);
+    }
+}
+
+struct Log {
+    name: String,
+    secrets: Vec<(String, String)>,
+    second: Instant,
+    lines: u32,
+    muted: u64,
+}
+
+impl Log {
+    fn line(&mut self, line: &[u8]) {
+        if self.second.elapsed() >= Duration::from_secs(1) {
+            if self.muted > 0 {
+                tracing::info!(server = self.name, lines = self.muted, "standard error not logged: too much of it");
+            }
+            (self.second, self.lines, self.muted) = (Instant::now(), 0, 0);
+        }
+        self.lines += 1;
+        if self.lines > RATE {
+            self.muted += 1;
+            return;
+        }
+        let line = String::from_utf8_lossy(&line[..line.len().min(LINE)]);
+        let line = mask(line.trim_end().to_owned(), &self.secrets);
+        if !line.is_empty() {
+            tracing::info!(server = self.name, "{line}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_is_kept_and_secrets_are_masked() {
+        let words = LastWords::default();
+        words.keep(&[b'x'; 3 * KEPT]);
+        words.keep(b"\ntoken is hunter2hunter2\n");
+        let quoted = words.quote(&[("T".into(), "hunter2hunter2".into())]).expect("something");
+        assert!(quoted.ends_with("token is ***"), "{}", &quoted[quoted.len() - 40..]);
+        assert!(words.0.lock().len() <= KEPT && quoted.len() <= QUOTED);
+    }
+}

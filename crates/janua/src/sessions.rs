@@ -1,0 +1,80 @@
+//! Legacy clients: which sessions there are, and when they end.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::config::Limits;
+use crate::lock::Lock;
+use crate::random;
+
+pub(crate) mod asks;
+pub(crate) mod session;
+pub(crate) mod stream;
+
+pub(crate) use session::{Kind, Session};
+
+/// All sessions of a gateway.
+pub(crate) struct Sessions {
+    table: Lock<HashMap<Arc<str>, Arc<Session>>>,
+    next: AtomicU64,
+    limits: Arc<Limits>,
+}
+
+impl Sessions {
+    pub(crate) fn new(limits: Arc<Limits>) -> Self {
+        Sessions { table: Lock::default(), next: AtomicU64::new(1), limits }
+    }
+
+    /// Opens a session, unless there are as many as there may be.
+    pub(crate) fn open(&self, kind: Kind) -> Option<Arc<Session>> {
+        let id: Arc<str> = random::token().into();
+        let session = Session::new(id.clone(), self.next.fetch_add(1, Ordering::Relaxed), kind, self.limits.clone());
+        let session = Arc::new(session);
+        let mut table = self.table.lock();
+        if table.len() >= self.limits.sessions {
+            return None;
+        }
+        table.insert(id, session.clone());
+        Some(session)
+    }
+
+    /// The living session of that id and kind.
+    pub(crate) fn get(&self, id: &str, kind: Kind) -> Option<Arc<Session>> {
+        self.table.lock().get(id).filter(|session| session.kind == kind).cloned()
+    }
+
+    /// Takes a session out of the table. False if it was not in it any more.
+    pub(crate) fn remove(&self, session: &Session) -> bool {
+        self.table.lock().remove(&session.id).is_some()
+    }
+
+    /// How many sessions there are.
+    pub(crate) fn count(&self) -> usize {
+        self.table.lock().len()
+    }
+
+    /// Every session.
+    pub(crate) fn all(&self) -> Vec<Arc<Session>> {
+        self.table.lock().values().cloned().collect()
+    }
+
+    /// The sessions whose time is over; the others let go of what they need not keep any more.
+    pub(crate) fn expired(&self) -> Vec<Arc<Session>> {
+        let now = Instant::now();
+        let mut sessions = self.all();
+        sessions.retain(|session| {
+            session.tidy(now);
+            session.is_expired(now)
+        });
+        sessions
+    }
+
+    /// How often to look for expired sessions.
+    pub(crate) fn pace(&self) -> Duration {
+        (self.limits.session_idle / 8).clamp(Duration::from_millis(50), Duration::from_secs(1))
+    }
+}

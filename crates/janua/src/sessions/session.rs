@@ -1,0 +1,253 @@
+//! One legacy client: what it said when it opened, what it is owed, and whether it is still there.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use janua_wire::line::Line;
+use janua_wire::message::Response;
+use janua_wire::method::Method;
+use janua_wire::sse;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::asks::Asks;
+use super::stream::Stream;
+use crate::call::{Ask, Caller, Event, Outcome, Reply, Scope};
+use crate::config::Limits;
+use crate::lock::Lock;
+
+/// What carries a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Streamable HTTP with a session id.
+    StreamableHttp,
+    /// An open HTTP+SSE stream.
+    Sse,
+    /// A pair of pipes.
+    Stdio,
+}
+
+/// One legacy client.
+pub(crate) struct Session {
+    pub(crate) id: Arc<str>,
+    pub(crate) kind: Kind,
+    number: u64,
+    caller: OnceLock<Arc<Caller>>,
+    /// What belongs to no request: the GET stream, the SSE stream, standard output.
+    pub(crate) outbound: Arc<Stream>,
+    pub(crate) asks: Asks,
+    /// Streams of requests, for a client that comes back. Number 0 is `outbound`.
+    streams: Lock<Streams>,
+    running: AtomicUsize,
+    opened: Instant,
+    used: Lock<Instant>,
+    ended: CancellationToken,
+    limits: Arc<Limits>,
+}
+
+#[derive(Default)]
+struct Streams {
+    last: u64,
+    kept: BTreeMap<u64, Arc<Stream>>,
+}
+
+/// Streams of finished requests kept per session.
+const KEPT_STREAMS: usize = 16;
+
+impl Session {
+    pub(super) fn new(id: Arc<str>, number: u64, kind: Kind, limits: Arc<Limits>) -> Self {
+        let now = Instant::now();
+        Session {
+            id,
+            kind,
+            number,
+            caller: OnceLock::new(),
+            outbound: Arc::new(Stream::new(&limits, kind == Kind::StreamableHttp)),
+            asks: Asks::default(),
+            streams: Lock::default(),
+            running: AtomicUsize::new(0),
+            opened: now,
+            used: Lock::new(now),
+            ended: CancellationToken::new(),
+            limits,
+        }
+    }
+
+    /// Which instance of a server is this session's own.
+    pub(crate) fn scope(&self) -> Scope {
+        Scope::Session(self.number)
+    }
+
+    /// Who the client is; `None` until it was opened with `initialize`.
+    pub(crate) fn caller(&self) -> Option<&Arc<Caller>> {
+        self.caller.get()
+    }
+
+    /// Notes who the client is. False if that was known already.
+    pub(crate) fn opened_by(&self, caller: Caller) -> bool {
+        self.caller.set(Arc::new(caller)).is_ok()
+    }
+
+    /// Takes a place among the requests under way, as long as the guard lives; `None` if there is no place left.
+    pub(crate) fn enter(self: &Arc<Self>) -> Option<Running> {
+        let running = self.running.fetch_add(1, Ordering::Relaxed);
+        let guard = Running(self.clone());
+        (running < self.limits.session_requests).then_some(guard)
+    }
+
+    /// Takes note of a sign of life.
+    pub(crate) fn touch(&self) {
+        *self.used.lock() = Instant::now();
+    }
+
+    /// Opens a stream for a request and gives its number.
+    pub(crate) fn open_stream(&self) -> (u64, Arc<Stream>) {
+        let stream = Arc::new(Stream::new(&self.limits, true));
+        let mut streams = self.streams.lock();
+        streams.last += 1;
+        let number = streams.last;
+        streams.kept.insert(number, stream.clone());
+        if streams.kept.len() > KEPT_STREAMS
+            && let Some(oldest) = streams.kept.iter().find(|(_, s)| s.closed().is_some()).map(|(n, _)| *n)
+        {
+            streams.kept.remove(&oldest);
+        }
+        (number, stream)
+    }
+
+    /// The stream of that number, if it is still kept.
+    pub(crate) fn stream(&self, number: u64) -> Option<Arc<Stream>> {
+        match number {
+            0 => Some(self.outbound.clone()),
+            _ => self.streams.lock().kept.get(&number).cloned(),
+        }
+    }
+
+    /// A server's question on its way to this client. `None`: it was refused, because it is a ping and nobody
+    /// listens, so that the gateway vouches for the client itself.
+    fn ask(&self, ask: Ask, listened_to: bool) -> Option<(u64, Line)> {
+        if ask.request.method() == Method::Ping && !listened_to {
+            if let Ok(pong) = Response::result("{}") {
+                ask.answer(pong);
+            }
+            return None;
+        }
+        Some(self.asks.add(ask))
+    }
+
+    /// Puts a message into `stream`, framed as what carries the session wants it. True if the writer should wait
+    /// for room.
+    pub(crate) fn put(&self, number: u64, stream: &Stream, line: &Line, droppable: bool) -> bool {
+        stream.push(droppable, |event| self.frame(number, event, line))
+    }
+
+    fn frame(&self, stream: u64, event: u64, line: &Line) -> Bytes {
+        let mut out = BytesMut::new();
+        match self.kind {
+            Kind::StreamableHttp => {
+                sse::write(&mut out, Some(&format!("{stream}-{event}")), Some("message"), line.parts());
+            }
+            Kind::Sse => sse::write(&mut out, None, Some("message"), line.parts()),
+            Kind::Stdio => {
+                out.reserve(line.len() + 1);
+                line.parts().iter().for_each(|part| out.extend_from_slice(part));
+                out.extend_from_slice(b"\n");
+            }
+        }
+        out.freeze()
+    }
+
+    /// Pours a reply into one of the session's streams until its end. Dropped before, it withdraws the questions
+    /// that were asked and (with the reply) cancels the request.
+    pub(crate) async fn pour(self: &Arc<Self>, number: u64, stream: &Stream, reply: &mut Reply) -> Option<Outcome> {
+        let mut asked = Asked { session: self, numbers: Vec::new() };
+        while let Some(event) = reply.next().await {
+            let (line, droppable) = match event {
+                Event::Done(outcome) => return Some(outcome),
+                Event::Notify(notification) => {
+                    let droppable = notification.method().is_droppable();
+                    let Some(shown) = self.asks.shown(notification) else { continue };
+                    (shown.line(), droppable)
+                }
+                Event::Ask(ask) => match self.ask(ask, stream.has_reader()) {
+                    Some((question, line)) => {
+                        asked.numbers.push(question);
+                        (line, false)
+                    }
+                    None => continue,
+                },
+            };
+            if self.put(number, stream, &line, droppable) {
+                stream.room().await;
+            }
+        }
+        None
+    }
+
+    /// Lets go of streams that nobody will come back for.
+    pub(super) fn tidy(&self, now: Instant) {
+        let kept = self.limits.stream_kept;
+        self.streams.lock().kept.retain(|_, stream| stream.closed().is_none_or(|at| now - at < kept));
+    }
+
+    /// Whether the session's time is over: nothing runs, nobody listens, and nothing was heard for long enough.
+    pub(super) fn is_expired(&self, now: Instant) -> bool {
+        if now - self.opened > self.limits.session_age {
+            return true;
+        }
+        let busy = self.running.load(Ordering::Relaxed) > 0 || self.outbound.has_reader();
+        if busy {
+            self.touch();
+        }
+        !busy && now - *self.used.lock() >= self.limits.session_idle
+    }
+
+    /// Ends what the session owns. The table and the server's link are the gateway's business.
+    pub(crate) fn end(&self) {
+        self.ended.cancel();
+        self.asks.clear();
+        self.outbound.close();
+        let kept = std::mem::take(&mut self.streams.lock().kept);
+        kept.values().for_each(|stream| stream.close());
+    }
+
+    /// Resolves when the session has ended.
+    pub(crate) async fn ended(&self) {
+        self.ended.cancelled().await;
+    }
+
+    /// Whether the session has ended.
+    pub(crate) fn is_over(&self) -> bool {
+        self.ended.is_cancelled()
+    }
+
+    /// How many requests are under way.
+    pub(crate) fn running(&self) -> usize {
+        self.running.load(Ordering::Relaxed)
+    }
+}
+
+/// A place among the requests under way.
+pub(crate) struct Running(Arc<Session>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::Relaxed);
+        self.0.touch();
+    }
+}
+
+/// Questions asked on behalf of one reply: they end with it.
+struct Asked<'a> {
+    session: &'a Session,
+    numbers: Vec<u64>,
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        self.session.asks.withdraw(&self.numbers);
+    }
+}

@@ -1,0 +1,5 @@
+//! The binary of the scripted server `everything`; see `janua_testkit::servers::everything`.
+
+fn main() {
+    janua_testkit::servers::everything::run();
+}

@@ -1,0 +1,182 @@
+//! Other authors' servers: the words to start them with, or already started and listening.
+
+use super::PeerError;
+use super::child::Running;
+use super::places;
+use crate::process;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::process::Command;
+
+/// How long a server may take until it listens.
+const DEADLINE: Duration = Duration::from_mins(1);
+/// How often another port is tried when somebody took the chosen one first.
+const PORTS_TRIED: u32 = 5;
+
+const EVERYTHING: &str = "node/node_modules/@modelcontextprotocol/server-everything/dist/index.js";
+const FILESYSTEM: &str = "node/node_modules/@modelcontextprotocol/server-filesystem/dist/index.js";
+
+/// Which of its HTTP faces `server-everything` shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HttpMode {
+    /// Streamable HTTP at `/mcp`.
+    Streamable,
+    /// The older HTTP+SSE at `/sse`.
+    Sse,
+}
+
+/// A server that listens; killed when dropped.
+#[derive(Debug)]
+pub struct Served {
+    running: Running,
+    url: String,
+}
+
+/// The reference server with every feature, over stdio.
+///
+/// # Errors
+/// [`PeerError::Missing`] when it is not installed.
+pub fn server_everything() -> Result<Vec<String>, PeerError> {
+    Ok(words(&[
+        places::node()?,
+        places::installed(EVERYTHING)?,
+        "stdio".into(),
+    ]))
+}
+
+/// The reference server for the files below one folder, over stdio.
+///
+/// # Errors
+/// [`PeerError::Missing`] when it is not installed.
+pub fn server_filesystem(folder: &Path) -> Result<Vec<String>, PeerError> {
+    Ok(words(&[
+        places::node()?,
+        places::installed(FILESYSTEM)?,
+        folder.to_path_buf(),
+    ]))
+}
+
+/// The reference server for times and time zones, written in Python, over stdio.
+///
+/// # Errors
+/// [`PeerError::Missing`] when it is not installed.
+pub fn server_time() -> Result<Vec<String>, PeerError> {
+    let program = places::installed("servers-py/bin/mcp-server-time")?;
+    Ok(words(&[program, "--local-timezone=UTC".into()]))
+}
+
+/// A server of both eras made with the Python SDK 2.x (`peers/python/server.py`), over stdio.
+///
+/// # Errors
+/// [`PeerError::Missing`] when the SDK is not installed.
+pub fn server_python() -> Result<Vec<String>, PeerError> {
+    Ok(words(&places::python_words(2, "server.py")?))
+}
+
+impl Served {
+    /// Starts `server-everything` on a free port.
+    ///
+    /// # Errors
+    /// [`PeerError::Missing`] when it is not installed, [`PeerError::Silent`] when it does not
+    /// come to listen.
+    pub async fn everything(mode: HttpMode) -> Result<Self, PeerError> {
+        let (name, path, listening) = match mode {
+            HttpMode::Streamable => ("streamableHttp", "/mcp", "listening on port"),
+            HttpMode::Sse => ("sse", "/sse", "running on port"),
+        };
+        let mut last = PeerError::Silent("no port was tried".to_owned());
+        // It takes no port 0, so the port is free only until somebody else asks for one.
+        for _ in 0..PORTS_TRIED {
+            let port = free_port()?;
+            let mut command = Command::new(places::node()?);
+            command
+                .arg(places::installed(EVERYTHING)?)
+                .arg(name)
+                .env("PORT", port.to_string());
+            match listens(command, listening).await {
+                Ok((running, _)) => {
+                    return Ok(Self {
+                        running,
+                        url: format!("http://127.0.0.1:{port}{path}"),
+                    });
+                }
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    /// Starts the server of [`server_python`] over Streamable HTTP on a free port.
+    ///
+    /// # Errors
+    /// As [`Served::everything`].
+    pub async fn python() -> Result<Self, PeerError> {
+        let mut command = places::python_script(2, "server.py")?;
+        command.args(["--http", "0"]);
+        let (running, line) = listens(command, "running on http://").await?;
+        let address = line
+            .split_whitespace()
+            .find(|word| word.starts_with("http://"));
+        let address = address.ok_or_else(|| PeerError::Silent(format!("no address in {line}")))?;
+        Ok(Self {
+            running,
+            url: format!("{address}/mcp"),
+        })
+    }
+
+    /// The address to give to a client.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The process id of the server.
+    pub fn pid(&self) -> u32 {
+        self.running.pid()
+    }
+
+    /// What it wrote to standard error lately.
+    pub fn stderr(&self) -> String {
+        self.running.stderr()
+    }
+}
+
+/// Starts it and waits for the line of standard error that says so.
+async fn listens(command: Command, sign: &str) -> Result<(Running, String), PeerError> {
+    let mut running = Running::quiet(command)?;
+    let mut found = None;
+    let in_time = process::eventually(DEADLINE, || {
+        found = running
+            .stderr()
+            .lines()
+            .find(|line| line.contains(sign))
+            .map(str::to_owned);
+        found.is_some() || !running.is_alive()
+    });
+    let what = if in_time.await {
+        "ended"
+    } else {
+        "not listening"
+    };
+    if let Some(line) = found {
+        return Ok((running, line));
+    }
+    running.settle().await;
+    Err(PeerError::Silent(format!(
+        "a server {what}; stderr:\n{}",
+        running.stderr()
+    )))
+}
+
+fn free_port() -> Result<u16, PeerError> {
+    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.local_addr());
+    port.map(|address| address.port())
+        .map_err(|error| PeerError::Silent(format!("find a port: {error}")))
+}
+
+fn words(paths: &[PathBuf]) -> Vec<String> {
+    paths
+        .iter()
+        .map(|path| path.to_string_lossy().into_owned())
+        .collect()
+}

@@ -1,0 +1,32 @@
+//! The Model Context Protocol on the wire, as pure functions and values.
+//!
+//! This crate knows the messages, their framing and the rules of every revision. It never touches a socket, a
+//! file, a clock or the environment; it builds for `wasm32-unknown-unknown`.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`json`] | strict JSON scanning in place |
+//! | [`raw`] | shallow objects: look at a member, replace a member |
+//! | [`message`] | JSON-RPC requests, notifications, responses, batches |
+//! | [`id`] | ids of clients (echoed text) and of links (minted numbers) |
+//! | [`method`] | the table of methods |
+//! | [`version`] | revisions, eras, negotiation |
+//! | [`capabilities`] | what a client said it can be asked |
+//! | [`error`] | error codes and error messages |
+//! | [`headers`] | HTTP header names and the rules of `Accept` |
+//! | [`lines`] | newline framing |
+//! | [`sse`] | event streams |
+
+pub mod capabilities;
+mod envelope;
+pub mod error;
+pub mod headers;
+pub mod id;
+pub mod json;
+pub mod line;
+pub mod lines;
+pub mod message;
+pub mod method;
+pub mod raw;
+pub mod sse;
+pub mod version;

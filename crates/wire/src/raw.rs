@@ -1,0 +1,79 @@
+//! Shallow objects: look at a member, replace a member, keep every other byte.
+
+use crate::json::{Scanner, Span, unescape};
+
+/// Where the value of `key` lies in the JSON object at `object` of `text`; `None` if it is no object or lacks it.
+///
+/// The text must have been checked before (see [`crate::json::check`]).
+pub fn find(text: &[u8], object: Span, key: &str) -> Option<Span> {
+    let mut scanner = Scanner::within(text, object);
+    scanner.enter_object().ok()?;
+    let mut first = true;
+    while let Some(name) = scanner.member(first).ok()? {
+        first = false;
+        let value = scanner.value().ok()?;
+        if same(&text[name.range()], key) {
+            return Some(value);
+        }
+    }
+    None
+}
+
+/// Like [`find`], along a path of nested objects.
+pub fn find_path(text: &[u8], object: Span, path: &[&str]) -> Option<Span> {
+    path.iter()
+        .try_fold(object, |within, key| find(text, within, key))
+}
+
+/// The whole of `text` as a span.
+pub fn whole(text: &[u8]) -> Span {
+    Span {
+        start: 0,
+        end: text.len(),
+    }
+}
+
+/// The member `key` of a JSON object given as text, as raw JSON.
+pub fn peek<'a>(object: &'a [u8], key: &str) -> Option<&'a [u8]> {
+    find(object, whole(object), key).map(|span| &object[span.range()])
+}
+
+/// The member `key` of a JSON object given as text, if it is a string.
+pub fn peek_string(object: &[u8], key: &str) -> Option<String> {
+    string(peek(object, key)?)
+}
+
+/// The value of raw JSON that is a string.
+pub fn string(raw: &[u8]) -> Option<String> {
+    let inside = raw.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+    String::from_utf8(unescape(inside)).ok()
+}
+
+/// The elements of a JSON array at `array` of `text`; empty if it is no array.
+pub fn elements(text: &[u8], array: Span) -> Vec<Span> {
+    let mut scanner = Scanner::within(text, array);
+    let mut found = Vec::new();
+    if scanner.enter_array().is_err() {
+        return found;
+    }
+    while let Ok(true) = scanner.element(found.is_empty()) {
+        let Ok(value) = scanner.value() else { break };
+        found.push(value);
+    }
+    found
+}
+
+/// `text` with the part at `span` replaced by `with`.
+pub fn replace(text: &[u8], span: Span, with: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len() + with.len());
+    out.extend_from_slice(&text[..span.start]);
+    out.extend_from_slice(with);
+    out.extend_from_slice(&text[span.end..]);
+    out
+}
+
+/// Whether the inside of a JSON string spells `word`, escapes undone.
+pub fn same(inside: &[u8], word: &str) -> bool {
+    inside == word.as_bytes()
+        || (memchr::memchr(b'\\', inside).is_some() && unescape(inside) == word.as_bytes())
+}
