@@ -2,7 +2,7 @@
 # Builds the fuzz targets with the stable toolchain and runs one of them: see README.md.
 #
 #   fuzz/run.sh TARGET [libFuzzer options]     fuzz, 10 minutes unless -max_total_time says otherwise
-#   fuzz/run.sh --merge TARGET [options]       bring the kept corpus up to date, smallest files first
+#   fuzz/run.sh --merge TARGET [options]       keep inputs that reach code no kept one reaches
 set -eu
 cd "$(dirname "$0")"
 
@@ -32,7 +32,7 @@ mkdir -p "$kept" "$grown" artifacts
 limits="-rss_limit_mb=2048 -timeout=10 -max_len=4096 -dict=dict/$target.dict"
 if [ -n "$merge" ]; then
     # shellcheck disable=SC2086
-    exec "$program" -merge=1 $limits "$@" "$kept" "$grown"
+    exec "$program" -set_cover_merge=1 -use_counters=0 $limits "$@" "$kept" "$grown"
 fi
 # shellcheck disable=SC2086
 exec "$program" -max_total_time=600 $limits -artifact_prefix="artifacts/$target-" "$@" "$grown" "$kept"

@@ -6,6 +6,7 @@
 
 pub mod call;
 pub mod config;
+pub mod connect;
 pub mod error;
 pub mod proxy;
 pub mod servers;

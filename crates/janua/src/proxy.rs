@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -255,9 +254,4 @@ impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         Error::Options(failure.to_string())
     }
-}
-
-/// The folder an option names, as the commands take it.
-pub(crate) fn folder(text: &str) -> PathBuf {
-    PathBuf::from(text)
 }

@@ -218,6 +218,28 @@ fn limits_hold_to_the_byte_however_the_stream_comes() {
 }
 
 #[test]
+fn a_line_that_outgrows_its_limit_is_told_before_it_ends() {
+    let mut lines = Lines::new(10);
+    lines.room().extend_from_slice(b"0123456789");
+    assert_eq!(lines.next_line(), None);
+    lines.room().extend_from_slice(b"a");
+    assert_eq!(
+        lines.next_line(),
+        Some(Framed::Outgrown(Bytes::from_static(b"0123456789")))
+    );
+    assert_eq!(lines.next_line(), None);
+    lines.room().extend_from_slice(b"b\nc\n");
+    assert_eq!(
+        lines.next_line(),
+        Some(Framed::Tail(Bytes::from_static(b"0123456789ab")))
+    );
+    assert_eq!(
+        lines.next_line(),
+        Some(Framed::Line(Bytes::from_static(b"c")))
+    );
+}
+
+#[test]
 fn a_framer_at_rest_holds_no_memory() {
     let mut lines = Lines::new(1 << 20);
     lines

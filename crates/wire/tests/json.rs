@@ -152,6 +152,27 @@ fn characters_and_their_encodings() {
 }
 
 #[test]
+fn halves_of_surrogate_pairs_become_replacement_characters() {
+    for (inside, wanted) in [
+        (r"\ud83d\ude00", "\u{1f600}"),
+        (r"\uDBFF\uDFFF\ud800\udc00", "\u{10ffff}\u{10000}"),
+        (r"\ud800", "\u{fffd}"),
+        (r"\udc00\ud800", "\u{fffd}\u{fffd}"),
+        (r"\ud800\ud800\udc00", "\u{fffd}\u{10000}"),
+        (r"\ud800abdc00", "\u{fffd}abdc00"),
+        (r"\ud800\ndc00", "\u{fffd}\ndc00"),
+        (r"\ud800\u0041", "\u{fffd}A"),
+        (r"\ud800\uE000", "\u{fffd}\u{e000}"),
+    ] {
+        assert_eq!(
+            String::from_utf8(unescape(inside.as_bytes())).as_deref(),
+            Ok(wanted),
+            "{inside}"
+        );
+    }
+}
+
+#[test]
 fn numbers_words_and_structure() {
     let good = "0 -0 0.0 -0e0 1E+2 1e-2 10 1e999 123456789012345678901234567890 true [] {} [[],{}]";
     for text in good.split(' ') {

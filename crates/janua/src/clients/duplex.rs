@@ -10,7 +10,7 @@ use janua_wire::message::{self, Incoming, Message, Refused, Request};
 use janua_wire::method::Method;
 
 use super::streamable_http::last_line;
-use crate::call::{Call, Outcome};
+use crate::call::{Call, Caller, Outcome};
 use crate::error::{Failure, Kind};
 use crate::gateway::Gateway;
 use crate::servers::Refusal;
@@ -45,9 +45,12 @@ pub(crate) fn refuse(session: &Session, refused: &Refused) {
 async fn take(gateway: &Arc<Gateway>, session: &Arc<Session>, message: Message) {
     match message {
         Message::Request(request) if request.method() == Method::Initialize => open(gateway, session, request),
-        Message::Request(request) => run(gateway, session, request),
+        Message::Request(request) => {
+            let caller = session.settled().await.cloned();
+            run(gateway, session, caller, request);
+        }
         Message::Notification(notification) => {
-            if let Some(caller) = session.caller() {
+            if let Some(caller) = session.settled().await {
                 pipeline::notify(gateway, caller, notification).await;
             }
         }
@@ -63,7 +66,7 @@ fn put(session: &Session, line: &Line) {
 
 fn open(gateway: &Arc<Gateway>, session: &Arc<Session>, request: Request) {
     let id = request.id();
-    let Some(running) = session.enter().filter(|_| session.caller().is_none()) else {
+    let Some(running) = session.enter().filter(|_| session.begin_opening()) else {
         return put(session, &error::response(Some(&id), INVALID_REQUEST, "Session already initialized", None).into());
     };
     let (tasks, gateway, session) = (gateway.tasks.clone(), gateway.clone(), session.clone());
@@ -78,6 +81,7 @@ fn open(gateway: &Arc<Gateway>, session: &Arc<Session>, request: Request) {
             Err(Refusal::Failed(failure)) => failure.response().answering(id.raw()),
         };
         put(&session, &line);
+        session.opening_over();
         // The session may have ended while its server was being opened.
         if session.is_over() {
             let why = Failure::new(Kind::SessionLost, "the session has ended");
@@ -88,9 +92,9 @@ fn open(gateway: &Arc<Gateway>, session: &Arc<Session>, request: Request) {
     });
 }
 
-fn run(gateway: &Arc<Gateway>, session: &Arc<Session>, request: Request) {
+fn run(gateway: &Arc<Gateway>, session: &Arc<Session>, caller: Option<Arc<Caller>>, request: Request) {
     let id = request.id().detached();
-    let Some(caller) = session.caller().cloned() else {
+    let Some(caller) = caller else {
         return put(session, &error::response(Some(&id), INVALID_REQUEST, "the session is not initialized yet", None).into());
     };
     let Some(running) = session.enter() else {

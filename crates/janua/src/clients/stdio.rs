@@ -29,18 +29,22 @@ pub(crate) async fn serve(
     output: impl AsyncWrite + Unpin,
 ) -> Result<End, Failure> {
     let session = gateway.open_session(Kind::Stdio)?;
-    let end = tokio::select! {
-        () = read(gateway, &session, input) => {
-            // Answers to what was asked last still go out.
-            while session.running() > 0 && !session.is_over() {
-                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-            }
-            End::Client
+    let reading = async {
+        read(gateway, &session, input).await;
+        // Answers to what was asked last still go out.
+        while session.running() > 0 && !session.is_over() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
-        () = session.ended() => End::Server,
-        () = gateway.tasks.stopping() => End::Client,
-        () = write(&session, output) => End::Client,
+        session.outbound.close();
+        std::future::pending::<()>().await;
     };
+    tokio::select! {
+        () = reading => {}
+        () = gateway.tasks.stopping() => {}
+        // Ends when everything there was to say has been written, or cannot be written.
+        () = write(&session, output) => {}
+    }
+    let end = if session.is_over() { End::Server } else { End::Client };
     gateway.end_session(&session);
     Ok(end)
 }

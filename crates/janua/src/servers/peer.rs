@@ -281,11 +281,6 @@ impl Peer {
         }
     }
 
-    /// Whether any request is under way.
-    pub(crate) fn is_busy(&self) -> bool {
-        !self.table.lock().calls.is_empty()
-    }
-
     fn abandoned(&self, link: LinkId, dropped: u64) {
         if dropped > 0 {
             tracing::warn!(dropped, "notifications dropped: the client reads too slowly");

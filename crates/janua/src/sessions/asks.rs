@@ -64,11 +64,6 @@ impl Asks {
         Some(notification.with_param("requestId", number.to_string().as_bytes()))
     }
 
-    /// Whether any question is open.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.lock().asks.is_empty()
-    }
-
     /// Drops all questions.
     pub(crate) fn clear(&self) {
         let gone = std::mem::take(&mut self.0.lock().asks);

@@ -36,6 +36,7 @@ pub(crate) struct Session {
     pub(crate) kind: Kind,
     number: u64,
     caller: OnceLock<Arc<Caller>>,
+    opening: OnceLock<CancellationToken>,
     /// What belongs to no request: the GET stream, the SSE stream, standard output.
     pub(crate) outbound: Arc<Stream>,
     pub(crate) asks: Asks,
@@ -65,6 +66,7 @@ impl Session {
             kind,
             number,
             caller: OnceLock::new(),
+            opening: OnceLock::new(),
             outbound: Arc::new(Stream::new(&limits, kind == Kind::StreamableHttp)),
             asks: Asks::default(),
             streams: Lock::default(),
@@ -89,6 +91,29 @@ impl Session {
     /// Notes who the client is. False if that was known already.
     pub(crate) fn opened_by(&self, caller: Caller) -> bool {
         self.caller.set(Arc::new(caller)).is_ok()
+    }
+
+    /// Notes that the client has asked to be opened. False if it had before.
+    pub(crate) fn begin_opening(&self) -> bool {
+        self.opening.set(CancellationToken::new()).is_ok()
+    }
+
+    /// Notes that the opening is over, well or not.
+    pub(crate) fn opening_over(&self) {
+        if let Some(opening) = self.opening.get() {
+            opening.cancel();
+        }
+    }
+
+    /// Waits for an opening that is under way. A client may send on before it has the answer.
+    pub(crate) async fn settled(&self) -> Option<&Arc<Caller>> {
+        if let Some(opening) = self.opening.get() {
+            tokio::select! {
+                () = opening.cancelled() => {}
+                () = self.ended() => {}
+            }
+        }
+        self.caller.get()
     }
 
     /// Takes a place among the requests under way, as long as the guard lives; `None` if there is no place left.

@@ -193,7 +193,8 @@ impl Stream {
     }
 
     /// Frames dropped unread so far.
-    pub(crate) fn dropped(&self) -> u64 {
+    #[cfg(test)]
+    fn dropped(&self) -> u64 {
         self.state.lock().dropped
     }
 }
@@ -205,7 +206,12 @@ impl State {
         let at = if read { Some(0) } else { self.frames.iter().position(|frame| frame.droppable) };
         let Some(frame) = at.and_then(|at| self.frames.remove(at)) else { return false };
         self.bytes -= frame.bytes.len();
-        self.dropped += u64::from(!read);
+        if !read {
+            if self.dropped == 0 {
+                tracing::warn!("a client reads its stream too slowly: notifications are dropped");
+            }
+            self.dropped += 1;
+        }
         true
     }
 

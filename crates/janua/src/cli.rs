@@ -1,0 +1,263 @@
+//! The command line: what was typed, what it means, and the exit code.
+
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) mod compat;
+mod connect;
+mod logs;
+mod proxy;
+
+/// Exit code of a wrong command line.
+const USAGE: i32 = 2;
+
+const EXAMPLES: &str = "\
+Examples:
+  Put a stdio server behind HTTP on http://127.0.0.1:3000/mcp:
+      janua -- npx -y @modelcontextprotocol/server-everything
+
+  Let a client that only starts programs reach a remote server:
+      janua connect https://example.com/mcp
+
+  Try it without any server:
+      janua proxy --demo
+
+Exit codes: 0 done, 1 failed, 2 wrong usage.";
+
+/// A gateway between any MCP client and any MCP server.
+///
+/// Without a command, `janua [OPTIONS] -- CMD ARGS…` is `janua proxy [OPTIONS] -- CMD ARGS…`.
+#[derive(Debug, Parser)]
+#[command(name = "janua", version, after_help = EXAMPLES, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Args, Debug, Default)]
+pub(crate) struct Global {
+    /// How much to log, on standard error [env: JANUA_LOG_LEVEL, MCP_PROXY_LOG_LEVEL]
+    ///
+    /// Message contents are never logged, at any level.
+    #[arg(long, global = true, value_enum, ignore_case = true)]
+    log_level: Option<Level>,
+    /// Form of the log
+    #[arg(long, global = true, value_enum, default_value = "text")]
+    log_format: Format,
+}
+
+/// Levels of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Level {
+    /// Nothing.
+    #[value(alias = "none")]
+    Off,
+    /// Somebody should look now.
+    #[value(alias = "critical")]
+    Error,
+    /// Unexpected, but survived.
+    #[value(alias = "warning")]
+    Warn,
+    /// What changed.
+    Info,
+    /// How it came about.
+    Debug,
+    /// Everything.
+    #[value(alias = "verbose")]
+    Trace,
+}
+
+/// Forms of the log.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Put one server behind HTTP: /mcp, /sse, /health
+    Proxy(proxy::ProxyArgs),
+    /// Speak stdio to the client that started us, and to a server whatever it speaks
+    Connect(connect::ConnectArgs),
+    /// Take the place of another tool: its flags, unchanged
+    Compat(compat::CompatArgs),
+}
+
+const COMMANDS: [&str; 4] = ["proxy", "connect", "compat", "help"];
+
+/// Runs the command line of this process and gives its exit code.
+pub(crate) fn run() -> i32 {
+    let args: Vec<OsString> = std::env::args_os().collect();
+    if args.len() == 1 {
+        println!("janua {}: a gateway between any MCP client and any MCP server\n", env!("CARGO_PKG_VERSION"));
+        println!("{EXAMPLES}\n\n`janua --help` says more.");
+        return 0;
+    }
+    let cli = match Cli::try_parse_from(with_command(args)) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { USAGE } else { 0 };
+        }
+    };
+    let outcome = match cli.command {
+        Command::Proxy(args) => proxy::run(&cli.global, args),
+        Command::Connect(args) => connect::run(&cli.global, args),
+        Command::Compat(args) => compat::run(&cli.global, args),
+    };
+    match outcome {
+        Ok(()) => 0,
+        Err(Failed::Usage(message)) => {
+            eprintln!("janua: {message}\n`janua --help` shows how it is used.");
+            USAGE
+        }
+        Err(Failed::Run(error)) => {
+            eprintln!("janua: {error:#}");
+            1
+        }
+    }
+}
+
+/// `janua -- CMD` and `janua --port 1 -- CMD` mean `janua proxy …`.
+fn with_command(mut args: Vec<OsString>) -> Vec<OsString> {
+    let before = args.iter().skip(1).take_while(|arg| *arg != "--");
+    let named = before.clone().any(|arg| COMMANDS.iter().any(|command| arg == command));
+    let asks = args.get(1).is_some_and(|arg| ["-h", "--help", "-V", "--version"].iter().any(|flag| arg == flag));
+    let option = args.get(1).is_some_and(|arg| arg.to_string_lossy().starts_with('-'));
+    if !named && !asks && option {
+        args.insert(1, "proxy".into());
+    }
+    args
+}
+
+/// Why a command ended without success.
+#[derive(Debug)]
+pub(crate) enum Failed {
+    /// It was asked for wrongly.
+    Usage(String),
+    /// It did not work.
+    Run(anyhow::Error),
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failed {
+    fn from(error: E) -> Self {
+        Failed::Run(error.into())
+    }
+}
+
+/// The first of these environment variables that is set and not empty.
+pub(crate) fn env(names: &[&str]) -> Option<String> {
+    names.iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+}
+
+/// Starts the log and a runtime, and runs `work` on it to its end.
+pub(crate) fn block_on<T>(global: &Global, quiet: Level, work: impl Future<Output = T>) -> Result<T, Failed> {
+    logs::start(global, quiet)?;
+    raise_descriptor_limit();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(work);
+    // A thread may still be blocked reading our standard input; the process ends without it.
+    runtime.shutdown_background();
+    Ok(outcome)
+}
+
+/// Four descriptors per server and one per connection add up; the soft limit is often no more than 1024.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    let _ = setrlimit(Resource::Nofile, limit);
+}
+
+/// Reads a time: seconds, or a number with `ms`, `s`, `m` or `h`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let factor = match unit {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(format!("unknown unit {unit:?}: use ms, s, m or h")),
+    };
+    let seconds = number.trim().parse::<f64>().map_err(|_| "not a number".to_owned())? * factor;
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(duration) if !duration.is_zero() => Ok(duration),
+        _ => Err("must be more than nothing".to_owned()),
+    }
+}
+
+/// Reads a size in bytes, also with `k`, `M` or `G` (powers of 1024), `B` or `iB` added or not.
+pub(crate) fn size(text: &str) -> Result<usize, String> {
+    let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let shift = match unit.trim_end_matches('B').trim_end_matches('i').to_ascii_lowercase().as_str() {
+        "" => 0,
+        "k" => 10,
+        "m" => 20,
+        "g" => 30,
+        _ => return Err(format!("unknown unit {unit:?}: use k, M or G")),
+    };
+    let count = number.trim().parse::<usize>().map_err(|_| "not a whole number".to_owned())?;
+    count.checked_mul(1 << shift).filter(|size| *size > 0).ok_or_else(|| "out of range".to_owned())
+}
+
+/// Reads `NAME: VALUE`.
+pub(crate) fn header(text: &str) -> Result<(http::HeaderName, http::HeaderValue), String> {
+    let (name, value) = text.split_once(':').ok_or("must be NAME: VALUE")?;
+    let name = name.trim().parse().map_err(|_| "the name is no header name".to_owned())?;
+    let mut value: http::HeaderValue = value.trim().parse().map_err(|_| "the value is no header value".to_owned())?;
+    value.set_sensitive(true);
+    Ok((name, value))
+}
+
+/// Whether a person looks at standard error.
+pub(crate) fn is_watched() -> bool {
+    std::io::stderr().is_terminal()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn words(line: &str) -> Vec<String> {
+        let args = line.split(' ').map(OsString::from).collect();
+        with_command(args).into_iter().map(|arg| arg.to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn the_grammar_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn proxy_is_meant_when_nothing_is_said() {
+        assert_eq!(words("janua -- cmd proxy")[1], "proxy");
+        assert_eq!(words("janua --port 1 -- cmd").join(" "), "janua proxy --port 1 -- cmd");
+        assert_eq!(words("janua connect http://x").join(" "), "janua connect http://x");
+        assert_eq!(words("janua --log-level debug connect x")[1], "--log-level");
+        assert_eq!(words("janua --version")[1], "--version");
+    }
+
+    #[test]
+    fn times_and_sizes() {
+        assert_eq!(duration("300"), Ok(Duration::from_secs(300)));
+        assert_eq!(duration("1.5s"), Ok(Duration::from_millis(1500)));
+        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
+        assert!(duration("5 parsecs").is_err() && duration("-1").is_err() && duration("0").is_err());
+        assert_eq!(size("16MiB"), Ok(16 << 20));
+        assert_eq!(size("4096"), Ok(4096));
+        assert!(size("1T").is_err() && size("0").is_err() && size("x").is_err());
+    }
+}

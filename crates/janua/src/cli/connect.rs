@@ -1,0 +1,44 @@
+//! `janua connect`: stdio to the client that started us, anything to the server.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::proxy::Upstream;
+use super::{Failed, Global, Level, block_on, duration};
+use janua::config::Limits;
+use janua::connect;
+
+/// Speak stdio to the client that started us, and to a server whatever it speaks.
+///
+/// For clients that can only start programs: name the server by its URL (Streamable HTTP or HTTP+SSE, found out by
+/// trying), or a local program after `--`. Standard output carries the protocol; everything else goes to standard
+/// error.
+#[derive(Args, Debug)]
+pub(super) struct ConnectArgs {
+    /// Longest wait for an answer without progress
+    #[arg(long, value_parser = duration, value_name = "TIME", default_value = "60s")]
+    call_timeout: Duration,
+    /// Longest time for the server to start and to answer `initialize`
+    #[arg(long, value_parser = duration, value_name = "TIME", default_value = "60s")]
+    start_timeout: Duration,
+    #[command(flatten)]
+    upstream: Upstream,
+    /// A URL, or the program and its arguments
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "URL | CMD…")]
+    server: Vec<String>,
+}
+
+/// Runs the command.
+pub(super) fn run(global: &Global, args: ConnectArgs) -> Result<(), Failed> {
+    let server = args.upstream.server(args.server)?;
+    let mut limits = Limits { call: args.call_timeout, start: args.start_timeout, ..Limits::default() };
+    limits.call_total = limits.call_total.max(args.call_timeout);
+    block_on(global, Level::Warn, async {
+        let end = connect::run(&server, &limits, tokio::io::stdin(), tokio::io::stdout()).await?;
+        match end {
+            connect::End::Client => Ok(()),
+            connect::End::Server => Err(Failed::Run(anyhow::anyhow!("the server is gone"))),
+        }
+    })?
+}

@@ -1,0 +1,235 @@
+//! `janua proxy`: one server behind HTTP.
+
+use std::net::{IpAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+
+use super::{Failed, Global, Level, block_on, duration, env, header, size};
+use janua::config::{RemoteServer, RemoteTransport, SESSION_TIMEOUT, Server, ServerCommand, Share};
+use janua::proxy::{self, Options};
+
+/// Put one server behind HTTP.
+///
+/// The server is a program that speaks MCP over its standard input and output, given after `--`, or the URL of a
+/// remote server. Clients reach it at /mcp (Streamable HTTP, revisions 2025-03-26 to 2025-11-25), at /sse with
+/// /messages (HTTP+SSE, 2024-11-05); /health reports. Every session has an instance of the program of its own,
+/// unless --stateless is given.
+#[derive(Args, Debug)]
+pub(super) struct ProxyArgs {
+    /// Address to listen on [default: 127.0.0.1] [env: MCP_PROXY_HOST, MCP_BIND_HOST]
+    ///
+    /// An address that others can reach needs --insecure-no-auth, as nobody has to authenticate.
+    #[arg(long)]
+    host: Option<String>,
+    /// Port to listen on; 0 lets the system choose [default: 3000] [env: MCP_PROXY_PORT, MCP_PORT]
+    #[arg(short, long)]
+    port: Option<u16>,
+    /// Idle time after which a session ends: seconds, or with ms, s, m, h [default: 300] [env: MCP_PROXY_TIMEOUT]
+    ///
+    /// Running requests and open streams keep a session alive.
+    #[arg(long, value_parser = duration, value_name = "TIME")]
+    timeout: Option<Duration>,
+    /// Longest wait for an answer without progress
+    #[arg(long, value_parser = duration, value_name = "TIME", default_value = "60s")]
+    call_timeout: Duration,
+    /// Longest time for the server to start and to answer `initialize`
+    #[arg(long, value_parser = duration, value_name = "TIME", default_value = "60s")]
+    start_timeout: Duration,
+    /// Largest request body
+    #[arg(long, value_parser = size, value_name = "SIZE", default_value = "4M")]
+    max_body: usize,
+    /// Largest message of the server
+    #[arg(long, value_parser = size, value_name = "SIZE", default_value = "16M")]
+    max_message: usize,
+    /// Origin of a web page that may use the proxy and read its answers; may be repeated
+    #[arg(long, value_name = "ORIGIN")]
+    cors_origin: Vec<String>,
+    /// Host name the proxy is reached under; may be repeated [default: loopback names on loopback, any elsewhere]
+    #[arg(long, value_name = "NAME")]
+    allowed_host: Vec<String>,
+    /// Serve requests without sessions, all by one instance of the server, which cannot ask anything back
+    #[arg(long)]
+    stateless: bool,
+    /// Listen on an address that others can reach although nobody has to authenticate
+    #[arg(long)]
+    insecure_no_auth: bool,
+    /// Serve the built-in demo server
+    #[arg(long, conflicts_with = "server")]
+    demo: bool,
+    #[command(flatten)]
+    upstream: Upstream,
+    /// The program and its arguments (everything from here on is passed as it is), or a URL
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD… | URL")]
+    server: Vec<String>,
+}
+
+/// How the server is started or reached.
+#[derive(Args, Debug, Default)]
+pub(super) struct Upstream {
+    /// Variable for the program's environment: NAME=VALUE, or NAME to pass ours on; may be repeated
+    ///
+    /// The program otherwise gets PATH, HOME, LANG and TZ only.
+    #[arg(short = 'e', long = "env", value_name = "NAME[=VALUE]")]
+    env: Vec<String>,
+    /// Pass our whole environment on to the program
+    #[arg(long)]
+    inherit_env: bool,
+    /// Working directory of the program
+    #[arg(long, value_name = "DIR")]
+    cwd: Option<PathBuf>,
+    /// Header for a remote server, 'NAME: VALUE'; may be repeated
+    #[arg(short = 'H', long = "header", value_parser = header, value_name = "NAME: VALUE")]
+    header: Vec<(http::HeaderName, http::HeaderValue)>,
+    /// Transport of a remote server
+    #[arg(long, value_enum, default_value = "auto")]
+    transport: Transport,
+}
+
+/// Transports of remote servers.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum Transport {
+    /// Find out.
+    #[default]
+    Auto,
+    /// Streamable HTTP.
+    Http,
+    /// HTTP+SSE.
+    Sse,
+}
+
+impl Upstream {
+    /// The server that `words` name: a URL, or a program with its arguments.
+    pub(super) fn server(self, words: Vec<String>) -> Result<Server, Failed> {
+        let remote = words.len() == 1 && (words[0].starts_with("http://") || words[0].starts_with("https://"));
+        if remote {
+            return self.remote(&words[0]);
+        }
+        let Some(mut command) = ServerCommand::new(words) else {
+            let message = "no server given: name a program after `--`, or a URL, or use --demo";
+            return Err(Failed::Usage(message.to_owned()));
+        };
+        if let Some(cwd) = &self.cwd
+            && !cwd.is_dir()
+        {
+            return Err(Failed::Usage(format!("--cwd {}: there is no such directory", cwd.display())));
+        }
+        command.env = self.env.iter().map(|text| variable(text)).collect::<Result<_, _>>()?;
+        command.cwd = self.cwd;
+        command.inherit_env = self.inherit_env;
+        Ok(Server::Command(command))
+    }
+
+    fn remote(self, url: &str) -> Result<Server, Failed> {
+        let url = url::Url::parse(url).map_err(|error| Failed::Usage(format!("{url}: {error}")))?;
+        let transport = match self.transport {
+            Transport::Auto => RemoteTransport::Auto,
+            Transport::Http => RemoteTransport::Http,
+            Transport::Sse => RemoteTransport::Sse,
+        };
+        Ok(Server::Remote(RemoteServer { url, headers: self.header, transport }))
+    }
+}
+
+fn variable(text: &str) -> Result<(String, String), Failed> {
+    let (name, value) = match text.split_once('=') {
+        Some((name, value)) => (name, value.to_owned()),
+        None => match env(&[text]) {
+            Some(value) => (text, value),
+            None => return Err(Failed::Usage(format!("--env {text}: the variable is not set here; use {text}=VALUE"))),
+        },
+    };
+    if name.is_empty() || text.contains('\0') {
+        return Err(Failed::Usage("--env: must be NAME=VALUE, or the NAME of a variable set here".to_owned()));
+    }
+    Ok((name.to_owned(), value))
+}
+
+/// Reads the address of a host given by name or number.
+pub(super) fn address(host: &str) -> Result<IpAddr, Failed> {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    if let Ok(address) = bare.parse() {
+        return Ok(address);
+    }
+    let mut found = (host, 0).to_socket_addrs().with_context(|| format!("cannot find the address of host {host}"))?;
+    Ok(found.next().with_context(|| format!("host {host} has no address"))?.ip())
+}
+
+/// A setting out of the environment; what is wrong in it is named with the variable.
+fn setting<T>(names: &[&str], read: impl Fn(&str) -> Result<T, String>) -> Result<Option<T>, Failed> {
+    let Some(text) = env(names) else { return Ok(None) };
+    read(&text).map(Some).map_err(|error| Failed::Usage(format!("{} is {text:?}: {error}", names.join(" or "))))
+}
+
+/// Where to listen and how long sessions live: flag, environment, default.
+pub(super) fn place(
+    host: Option<String>,
+    port: Option<u16>,
+    timeout: Option<Duration>,
+) -> Result<(IpAddr, u16, Duration), Failed> {
+    let host = host.or_else(|| env(&["MCP_PROXY_HOST", "MCP_BIND_HOST"])).unwrap_or_else(|| "127.0.0.1".to_owned());
+    let number = |text: &str| text.parse::<u16>().map_err(|error| error.to_string());
+    let port = match port {
+        Some(port) => Some(port),
+        None => setting(&["MCP_PROXY_PORT", "MCP_PORT"], number)?,
+    };
+    let timeout = match timeout {
+        Some(timeout) => Some(timeout),
+        None => setting(&["MCP_PROXY_TIMEOUT"], duration)?,
+    };
+    Ok((address(&host)?, port.unwrap_or(3000), timeout.unwrap_or(SESSION_TIMEOUT)))
+}
+
+/// Runs the command.
+pub(super) fn run(global: &Global, args: ProxyArgs) -> Result<(), Failed> {
+    let (host, port, timeout) = place(args.host, args.port, args.timeout)?;
+    let server = if args.demo { Server::Demo } else { args.upstream.server(args.server)? };
+    let mut options = Options::new(server);
+    (options.host, options.port) = (host, port);
+    options.share = if args.stateless { Share::All } else { Share::Session };
+    options.insecure_no_auth = args.insecure_no_auth;
+    options.allowed_hosts = args.allowed_host;
+    options.cors_origins = args.cors_origin;
+    options.limits.session_idle = timeout;
+    options.limits.call = args.call_timeout;
+    options.limits.call_total = options.limits.call_total.max(args.call_timeout);
+    options.limits.start = args.start_timeout;
+    options.limits.request_body = args.max_body;
+    options.limits.server_message = args.max_message;
+    serve(global, options)
+}
+
+/// Serves until told to stop.
+pub(super) fn serve(global: &Global, options: Options) -> Result<(), Failed> {
+    block_on(global, Level::Info, async {
+        let shown = options.clone();
+        let proxy = proxy::start(options).await?;
+        announce(&proxy, &shown);
+        proxy::stop_signal().await;
+        proxy.stop().await;
+        Ok(())
+    })?
+}
+
+/// Says where the server can be reached now, and how to try it.
+fn announce(proxy: &proxy::Proxy, options: &Options) {
+    let base = format!("http://{}", proxy.address());
+    eprintln!("janua {} serves {}", env!("CARGO_PKG_VERSION"), options.server.label());
+    eprintln!("  Streamable HTTP  {base}{}", options.mcp_path);
+    if options.share == Share::Session {
+        eprintln!("  HTTP+SSE         {base}{}", options.sse_path);
+    }
+    for path in &options.health_paths {
+        eprintln!("  health           {base}{path}");
+    }
+    if matches!(options.server, Server::Demo) {
+        eprintln!("\nTry it:\n{}", trial(&format!("{base}{}", options.mcp_path)));
+    }
+}
+
+fn trial(url: &str) -> String {
+    let hello = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"curl","version":"1"}}}"#;
+    format!("  curl -i {url} -H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' -d '{hello}'")
+}

@@ -1,0 +1,27 @@
+//! The composition root of `connect`: one client on a pair of pipes, one server.
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+pub use crate::clients::stdio::End;
+use crate::clients::stdio;
+use crate::config::{Limits, Server};
+use crate::error::Failure;
+use crate::proxy::{gateway, stop_signal};
+
+/// Serves the client on `input` and `output` with `server` until one of them is done or the process is told to
+/// stop; the server is stopped before this returns.
+pub async fn run(
+    server: &Server,
+    limits: &Limits,
+    input: impl AsyncRead + Unpin,
+    output: impl AsyncWrite + Unpin,
+) -> Result<End, Failure> {
+    let gateway = gateway(server, limits);
+    let end = tokio::select! {
+        end = stdio::serve(&gateway, input, output) => end,
+        () = stop_signal() => Ok(End::Client),
+    };
+    gateway.stop_now().await;
+    gateway.tasks.finished(limits.stop_eof + limits.stop_term + std::time::Duration::from_secs(2)).await;
+    end
+}
