@@ -13,7 +13,10 @@ if [ "${1:-}" = --merge ]; then
 fi
 case "${1:-}" in
     lines | message | sse) target=$1 && shift ;;
-    *) sed -n '4,5s/^# *//p' "$0" >&2 && exit 2 ;;
+    *)
+        echo "usage: fuzz/run.sh [--merge] lines|message|sse [libFuzzer options]" >&2
+        exit 2
+        ;;
 esac
 
 # What cargo-fuzz passes, less the sanitizer that needs a nightly compiler: safe Rust panics where C would corrupt.

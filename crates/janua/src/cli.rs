@@ -52,6 +52,13 @@ pub(crate) struct Global {
     log_format: Format,
 }
 
+impl Global {
+    /// The same with another level, if one is given.
+    pub(crate) fn with_level(&self, level: Option<Level>) -> Global {
+        Global { log_level: level.or(self.log_level), log_format: self.log_format }
+    }
+}
+
 /// Levels of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Level {

@@ -23,7 +23,7 @@ pub(crate) mod streamable_http;
 
 use guard::Guard;
 
-/// Where things are, relative to where the router is mounted.
+/// Where things are, relative to where the router is mounted. What has an empty path is not served.
 #[derive(Clone, Debug)]
 pub(crate) struct Paths {
     pub(crate) mcp: String,
@@ -64,11 +64,14 @@ pub(crate) struct Edge {
 /// The routes of one gateway, to be served or nested.
 pub(crate) fn router(edge: Arc<Edge>) -> Router {
     let mcp = edge.paths.mcp.clone();
-    let mut router = Router::new().route(&mcp, any(serve_mcp));
-    if !mcp.ends_with('/') {
+    let mut router = Router::new();
+    if !mcp.is_empty() {
+        router = router.route(&mcp, any(serve_mcp));
+    }
+    if !mcp.is_empty() && !mcp.ends_with('/') {
         router = router.route(&format!("{mcp}/"), any(serve_mcp));
     }
-    if !edge.stateless {
+    if !edge.stateless && !edge.paths.sse.is_empty() {
         router = router.route(&edge.paths.sse, any(serve_sse)).route(&edge.paths.messages, any(serve_messages));
     }
     for path in &edge.paths.health {

@@ -17,6 +17,7 @@ use crate::gateway::Gateway;
 use crate::servers::Opener;
 use crate::servers::demo::DemoOpener;
 use crate::servers::pool::Pool;
+use crate::servers::remote::RemoteOpener;
 use crate::servers::stdio::StdioOpener;
 use crate::tasks::Tasks;
 
@@ -50,9 +51,9 @@ pub struct Options {
     pub cors_origins: Vec<String>,
     /// Bounds of everything.
     pub limits: Limits,
-    /// Path of Streamable HTTP.
+    /// Path of Streamable HTTP; empty: it is not served.
     pub mcp_path: String,
-    /// Path of the HTTP+SSE stream.
+    /// Path of the HTTP+SSE stream; empty: HTTP+SSE is not served.
     pub sse_path: String,
     /// Path for messages of HTTP+SSE.
     pub message_path: String,
@@ -171,7 +172,7 @@ pub(crate) fn gateway(server: &Server, limits: &Limits) -> Arc<Gateway> {
         Server::Command(command) => {
             Box::new(StdioOpener { command: Arc::new(command.clone()), limits: limits.clone(), tasks: tasks.clone() })
         }
-        Server::Remote(_) => unreachable!("remote servers follow"),
+        Server::Remote(remote) => Box::new(RemoteOpener::new(remote, limits.clone(), tasks.clone())),
         Server::Demo => Box::new(DemoOpener),
     };
     Gateway::new(Pool::new(opener), limits, tasks)

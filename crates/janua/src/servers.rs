@@ -13,11 +13,15 @@ use crate::call::{Call, Caller, Reply};
 use crate::error::Failure;
 
 pub(crate) mod demo;
+pub(crate) mod http_client;
 pub(crate) mod opening;
 pub(crate) mod peer;
 pub(crate) mod pool;
 pub(crate) mod process;
+pub(crate) mod remote;
+pub(crate) mod sse;
 pub(crate) mod stdio;
+pub(crate) mod streamable_http;
 
 /// How a server is opened: what its first client says to it.
 #[derive(Clone, Debug)]

@@ -3,11 +3,17 @@
 use std::any::Any;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::sync::{OnceLock, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+type Job = Box<dyn FnOnce() + Send>;
 
 /// The tasks of one gateway. Clones are handles to the same set.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +37,27 @@ impl Tasks {
     pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
         #[expect(clippy::disallowed_methods, reason = "this is the one place that spawns")]
         tokio::task::spawn_blocking(work).await.ok()
+    }
+
+    /// Runs `work` on the one thread that starts programs. It lives as long as the process, and several callers
+    /// take turns: a fork is no quicker for being done twice at once, and every thread more costs memory.
+    pub(crate) async fn on_spawner<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        static SPAWNER: OnceLock<mpsc::Sender<Job>> = OnceLock::new();
+        let spawner = SPAWNER.get_or_init(|| {
+            let (jobs, queue) = mpsc::channel::<Job>();
+            let run = move || queue.into_iter().for_each(|job| job());
+            // Without the thread the receiver is dropped, and every start fails with a clear message.
+            let _ = thread::Builder::new().name("janua-spawner".to_owned()).spawn(run);
+            jobs
+        });
+        let (done, result) = oneshot::channel();
+        let runtime = Handle::current();
+        let job = Box::new(move || {
+            let _context = runtime.enter();
+            let _ = done.send(work());
+        });
+        spawner.send(job).ok()?;
+        result.await.ok()
     }
 
     /// Resolves when the gateway is told to stop.

@@ -1,9 +1,12 @@
 //! `janua compat`: other tools' command lines, taken unchanged.
 
-use clap::{Args, Subcommand};
+use std::net::IpAddr;
+
+use clap::{Args, Parser, Subcommand};
 
 use super::{Failed, Global};
 
+mod command_line;
 mod streamablehttp_proxy;
 mod supergateway;
 
@@ -19,7 +22,7 @@ enum Tool {
     /// mcp-streamablehttp-proxy (PyPI)
     #[command(disable_help_flag = true)]
     McpStreamablehttpProxy(Rest),
-    /// supergateway (npm): stdio to SSE, stdio to Streamable HTTP
+    /// supergateway (npm): stdio to SSE, stdio to Streamable HTTP, and both to stdio
     #[command(disable_help_flag = true)]
     Supergateway(Rest),
 }
@@ -38,4 +41,30 @@ pub(super) fn run(global: &Global, args: CompatArgs) -> Result<(), Failed> {
         Tool::McpStreamablehttpProxy(rest) => streamablehttp_proxy::run(global, rest.args),
         Tool::Supergateway(rest) => supergateway::run(global, rest.args),
     }
+}
+
+/// Reads a tool's command line. `None`: it asked for help, which was given.
+fn parse<T: Parser>(args: Vec<String>) -> Result<Option<T>, Failed> {
+    match T::try_parse_from(std::iter::once(String::new()).chain(args)) {
+        Ok(line) => Ok(Some(line)),
+        Err(error) if error.use_stderr() => {
+            let text = error.to_string();
+            let text = text.split("\n\nFor more information").next().unwrap_or(&text);
+            Err(Failed::Usage(text.trim_start_matches("error: ").to_owned()))
+        }
+        Err(help) => {
+            help.print()?;
+            Ok(None)
+        }
+    }
+}
+
+/// These tools know no authentication; whoever opens one to others should at least be told.
+fn warn_if_exposed(host: IpAddr, remedy: &str) {
+    if host.is_loopback() {
+        return;
+    }
+    eprintln!("janua: WARNING: listening on {host} without authentication.");
+    eprintln!("janua: WARNING: whoever reaches this address can use the server with all it may do here.");
+    eprintln!("janua: WARNING: keep it behind something that authenticates, or use {remedy}.");
 }

@@ -38,6 +38,11 @@ pub(super) struct ProxyArgs {
     /// Longest time for the server to start and to answer `initialize`
     #[arg(long, value_parser = duration, value_name = "TIME", default_value = "60s")]
     start_timeout: Duration,
+    /// Silence after which an answer becomes an event stream
+    ///
+    /// Until then it is plain JSON, which has no limit of size; some clients read no event above 1 MiB.
+    #[arg(long, value_parser = duration, value_name = "TIME", default_value = "15s")]
+    stream_after: Duration,
     /// Largest request body
     #[arg(long, value_parser = size, value_name = "SIZE", default_value = "4M")]
     max_body: usize,
@@ -196,6 +201,7 @@ pub(super) fn run(global: &Global, args: ProxyArgs) -> Result<(), Failed> {
     options.limits.call = args.call_timeout;
     options.limits.call_total = options.limits.call_total.max(args.call_timeout);
     options.limits.start = args.start_timeout;
+    options.limits.stream_after = args.stream_after;
     options.limits.request_body = args.max_body;
     options.limits.server_message = args.max_message;
     serve(global, options)
@@ -203,11 +209,19 @@ pub(super) fn run(global: &Global, args: ProxyArgs) -> Result<(), Failed> {
 
 /// Serves until told to stop.
 pub(super) fn serve(global: &Global, options: Options) -> Result<(), Failed> {
+    serve_until(global, options, std::future::pending())
+}
+
+/// Serves until told to stop, or until `done`.
+pub(super) fn serve_until(global: &Global, options: Options, done: impl Future<Output = ()>) -> Result<(), Failed> {
     block_on(global, Level::Info, async {
         let shown = options.clone();
         let proxy = proxy::start(options).await?;
         announce(&proxy, &shown);
-        proxy::stop_signal().await;
+        tokio::select! {
+            () = proxy::stop_signal() => {}
+            () = done => {}
+        }
         proxy.stop().await;
         Ok(())
     })?
@@ -217,8 +231,10 @@ pub(super) fn serve(global: &Global, options: Options) -> Result<(), Failed> {
 fn announce(proxy: &proxy::Proxy, options: &Options) {
     let base = format!("http://{}", proxy.address());
     eprintln!("janua {} serves {}", env!("CARGO_PKG_VERSION"), options.server.label());
-    eprintln!("  Streamable HTTP  {base}{}", options.mcp_path);
-    if options.share == Share::Session {
+    if !options.mcp_path.is_empty() {
+        eprintln!("  Streamable HTTP  {base}{}", options.mcp_path);
+    }
+    if options.share == Share::Session && !options.sse_path.is_empty() {
         eprintln!("  HTTP+SSE         {base}{}", options.sse_path);
     }
     for path in &options.health_paths {

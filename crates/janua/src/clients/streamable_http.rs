@@ -27,8 +27,6 @@ use crate::sessions::session::Running;
 use crate::sessions::{self, Session};
 use crate::{local, pipeline};
 
-/// After so long without a word an answer becomes a stream, so that nothing on the way takes it for dead.
-const SILENCE: Duration = Duration::from_secs(15);
 /// What a client that polls should wait before it comes back, in milliseconds.
 const RETRY: u64 = 1000;
 
@@ -231,7 +229,7 @@ fn too_many(edge: &Edge) -> Failure {
 async fn first_event(exchange: &mut Exchange, accepts: Accepts) -> Option<Event> {
     let Some((reply, _)) = &mut exchange.held else { return None };
     if accepts.stream {
-        return tokio::time::timeout(SILENCE, reply.next()).await.ok().flatten();
+        return tokio::time::timeout(exchange.gateway.limits.stream_after, reply.next()).await.ok().flatten();
     }
     let session = &exchange.session;
     let outbound = session.outbound.clone();

@@ -39,6 +39,9 @@ pub struct Limits {
     pub stream_bytes: usize,
     /// How long a finished stream is kept for a client that comes back.
     pub stream_kept: Duration,
+    /// Silence after which an answer that could still be plain JSON becomes an event stream, so that nothing on the
+    /// way takes it for dead. Some clients read no event above 1 MiB, so a small value costs them large results.
+    pub stream_after: Duration,
     /// Time between comments that keep a stream alive.
     pub keep_alive: Duration,
     /// Connections at once.
@@ -72,6 +75,7 @@ impl Default for Limits {
             stream_events: 256,
             stream_bytes: 4 << 20,
             stream_kept: seconds(300),
+            stream_after: seconds(15),
             keep_alive: seconds(15),
             connections: 10_000,
             stop_eof: seconds(2),

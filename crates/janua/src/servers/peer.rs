@@ -255,6 +255,11 @@ impl Peer {
         }
     }
 
+    /// Whether this request is under way.
+    pub(crate) fn awaits(&self, link: LinkId) -> bool {
+        self.table.lock().calls.contains_key(&link)
+    }
+
     /// Fails one request under way. False if there is none of that id.
     pub(crate) fn fail(&self, link: LinkId, failure: Failure) -> bool {
         let entry = self.table.lock().calls.remove(&link);

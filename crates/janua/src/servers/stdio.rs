@@ -39,7 +39,7 @@ impl Opener for StdioOpener {
         let (command, limits, tasks) = (self.command.clone(), self.limits.clone(), self.tasks.clone());
         async move {
             let started = command.clone();
-            let process = Tasks::blocking(move || process::start(&started)).await;
+            let process = Tasks::on_spawner(move || process::start(&started)).await;
             let process = process.unwrap_or_else(|| Err(Failure::new(Kind::StartFailed, "the start was interrupted")))?;
             let link = Link::new(process, &command, limits.clone(), tasks, &opening);
             let opened = tokio::time::timeout(limits.start, link.handshake(&opening)).await;

@@ -1,0 +1,84 @@
+//! A server that is reached over HTTP: which transport it speaks, and the opening of a link to it.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use http::StatusCode;
+
+use crate::config::{Limits, RemoteServer, RemoteTransport};
+use crate::error::{Failure, Kind};
+use crate::servers::http_client::Target;
+use crate::servers::{Connection, Opener, Opening, Refusal, sse, streamable_http};
+use crate::tasks::Tasks;
+
+pub(crate) mod link;
+pub(crate) mod posts;
+
+use link::Reach;
+
+/// Opens links to a remote server.
+pub(crate) struct RemoteOpener {
+    reach: Result<Reach, Failure>,
+    transport: RemoteTransport,
+}
+
+impl RemoteOpener {
+    /// An opener for `server`. Nothing is connected, and no client made, before the first link is opened.
+    pub(crate) fn new(server: &RemoteServer, limits: Arc<Limits>, tasks: Tasks) -> Self {
+        let reach = Target::new(server).map(|target| Reach { target: Arc::new(target), limits, tasks });
+        RemoteOpener { reach, transport: server.transport }
+    }
+}
+
+impl Opener for RemoteOpener {
+    fn open(&self, opening: Opening) -> BoxFuture<'static, Result<Arc<dyn Connection>, Refusal>> {
+        let (reach, transport) = (self.reach.clone(), self.transport);
+        async move {
+            let reach = reach?;
+            let limit = reach.limits.start;
+            let opened = tokio::time::timeout(limit, open(&reach, transport, &opening)).await;
+            opened.unwrap_or_else(|_| {
+                let message = format!("the server did not answer initialize within {limit:?}");
+                Err(Failure::new(Kind::StartFailed, message).into())
+            })
+        }
+        .boxed()
+    }
+}
+
+async fn open(
+    reach: &Reach,
+    transport: RemoteTransport,
+    opening: &Opening,
+) -> Result<Arc<dyn Connection>, Refusal> {
+    if transport == RemoteTransport::Sse {
+        return sse::open(reach, opening).await;
+    }
+    let unopened = match streamable_http::open(reach, opening).await {
+        Ok(connection) => return Ok(connection),
+        Err(unopened) => unopened,
+    };
+    match (unopened.refusal, unopened.status) {
+        // "If it fails with 400, 404 or 405: issue a GET request" (2025-11-25 basic/transports, backwards
+        // compatibility). Anything else says nothing about the transport.
+        (
+            Refusal::Failed(first),
+            Some(StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED),
+        ) if transport == RemoteTransport::Auto => {
+            sse::open(reach, opening).await.map_err(|second| neither(&first, second))
+        }
+        (refusal, _) => Err(refusal),
+    }
+}
+
+fn neither(first: &Failure, second: Refusal) -> Refusal {
+    match second {
+        Refusal::ByServer(_) => second,
+        Refusal::Failed(mut failure) => {
+            let message = format!("the server speaks neither Streamable HTTP ({first}) nor HTTP+SSE ({failure})");
+            failure.message = message.into();
+            Refusal::Failed(failure)
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Sizes: what is too large is refused, what is large is passed on, and memory stays bounded.
+
+use std::time::{Duration, Instant};
+
+use janua_testkit::client::session::{Reply, Session};
+use janua_testkit::gateway::Gateway;
+use janua_testkit::process::{eventually, eventually_with};
+
+use crate::scene::{
+    MIB, SOON, arguments, assert_growth, below, echo, failure, hostile, open, peak, probe, sessions,
+};
+
+#[tokio::test]
+async fn check_20_mb_result_line() {
+    let gateway = hostile("--max-message 32M", "big-result 20000000").await;
+    let session = open(&gateway).await;
+    let since = Instant::now();
+    let reply = session.call("act", "{}").await;
+    assert!(since.elapsed() < Duration::from_secs(15), "{:?}", since.elapsed());
+    assert!(reply.text().len() == 20_000_000 && reply.text().bytes().all(|byte| byte == b'b'));
+    echo(&session, "afterwards").await;
+}
+
+/// How long a result of that size takes, at best.
+async fn time_of(size: usize) -> Duration {
+    let gateway = hostile("--max-message 32M", &format!("big-result {size}")).await;
+    let session = open(&gateway).await;
+    let mut best = SOON;
+    for _ in 0..3 {
+        let since = Instant::now();
+        assert_eq!(session.call("act", "{}").await.text().len(), size);
+        best = best.min(since.elapsed());
+    }
+    best
+}
+
+#[tokio::test]
+async fn the_time_of_a_large_result_is_linear() {
+    let (small, large) = (time_of(2_000_000).await, time_of(16_000_000).await);
+    // Eight times the size; quadratic work would take sixty-four times as long.
+    assert!(large < small * 24 + Duration::from_millis(200), "{small:?} and {large:?}");
+}
+
+/// Has a server write an overlong line and gives the answer of the call.
+async fn endless(gateway: &Gateway, session: &Session, limit: u64) -> Reply {
+    let before = peak(gateway);
+    let reply = session.call("act", "{}").await;
+    assert_growth(gateway, before, limit);
+    assert_eq!(failure(&reply), "response_too_large");
+    reply
+}
+
+#[tokio::test]
+async fn check_300_mb_without_a_newline() {
+    let gateway = hostile("", "endless-line head 300000000").await;
+    let session = open(&gateway).await;
+    let since = Instant::now();
+    endless(&gateway, &session, 40 * MIB).await;
+    assert!(since.elapsed() < Duration::from_secs(10), "{:?}", since.elapsed());
+    // The rest of the line is passed over, and the session goes on.
+    echo(&session, "afterwards").await;
+    assert_growth(&gateway, 0, 64 * MIB);
+}
+
+#[tokio::test]
+async fn an_overlong_line_fails_the_call_it_answers() {
+    for mode in ["head 20000000", "tail 20000000"] {
+        let gateway = hostile("--max-message 1M", &format!("endless-line {mode}")).await;
+        let session = open(&gateway).await;
+        endless(&gateway, &session, 20 * MIB).await;
+        echo(&session, "afterwards").await;
+    }
+}
+
+#[tokio::test]
+async fn an_overlong_line_that_answers_nobody_ends_the_server() {
+    for mode in ["none 20000000", "none 0", "tail 0"] {
+        let gateway = hostile("--max-message 1M", &format!("endless-line {mode}")).await;
+        let session = open(&gateway).await;
+        endless(&gateway, &session, 20 * MIB).await;
+        assert!(eventually_with(SOON, || async { sessions(&gateway).await == 0 }).await);
+        assert!(eventually(SOON, || below(&gateway).is_empty()).await);
+    }
+}
+
+#[tokio::test]
+async fn check_200_mb_of_notifications_to_a_client_that_does_not_read() {
+    let gateway = hostile("", "notification-flood 200000000").await;
+    let session = open(&gateway).await;
+    let deaf = session.listen().await;
+    let before = peak(&gateway);
+    // The head of the answer arrives and then nothing is read until the server has written everything.
+    let mut call = session.open_call("act", "{}").await;
+    let passed = async { tokio::time::timeout(Duration::from_secs(60), session.call("echo", &arguments("meanwhile"))).await };
+    assert_eq!(passed.await.expect("an answer").text(), "meanwhile");
+    assert_growth(&gateway, before, 24 * MIB);
+    while let Some(message) = call.next().await {
+        if message.is_response() {
+            assert!(message.text().starts_with("wrote "));
+        }
+    }
+    assert!(call.finish().await.response.is_some());
+    drop(deaf);
+}
+
+#[tokio::test]
+async fn a_client_that_reads_loses_no_notification() {
+    let gateway = probe("").await;
+    let session = open(&gateway).await;
+    let reply = session.call("flood", r#"{"n":5000,"size":100}"#).await;
+    let numbers: Vec<u64> = reply
+        .notifications("notifications/message")
+        .iter()
+        .filter_map(|message| message.at("/params/data/number").as_u64())
+        .collect();
+    assert!(numbers.iter().copied().eq(1..=5000), "{} of 5000", numbers.len());
+}
+
+#[tokio::test]
+async fn check_valid_request_of_1_mb() {
+    let gateway = hostile("", "plain").await;
+    let session = open(&gateway).await;
+    echo(&session, &"m".repeat(1_000_000)).await;
+}

@@ -1,0 +1,123 @@
+//! One cell on stage: a server, Janua in front of it, a client connected, and what was found.
+
+use std::fmt;
+use std::path::Path;
+
+use futures_util::future::BoxFuture;
+use janua_testkit::gateway::Gateway;
+
+use super::kinds::{ClientKind, ServerKind};
+use super::link::Link;
+use super::upstream::{Program, Upstream};
+
+/// Everything a client of these revisions can be asked.
+pub const CAPABILITIES: &str = r#"{"roots":{"listChanged":true},"sampling":{},"elicitation":{}}"#;
+
+/// The program under test.
+pub const JANUA: &str = env!("CARGO_BIN_EXE_janua");
+
+/// One connected client. The fields are dropped in this order.
+pub struct Scene {
+    /// The client's connection.
+    pub link: Link,
+    gateway: Option<Gateway>,
+    /// The server.
+    pub server: Upstream,
+    /// The kind of the client.
+    pub client: ClientKind,
+}
+
+/// What a cell turned out to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// As if the client were connected to the server itself.
+    Works,
+    /// Less than that, and how.
+    Degrades(String),
+    /// Nothing of it, and with what it is turned away.
+    Refused(String),
+}
+
+/// Something that clients and servers do with each other.
+pub struct Behaviour {
+    /// Its name in the declaration.
+    pub name: &'static str,
+    /// What the page says it is.
+    pub about: &'static str,
+    /// The server program that has it, where the kind is a program.
+    pub program: Program,
+    /// Tries it. A panic means that it is broken.
+    pub run: fn(Scene) -> BoxFuture<'static, Verdict>,
+}
+
+impl Scene {
+    /// Brings everything up.
+    pub async fn open(client: ClientKind, kind: ServerKind, program: Program) -> Self {
+        let server = Upstream::start(kind, program).await;
+        let gateway = match client {
+            ClientKind::Stdio => None,
+            ClientKind::Sessionless => Some(started(&["proxy", "--port", "0", "--stateless"], &server).await),
+            _ => Some(started(&["proxy", "--port", "0"], &server).await),
+        };
+        let link = connected(client, gateway.as_ref(), &server, CAPABILITIES).await;
+        Self { link, gateway, server, client }
+    }
+
+    /// A second client of the same kind.
+    pub async fn another(&self, capabilities: &str) -> Link {
+        connected(self.client, self.gateway.as_ref(), &self.server, capabilities).await
+    }
+
+    /// Kills Janua, and with it what runs inside.
+    pub async fn kill_gateway(&mut self) {
+        if let Some(gateway) = &mut self.gateway {
+            gateway.kill().await;
+        }
+    }
+}
+
+async fn started(words: &[&str], server: &Upstream) -> Gateway {
+    Gateway::builder(JANUA).args(words).args(&server.words()).start().await
+}
+
+async fn connected(client: ClientKind, gateway: Option<&Gateway>, server: &Upstream, capabilities: &str) -> Link {
+    let Some(gateway) = gateway else {
+        let mut words = vec!["connect".to_owned()];
+        words.extend(server.words());
+        return Link::stdio(Path::new(JANUA), &words, capabilities).await;
+    };
+    Link::http(client, gateway.base(), capabilities).await
+}
+
+impl Verdict {
+    /// Refused with a JSON-RPC error.
+    pub fn error(code: i64) -> Self {
+        let name = match code {
+            -32600 => "invalid request ",
+            -32601 => "method not found ",
+            -32602 => "invalid params ",
+            _ => "",
+        };
+        Self::Refused(format!("{name}({code})"))
+    }
+
+    /// Refused with an HTTP status.
+    pub fn status(status: u16) -> Self {
+        Self::Refused(format!("HTTP {status}"))
+    }
+
+    /// Degrades, and how.
+    pub fn degrades(how: &str) -> Self {
+        Self::Degrades(how.to_owned())
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Works => f.write_str("works"),
+            Self::Degrades(how) => write!(f, "degrades: {how}"),
+            Self::Refused(with) => write!(f, "refused: {with}"),
+        }
+    }
+}
