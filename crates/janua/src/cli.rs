@@ -163,6 +163,7 @@ impl<E: Into<anyhow::Error>> From<E> for Failed {
 }
 
 /// The first of these environment variables that is set and not empty.
+#[expect(clippy::disallowed_methods, reason = "the command line is where the environment is read")]
 pub(crate) fn env(names: &[&str]) -> Option<String> {
     names.iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
 }

@@ -1,5 +1,6 @@
 //! Settings: what a server is, and the limits everything runs under.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -120,6 +121,17 @@ fn masked(args: &[String]) -> Vec<String> {
         }
     };
     args.iter().map(mask).collect()
+}
+
+/// What a server's program gets of the gateway's environment: the little that programs need to run at all, or all
+/// of it but the gateway's own settings.
+#[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
+pub(crate) fn passed_on(all: bool) -> Vec<(OsString, OsString)> {
+    const NEEDED: [&str; 4] = ["PATH", "HOME", "LANG", "TZ"];
+    if all {
+        return std::env::vars_os().filter(|(name, _)| !name.to_string_lossy().starts_with("JANUA_")).collect();
+    }
+    NEEDED.iter().filter_map(|name| Some(((*name).into(), std::env::var_os(name)?))).collect()
 }
 
 /// How long a proxy's idle sessions live unless told otherwise.

@@ -1,6 +1,7 @@
 //! What the gateway itself has to say when there is no answer: whose fault it was, and what can be done.
 
 use std::borrow::Cow;
+use std::fmt::Write;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -141,10 +142,10 @@ impl Failure {
             data.push_str(",\"outcome\":\"unknown\"");
         }
         if let Some(wait) = self.retry_after {
-            data.push_str(&format!(",\"retryAfterMs\":{}", wait.as_millis()));
+            let _ = write!(data, ",\"retryAfterMs\":{}", wait.as_millis());
         }
         if let Some(stderr) = &self.stderr {
-            data.push_str(&format!(",\"stderr\":{}", quote(stderr)));
+            let _ = write!(data, ",\"stderr\":{}", quote(stderr));
         }
         data.push('}');
         data

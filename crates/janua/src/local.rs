@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use janua_wire::capabilities::ClientCapabilities;
 use janua_wire::json::quote;
 use janua_wire::message::{Request, Response};
 use janua_wire::version::Version;
@@ -35,7 +36,7 @@ pub(crate) async fn initialize_shared(gateway: &Arc<Gateway>, request: &Request)
 
 /// The caller that stands for everybody without a session.
 pub(crate) fn anybody(version: Version) -> Arc<Caller> {
-    Arc::new(Caller { scope: Scope::Shared, version, capabilities: Default::default() })
+    Arc::new(Caller { scope: Scope::Shared, version, capabilities: ClientCapabilities::default() })
 }
 
 /// Each side has a revision of its own: the client is told the one agreed with it.

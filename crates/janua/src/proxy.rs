@@ -109,29 +109,25 @@ impl Options {
         self
     }
 
-    fn guard(&self, loopback: bool) -> Guard {
+    fn edge(self, gateway: Arc<Gateway>, loopback: bool) -> Edge {
         let hosts = match (self.allowed_hosts.is_empty(), loopback) {
             (false, _) => Some(self.allowed_hosts.iter().map(|host| host.to_ascii_lowercase()).collect()),
             (true, true) => Some(LOOPBACK.map(str::to_owned).to_vec()),
             (true, false) => None,
         };
-        Guard { hosts, origins: self.cors_origins.clone(), cors: !self.cors_origins.is_empty() }
-    }
-
-    fn edge(&self, gateway: Arc<Gateway>, loopback: bool) -> Edge {
         Edge {
             gateway,
-            guard: self.guard(loopback),
+            guard: Guard { hosts, cors: !self.cors_origins.is_empty(), origins: self.cors_origins },
             paths: Paths {
-                mcp: self.mcp_path.clone(),
-                sse: self.sse_path.clone(),
-                messages: self.message_path.clone(),
-                health: self.health_paths.clone(),
-                base_url: self.base_url.clone(),
+                mcp: self.mcp_path,
+                sse: self.sse_path,
+                messages: self.message_path,
+                health: self.health_paths,
+                base_url: self.base_url,
             },
             stateless: self.share == Share::All,
             label: self.server.label(),
-            headers: self.response_headers.clone(),
+            headers: self.response_headers,
             health_text: self.health_text,
         }
     }
@@ -158,6 +154,9 @@ pub enum Error {
     #[error("{0}")]
     Options(String),
 }
+
+/// How long connections may take to end after everything else has.
+const REST: Duration = Duration::from_secs(3);
 
 /// A running proxy.
 pub struct Proxy {
@@ -198,7 +197,8 @@ pub async fn start(options: Options) -> Result<Proxy, Error> {
     let listener = TcpListener::bind(wanted).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     let gateway = gateway(&options.server, &options.limits);
-    let router = clients::router(Arc::new(options.edge(gateway.clone(), options.host.is_loopback())));
+    let loopback = options.host.is_loopback();
+    let router = clients::router(Arc::new(options.edge(gateway.clone(), loopback)));
     let serving = clients::listener::serve(listener, router, gateway.limits.clone(), gateway.tasks.clone());
     gateway.tasks.spawn("listener", serving);
     Ok(Proxy { gateway, address })
@@ -228,7 +228,6 @@ impl Proxy {
                 self.gateway.stop_now().await;
             }
         }
-        const REST: Duration = Duration::from_secs(3);
         if !self.gateway.tasks.finished(REST).await {
             tracing::warn!("some connections did not end in time");
         }

@@ -26,11 +26,11 @@ impl Tasks {
     /// Runs `work` on the runtime. A panic in it is logged with the task's name and ends this task only.
     pub(crate) fn spawn(&self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
         #[expect(clippy::disallowed_methods, reason = "this is the one place that spawns")]
-        let _ = tokio::spawn(self.tracker.track_future(async move {
+        drop(tokio::spawn(self.tracker.track_future(async move {
             if let Err(panic) = AssertUnwindSafe(work).catch_unwind().await {
                 tracing::error!(task = name, reason = reason(panic.as_ref()), "task panicked");
             }
-        }));
+        })));
     }
 
     /// Runs `work`, which blocks, away from the runtime's threads.
@@ -42,9 +42,11 @@ impl Tasks {
     /// Runs `work` on the one thread that starts programs. It lives as long as the process, and several callers
     /// take turns: a fork is no quicker for being done twice at once, and every thread more costs memory.
     pub(crate) async fn on_spawner<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-        static SPAWNER: OnceLock<mpsc::Sender<Job>> = OnceLock::new();
+        /// More starts than that can wait for the thread only if something is very wrong.
+        const MANY: usize = 4096;
+        static SPAWNER: OnceLock<mpsc::SyncSender<Job>> = OnceLock::new();
         let spawner = SPAWNER.get_or_init(|| {
-            let (jobs, queue) = mpsc::channel::<Job>();
+            let (jobs, queue) = mpsc::sync_channel::<Job>(MANY);
             let run = move || queue.into_iter().for_each(|job| job());
             // Without the thread the receiver is dropped, and every start fails with a clear message.
             let _ = thread::Builder::new().name("janua-spawner".to_owned()).spawn(run);
@@ -56,7 +58,7 @@ impl Tasks {
             let _context = runtime.enter();
             let _ = done.send(work());
         });
-        spawner.send(job).ok()?;
+        spawner.try_send(job).ok()?;
         result.await.ok()
     }
 

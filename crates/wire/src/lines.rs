@@ -8,6 +8,8 @@ use crate::id::LinkId;
 const ENDS: usize = 64 * 1024;
 /// What one read should have room for.
 const ROOM: usize = 16 * 1024;
+/// A line longer than this is expected to grow up to the limit.
+const LONG: usize = 512 * 1024;
 
 /// A piece of the peer's output.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,8 +47,12 @@ impl Lines {
     /// Where the next read should append. Room is made for it.
     pub fn room(&mut self) -> &mut BytesMut {
         if self.buffer.capacity() - self.buffer.len() < ROOM / 2 {
-            // Doubling keeps the copies of a long line linear.
-            self.buffer.reserve(self.buffer.len().max(ROOM));
+            // Doubling keeps the copies linear. From some size on there is room for all that may come: what is not
+            // written to is not resident, whereas doubling on would hold up to three times as much.
+            let have = self.buffer.len();
+            let all = (self.limit + 2 * ROOM).saturating_sub(have);
+            let more = if have >= LONG { all } else { have };
+            self.buffer.reserve(more.max(ROOM));
         }
         &mut self.buffer
     }

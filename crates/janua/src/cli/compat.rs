@@ -22,7 +22,7 @@ enum Tool {
     /// mcp-streamablehttp-proxy (PyPI)
     #[command(disable_help_flag = true)]
     McpStreamablehttpProxy(Rest),
-    /// supergateway (npm): stdio to SSE, stdio to Streamable HTTP, and both to stdio
+    /// supergateway (npm): between stdio and SSE or Streamable HTTP
     #[command(disable_help_flag = true)]
     Supergateway(Rest),
 }

@@ -22,6 +22,9 @@ pub(super) struct ConnectArgs {
     /// Longest time for the server to start and to answer `initialize`
     #[arg(long, value_parser = duration, value_name = "TIME", default_value = "60s")]
     start_timeout: Duration,
+    /// Serve the built-in demo server
+    #[arg(long, conflicts_with = "server")]
+    demo: bool,
     #[command(flatten)]
     upstream: Upstream,
     /// A URL, or the program and its arguments
@@ -31,7 +34,7 @@ pub(super) struct ConnectArgs {
 
 /// Runs the command.
 pub(super) fn run(global: &Global, args: ConnectArgs) -> Result<(), Failed> {
-    let server = args.upstream.server(args.server)?;
+    let server = if args.demo { Server::Demo } else { args.upstream.server(args.server)? };
     let mut limits = Limits { call: args.call_timeout, start: args.start_timeout, ..Limits::default() };
     limits.call_total = limits.call_total.max(args.call_timeout);
     serve(global, Level::Warn, &server, &limits)

@@ -68,7 +68,7 @@ pub(crate) fn refusal(id: &ClientId, refusal: &Refusal) -> Response<Body> {
 }
 
 fn seconds(wait: Duration) -> HeaderValue {
-    HeaderValue::from(wait.as_secs_f64().ceil().max(1.0) as u64)
+    HeaderValue::from(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
 }
 
 /// A status without a body.

@@ -38,6 +38,9 @@ pub(crate) async fn read(parts: &Parts, body: Body, limits: &Limits) -> Result<B
     }
 }
 
+/// A body longer than this is expected to grow up to the limit.
+const LONG: usize = 256 * 1024;
+
 enum Broken {
     Late,
     Cut,
@@ -65,11 +68,15 @@ async fn collect(mut body: Body, announced: usize, limits: &Limits) -> Result<Op
             all.reserve(announced.max(first.len() + data.len()));
             all.extend_from_slice(&first);
         }
+        if all.capacity() - all.len() < data.len() && all.len() >= LONG {
+            // Room for all there may be, which is not resident until it is used, is less than doubling takes.
+            all.reserve(limits.request_body - all.len());
+        }
         all.extend_from_slice(&data);
     }
 }
 
 /// A header as text, if it is there and is text.
-pub(crate) fn text<'a>(headers: &'a HeaderMap, name: impl axum::http::header::AsHeaderName) -> Option<&'a str> {
+pub(crate) fn text(headers: &HeaderMap, name: impl axum::http::header::AsHeaderName) -> Option<&str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }

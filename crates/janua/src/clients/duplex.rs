@@ -10,7 +10,7 @@ use janua_wire::message::{self, Incoming, Message, Refused, Request};
 use janua_wire::method::Method;
 
 use super::streamable_http::last_line;
-use crate::call::{Call, Caller, Outcome};
+use crate::call::{Call, Caller, Outcome, Reply};
 use crate::error::{Failure, Kind};
 use crate::gateway::Gateway;
 use crate::servers::Refusal;
@@ -47,7 +47,7 @@ async fn take(gateway: &Arc<Gateway>, session: &Arc<Session>, message: Message) 
         Message::Request(request) if request.method() == Method::Initialize => open(gateway, session, request),
         Message::Request(request) => {
             let caller = session.settled().await.cloned();
-            run(gateway, session, caller, request);
+            run(gateway, session, caller, request).await;
         }
         Message::Notification(notification) => {
             if let Some(caller) = session.settled().await {
@@ -92,7 +92,7 @@ fn open(gateway: &Arc<Gateway>, session: &Arc<Session>, request: Request) {
     });
 }
 
-fn run(gateway: &Arc<Gateway>, session: &Arc<Session>, caller: Option<Arc<Caller>>, request: Request) {
+async fn run(gateway: &Arc<Gateway>, session: &Arc<Session>, caller: Option<Arc<Caller>>, request: Request) {
     let id = request.id().detached();
     let Some(caller) = caller else {
         return put(session, &error::response(Some(&id), INVALID_REQUEST, "the session is not initialized yet", None).into());
@@ -101,18 +101,19 @@ fn run(gateway: &Arc<Gateway>, session: &Arc<Session>, caller: Option<Arc<Caller
         let failure = Failure::new(Kind::Overloaded, "too many requests of this session are under way");
         return put(session, &failure.response().answering(id.raw()));
     };
-    let (tasks, gateway, session) = (gateway.tasks.clone(), gateway.clone(), session.clone());
-    tasks.spawn("request", async move {
+    // Before the next message is looked at: a cancellation must find what it cancels.
+    let reply = pipeline::handle(gateway, Call { request, caller }).await;
+    let session = session.clone();
+    gateway.tasks.spawn("request", async move {
         let _running = running;
         tokio::select! {
-            () = exchange(&gateway, &session, &id, Call { request, caller }) => {}
+            () = exchange(&session, &id, reply) => {}
             () = session.ended() => {}
         }
     });
 }
 
-async fn exchange(gateway: &Arc<Gateway>, session: &Arc<Session>, id: &ClientId, call: Call) {
-    let mut reply = pipeline::handle(gateway, call).await;
+async fn exchange(session: &Arc<Session>, id: &ClientId, mut reply: Reply) {
     let Some(outcome) = session.pour(0, &session.outbound, &mut reply).await else { return };
     // On such a channel a cancelled request is not answered (2025-11-25 basic/utilities/cancellation).
     if matches!(&outcome, Outcome::Failure(failure) if failure.kind == Kind::Cancelled) {

@@ -1,5 +1,7 @@
 //! What a browser must not get away with: DNS rebinding, requests of foreign pages, shared answers.
 
+use std::net::Ipv4Addr;
+
 use axum::body::Body;
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -62,7 +64,10 @@ impl Guard {
 
     fn serves(&self, named: &str) -> bool {
         let Some(hosts) = &self.hosts else { return true };
-        host_of(named).is_some_and(|host| hosts.iter().any(|name| name.eq_ignore_ascii_case(&host)))
+        // Every 127.x.y.z is this machine, and no page can make a browser put one there.
+        let local = |host: &str| host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback());
+        let means = |name: &str, host: &str| name.eq_ignore_ascii_case(host) || (name == LOOPBACK[1] && local(host));
+        host_of(named).is_some_and(|host| hosts.iter().any(|name| means(name, &host)))
     }
 
     fn lists(&self, origin: &str) -> bool {
@@ -145,6 +150,8 @@ mod tests {
             ("/mcp", &[("host", "localhost:3000")], 200),
             ("/mcp", &[("host", "LOCALHOST")], 200),
             ("/mcp", &[("host", "[::1]:3000")], 200),
+            ("/mcp", &[("host", "127.0.0.2:3000")], 200),
+            ("/mcp", &[("host", "127.0.0.2.evil.test")], 403),
             ("/mcp", &[("host", "127.0.0.1:3000"), ("origin", "http://localhost:5173")], 200),
             ("/mcp", &[("host", "127.0.0.1:3000"), ("origin", "https://app.test")], 200),
             ("/mcp", &[("host", "127.0.0.1:3000"), ("origin", "https://app.test.evil.test")], 403),

@@ -17,6 +17,9 @@ use crate::tasks::Tasks;
 /// A peer that does not acknowledge for so long is gone.
 const DEAD_PEER: Duration = Duration::from_secs(30);
 
+/// Largest header block, and the most that is read at once.
+const HEAD: usize = 32 * 1024;
+
 /// Serves `router` on `listener` until the gateway stops; answers under way are finished.
 pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Arc<Limits>, tasks: Tasks) {
     let places = Arc::new(Semaphore::new(limits.connections));
@@ -50,6 +53,8 @@ async fn connection(socket: TcpStream, router: Router, limits: Arc<Limits>, task
     let _ = set_tcp_user_timeout(&socket, u32::try_from(DEAD_PEER.as_millis()).unwrap_or(u32::MAX));
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.header).max_headers(100).half_close(false);
+    // Bounds the header block, and what a connection holds of a body that is being read.
+    http.max_buf_size(HEAD);
     let serving = http.serve_connection(TokioIo::new(socket), TowerToHyperService::new(router));
     tokio::pin!(serving);
     let ended = tokio::select! {

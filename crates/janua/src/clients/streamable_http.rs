@@ -212,7 +212,7 @@ async fn respond(edge: &Edge, from: From, request: Request, accepts: Accepts) ->
     match first {
         Some(Event::Done(outcome)) if accepts.json => {
             exchange.held = None;
-            answer::outcome(&id, outcome)
+            answer::in_session(answer::outcome(&id, outcome), &exchange.session.id)
         }
         first => stream(edge, exchange, id, first),
     }
@@ -288,6 +288,12 @@ async fn respond_alone(edge: &Edge, caller: Arc<Caller>, request: Request, id: &
     loop {
         match reply.next().await {
             Some(Event::Done(outcome)) => return answer::outcome(id, outcome),
+            // The gateway itself is this server's client, and it is there.
+            Some(Event::Ask(ask)) if ask.request.method() == Method::Ping => {
+                if let Ok(pong) = message::Response::result("{}") {
+                    ask.answer(pong);
+                }
+            }
             Some(Event::Notify(_) | Event::Ask(_)) => {}
             None => return answer::failure(id, &Failure::new(Kind::ServerExited, "the reply ended early")),
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use futures_util::{FutureExt, stream};
+use futures_util::{FutureExt, StreamExt, stream};
 use janua_wire::capabilities::ClientCapabilities;
 use janua_wire::error::{INVALID_PARAMS, METHOD_NOT_FOUND};
 use janua_wire::id::ClientId;
@@ -141,7 +141,6 @@ impl Demo {
             });
             done(text(&name.map_or("Then I do not greet anybody.".to_owned(), |name| format!("Hello, {name}!"))))
         });
-        use futures_util::StreamExt;
         Reply::stream(stream::once(std::future::ready(Event::Ask(ask))).chain(answered))
     }
 }

@@ -60,13 +60,21 @@ pub(crate) async fn answered(mut reply: Reply) -> Result<Opened, Refusal> {
                 return Err(Refusal::ByServer(response));
             }
             Event::Done(Outcome::Answer(response)) => return Ok(read(response)?),
-            Event::Done(Outcome::Failure(failure)) => return Err(failure.into()),
+            Event::Done(Outcome::Failure(failure)) => return Err(of_start(failure).into()),
             Event::Done(Outcome::InputRequired(_)) => break,
             // Before the end of the handshake a server should say nothing but logs (2025-11-25 basic/lifecycle).
             Event::Notify(_) | Event::Ask(_) => {}
         }
     }
     Err(Failure::new(Kind::InvalidResponse, "the server gave no answer to initialize").into())
+}
+
+/// A server that ended before it was opened did not start, and nothing was asked of it that could have had an effect.
+fn of_start(mut failure: Failure) -> Failure {
+    if failure.kind == Kind::ServerExited {
+        (failure.kind, failure.sent) = (Kind::StartFailed, false);
+    }
+    failure
 }
 
 fn read(response: Response) -> Result<Opened, Failure> {

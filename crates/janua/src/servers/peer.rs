@@ -14,6 +14,7 @@ use janua_wire::capabilities::ClientCapabilities;
 use janua_wire::error::METHOD_NOT_FOUND;
 use janua_wire::id::{ClientId, LinkId};
 use janua_wire::line::Line;
+use janua_wire::lines::{guess_id, guess_last_id};
 use janua_wire::message::{Message, Notification, Refused, Request, Response, parse_one};
 use janua_wire::method::Method;
 
@@ -129,7 +130,7 @@ impl Peer {
     /// Takes in one message of the server. `call` says which request's own stream carried it, where the transport
     /// has such streams. Gives a mailbox that has filled up and should be waited for, if there is one.
     pub(crate) fn receive(self: &Arc<Self>, text: Bytes, call: Option<LinkId>) -> Option<Arc<Mailbox>> {
-        match parse_one(text) {
+        match parse_one(text.clone()) {
             Ok(Message::Response(response)) => {
                 self.settled(response, call);
                 None
@@ -140,7 +141,7 @@ impl Peer {
                 None
             }
             Err(refused) => {
-                self.garbled(&refused);
+                self.garbled(&refused, &text);
                 None
             }
         }
@@ -239,10 +240,10 @@ impl Peer {
     }
 
     /// A line that is no message. If it names a request under way, that request fails now rather than later.
-    fn garbled(&self, refused: &Refused) {
+    fn garbled(&self, refused: &Refused, text: &[u8]) {
         self.stray(&format!("not a message: {}", refused.why));
-        let link = refused.id.as_ref().and_then(|id| LinkId::parse(id.raw()));
-        if let Some(link) = link {
+        let read = refused.id.as_ref().and_then(|id| LinkId::parse(id.raw()));
+        if let Some(link) = read.or_else(|| guess_answered(text)) {
             let message = format!("the server's answer is no valid message: {}", refused.why);
             self.fail(link, Failure::new(Kind::InvalidResponse, message).after_sending());
         }
@@ -337,6 +338,17 @@ impl Drop for Underway {
             self.peer.abandoned(self.link, dropped);
         }
     }
+}
+
+/// Which request a line answers that cannot be read but looks like a response. What is not JSON at all is not asked.
+fn guess_answered(text: &[u8]) -> Option<LinkId> {
+    const NEAR: usize = 8;
+    let at = memchr::memmem::find(text, b"\"jsonrpc\"")?;
+    if !text.starts_with(b"{") || !text.ends_with(b"}") || memchr::memmem::find(text, b"\"method\"").is_some() {
+        return None;
+    }
+    // Some write the envelope first, some last; an id in the middle is the result's own.
+    if at < NEAR { guess_id(text) } else { guess_last_id(text) }
 }
 
 struct Listening {

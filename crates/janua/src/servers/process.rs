@@ -1,6 +1,5 @@
 //! Child processes: started in a session of their own, watched, and stopped with everything they started.
 
-use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::process::{ExitStatus, Stdio};
@@ -13,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use tokio::net::unix::pipe;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Limits, ServerCommand};
+use crate::config::{Limits, ServerCommand, passed_on};
 use crate::error::{Failure, Kind};
 use crate::tasks::Tasks;
 
@@ -23,9 +22,6 @@ pub(crate) mod last_words;
 
 /// The variable that marks every process the gateway started, and all their descendants.
 pub(crate) const MARK: &str = "JANUA_INSTANCE";
-
-/// What a child keeps of the gateway's environment.
-const KEPT: [&str; 4] = ["PATH", "HOME", "LANG", "TZ"];
 
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
@@ -78,21 +74,9 @@ pub(crate) fn start(command: &ServerCommand) -> Result<Process, Failure> {
 }
 
 fn environment(plain: &mut tokio::process::Command, command: &ServerCommand, mark: &str) {
-    if command.inherit_env {
-        for (name, _) in std::env::vars_os().filter(|(name, _)| is_our_own(name)) {
-            plain.env_remove(name);
-        }
-    } else {
-        plain.env_clear();
-        plain.envs(KEPT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
-    }
+    plain.env_clear().envs(passed_on(command.inherit_env));
     plain.envs(command.env.iter().map(|(name, value)| (name, value)));
     plain.env(MARK, mark);
-}
-
-/// The gateway's settings are not the server's business.
-fn is_our_own(name: &OsString) -> bool {
-    name.to_string_lossy().starts_with("JANUA_")
 }
 
 /// The program's name without the directories it lies in, which are nobody's business.

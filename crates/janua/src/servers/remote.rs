@@ -82,3 +82,47 @@ fn neither(first: &Failure, second: Refusal) -> Refusal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use janua_testkit::upstream::canned::{CannedServer, Plan};
+    use janua_testkit::upstream::sse::SseServer;
+    use janua_testkit::upstream::streamable::StreamableServer;
+
+    use super::*;
+
+    const SOON: Duration = Duration::from_secs(20);
+
+    fn opener(url: &str, tasks: &Tasks) -> RemoteOpener {
+        let url = url.parse().expect("a URL");
+        let server = RemoteServer { url, headers: Vec::new(), transport: RemoteTransport::Auto };
+        RemoteOpener::new(&server, Arc::default(), tasks.clone())
+    }
+
+    #[tokio::test]
+    async fn a_link_that_is_dropped_leaves_nothing_behind() {
+        let (new, old) = (StreamableServer::builder().start().await, SseServer::builder().start().await);
+        for url in [new.url(), old.url()] {
+            let tasks = Tasks::default();
+            let opened = opener(&url, &tasks).open(Opening::of_gateway()).await;
+            drop(opened.expect("it opens"));
+            assert!(tasks.finished(SOON).await, "{url}: a task is left");
+        }
+        assert!(new.sessions().is_empty(), "the session was not ended");
+        assert!(janua_testkit::process::eventually(SOON, || old.sessions().is_empty()).await);
+    }
+
+    #[tokio::test]
+    async fn an_opening_that_is_given_up_leaves_nothing_behind() {
+        let server = CannedServer::builder().plan("/mcp", Plan::Silence).start().await;
+        let tasks = Tasks::default();
+        let opener = opener(&server.site.url("/mcp"), &tasks);
+        tokio::select! {
+            _ = opener.open(Opening::of_gateway()) => panic!("it opened"),
+            seen = server.site.wait_seen(SOON, |_| true) => assert!(seen),
+        }
+        assert!(tasks.finished(SOON).await, "a task is left");
+    }
+}

@@ -180,7 +180,13 @@ impl Stdin {
     /// taken for dead.
     async fn write(&self, ending: &Ending) {
         loop {
-            let Some(pipe) = self.state.lock().pipe.clone() else { return };
+            let Some(pipe) = self.state.lock().pipe.clone() else {
+                // Closed by us, or else by the server: it may be about to end by itself, and to say how.
+                return tokio::select! {
+                    () = tokio::time::sleep(GRACE) => ending.ask(),
+                    () = ending.asked() => {}
+                };
+            };
             if self.state.lock().queue.is_empty() {
                 drop(pipe);
                 self.changed.notified().await;
@@ -195,8 +201,7 @@ impl Stdin {
                 return ending.ask();
             }
             if self.state.lock().flush().is_err() {
-                // The reader finds out why, and says so to everybody who waits.
-                return self.close();
+                self.close();
             }
         }
     }
@@ -254,9 +259,11 @@ impl Outbox for Arc<Stdin> {
         state.bytes += line.len() + 1;
         push_framed(&mut state.queue, line);
         if direct && state.flush().is_err() {
+            // The reader finds out why, and says so to everybody who waits.
             state.pipe = None;
             state.queue.clear();
-            return Err(Failure::new(Kind::ServerExited, "the server has closed its standard input"));
+            self.changed.notify_one();
+            return Ok(());
         }
         let left = !state.queue.is_empty();
         drop(state);
@@ -320,7 +327,7 @@ impl Reader {
             failure = self.read_lines() => match failure {
                 Some(failure) => return failure,
                 // It closed its output: it cannot answer any more, so it need not live, but it may say how it ended.
-                None => match tokio::time::timeout(Duration::from_millis(500), child.ended()).await {
+                None => match tokio::time::timeout(GRACE, child.ended()).await {
                     Ok(ended) => ended,
                     Err(_) => "closed its standard output".to_owned(),
                 },
@@ -388,6 +395,9 @@ impl Reader {
         Ok(None)
     }
 }
+
+/// How long a server that has closed one of its pipes may take to end by itself.
+const GRACE: Duration = Duration::from_millis(500);
 
 /// A line that nobody can attribute is read on for so many bytes, in the hope of its end.
 const ENDLESS: usize = 64 << 20;

@@ -236,7 +236,9 @@ impl Session {
         self.asks.clear();
         self.outbound.close();
         let kept = std::mem::take(&mut self.streams.lock().kept);
-        kept.values().for_each(|stream| stream.close());
+        for stream in kept.values() {
+            stream.close();
+        }
     }
 
     /// Resolves when the session has ended.

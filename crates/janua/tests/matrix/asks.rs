@@ -7,19 +7,19 @@ use super::link::{Link, SOON};
 use super::scene::{Scene, Verdict};
 use super::upstream::{ANSWER, ToolCall};
 
-pub async fn elicitation(scene: Scene) -> Verdict {
+pub(crate) async fn elicitation(scene: Scene) -> Verdict {
     ask(scene, "elicitation/create").await
 }
 
-pub async fn sampling(scene: Scene) -> Verdict {
+pub(crate) async fn sampling(scene: Scene) -> Verdict {
     ask(scene, "sampling/createMessage").await
 }
 
-pub async fn roots(scene: Scene) -> Verdict {
+pub(crate) async fn roots(scene: Scene) -> Verdict {
     ask(scene, "roots/list").await
 }
 
-pub async fn ping(scene: Scene) -> Verdict {
+pub(crate) async fn ping(scene: Scene) -> Verdict {
     ask(scene, "ping").await
 }
 
@@ -54,7 +54,7 @@ async fn asked(link: &mut Link, call: &ToolCall) -> Message {
 }
 
 /// Two questions are open at once, and the second is answered first.
-pub async fn several(mut scene: Scene) -> Verdict {
+pub(crate) async fn several(mut scene: Scene) -> Verdict {
     let scripted = matches!(scene.server.kind, ServerKind::Http | ServerKind::Sse);
     let call = if scripted { scene.server.slow() } else { ("ask2", "{}".to_owned()) };
     let id = scene.link.send_call(&call).await;
@@ -121,7 +121,7 @@ async fn answered(scene: &Scene, question: &str, wanted: &str) {
     assert!(last.as_ref().is_some_and(|answer| answer.raw().contains(wanted)), "{last:?}");
 }
 
-pub async fn undeclared(mut scene: Scene) -> Verdict {
+pub(crate) async fn undeclared(mut scene: Scene) -> Verdict {
     let mut link = scene.another("{}").await;
     for method in ["elicitation/create", "sampling/createMessage", "roots/list"] {
         let call = scene.server.asking(method);

@@ -1,13 +1,13 @@
 //! Everything clients and servers do with each other, by name; the declaration has a row for each.
 
-use super::scene::{Behaviour, Scene, Verdict};
+use super::scene::Behaviour;
 use super::upstream::Program;
 use super::{asks, ends, requests, shapes, talk};
 
 macro_rules! behaviours {
     ($($name:literal, $program:ident, $module:ident::$function:ident, $about:literal;)*) => {
         /// All of them, in the order of the page.
-        pub const BEHAVIOURS: &[Behaviour] = &[$(Behaviour {
+        pub(crate) const BEHAVIOURS: &[Behaviour] = &[$(Behaviour {
             name: $name,
             about: $about,
             program: Program::$program,

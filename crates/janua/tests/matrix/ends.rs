@@ -12,7 +12,7 @@ use super::talk::{steps, with_token};
 
 const PING: &str = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
 
-pub async fn resume(mut scene: Scene) -> Verdict {
+pub(crate) async fn resume(mut scene: Scene) -> Verdict {
     match scene.client {
         ClientKind::Sse2024 => {
             let (client, target) = drop_stream(&mut scene);
@@ -58,9 +58,7 @@ async fn resumed(scene: Scene) -> Verdict {
 fn drop_stream(scene: &mut Scene) -> (Client, String) {
     let Wire::Sse(session) = &mut scene.link.wire else { panic!("not HTTP+SSE") };
     let place = (session.client.clone(), session.target.clone());
-    // Another wire in its place drops the stream.
-    let idle = janua_testkit::client::stdio::StdioClient::start("cat".as_ref(), &[] as &[&str]);
-    scene.link.wire = Wire::Stdio(idle);
+    scene.link.wire = Wire::Gone;
     place
 }
 
@@ -72,7 +70,7 @@ async fn gone(client: &Client, target: &str) {
     assert!(ended.await, "the session outlives its stream");
 }
 
-pub async fn death(mut scene: Scene) -> Verdict {
+pub(crate) async fn death(mut scene: Scene) -> Verdict {
     if scene.server.kind == ServerKind::Demo {
         return with_gateway(scene).await;
     }
@@ -86,6 +84,19 @@ pub async fn death(mut scene: Scene) -> Verdict {
     };
     let answer = scene.link.answer(&id).await;
     told(&answer, scene.server.kind);
+    match scene.server.kind {
+        // It may come back with everything it knew, so the session stays; requests say what is wrong.
+        ServerKind::Http => {
+            let next = scene.link.request("tools/list", "").await;
+            assert_eq!(next.at("/error/data/code"), "unreachable", "{}", next.raw());
+        }
+        _ => over(&mut scene).await,
+    }
+    Verdict::Works
+}
+
+/// Waits until the client's session has ended with the server's.
+async fn over(scene: &mut Scene) {
     match &mut scene.link.wire {
         Wire::Stdio(client) => {
             let status = client.wait(SOON).await.expect("it ends");
@@ -93,6 +104,7 @@ pub async fn death(mut scene: Scene) -> Verdict {
         }
         Wire::Sse(session) => assert!(session.events().closed(SOON).await, "the stream goes on"),
         Wire::Http(_) if scene.client == ClientKind::Sessionless => {
+            // The next request opens the server again, if it can be.
             let again = scene.link.request("ping", "").await;
             assert_eq!(again.error_code().is_none(), scene.server.kind == ServerKind::Stdio, "{}", again.raw());
         }
@@ -103,8 +115,8 @@ pub async fn death(mut scene: Scene) -> Verdict {
             });
             assert!(lost.await, "the session outlives its server");
         }
+        Wire::Gone => panic!("the link is open"),
     }
-    Verdict::Works
 }
 
 /// What a client is told when the server took its call and died.
@@ -126,7 +138,7 @@ async fn with_gateway(mut scene: Scene) -> Verdict {
         scene.kill_gateway().await;
     }
     match &mut scene.link.wire {
-        Wire::Stdio(_) => {}
+        Wire::Stdio(_) | Wire::Gone => {}
         Wire::Sse(session) => assert!(session.events().closed(SOON).await),
         Wire::Http(http) => {
             let session = &http.session;
@@ -138,7 +150,7 @@ async fn with_gateway(mut scene: Scene) -> Verdict {
     Verdict::degrades("it lives inside Janua and dies with it")
 }
 
-pub async fn close(mut scene: Scene) -> Verdict {
+pub(crate) async fn close(mut scene: Scene) -> Verdict {
     let pid = match scene.server.kind {
         ServerKind::Stdio => {
             let info = scene.server.info(&mut scene.link).await;

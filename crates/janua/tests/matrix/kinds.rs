@@ -2,7 +2,7 @@
 
 /// A kind of client that Janua serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ClientKind {
+pub(crate) enum ClientKind {
     Sse2024,
     Http202503,
     Http202506,
@@ -13,7 +13,7 @@ pub enum ClientKind {
 
 /// A kind of server that Janua fronts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ServerKind {
+pub(crate) enum ServerKind {
     Stdio,
     Http,
     Sse,
@@ -22,7 +22,7 @@ pub enum ServerKind {
 
 /// A kind that is turned away as a whole; one verdict stands for all its cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Closed {
+pub(crate) enum Closed {
     ModernHttpClient,
     ModernStdioClient,
     WebSocketClient,
@@ -34,7 +34,7 @@ pub enum Closed {
 
 impl ClientKind {
     /// In the order of the declaration's columns.
-    pub const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Sse2024,
         Self::Http202503,
         Self::Http202506,
@@ -44,7 +44,7 @@ impl ClientKind {
     ];
 
     /// Its name in the declaration.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Sse2024 => "sse-2024-11-05",
             Self::Http202503 => "http-2025-03-26",
@@ -56,7 +56,7 @@ impl ClientKind {
     }
 
     /// What the page says it is.
-    pub fn about(self) -> &'static str {
+    pub(crate) fn about(self) -> &'static str {
         match self {
             Self::Sse2024 => "HTTP+SSE, revision 2024-11-05",
             Self::Http202503 => "Streamable HTTP with a session, revision 2025-03-26",
@@ -68,7 +68,7 @@ impl ClientKind {
     }
 
     /// The revision it asks for.
-    pub fn version(self) -> &'static str {
+    pub(crate) fn version(self) -> &'static str {
         match self {
             Self::Sse2024 => "2024-11-05",
             Self::Http202503 => "2025-03-26",
@@ -78,17 +78,17 @@ impl ClientKind {
     }
 
     /// Whether one channel carries everything both ways.
-    pub fn is_duplex(self) -> bool {
+    pub(crate) fn is_duplex(self) -> bool {
         matches!(self, Self::Sse2024 | Self::Stdio)
     }
 }
 
 impl ServerKind {
     /// In the order of the page.
-    pub const ALL: [Self; 4] = [Self::Stdio, Self::Http, Self::Sse, Self::Demo];
+    pub(crate) const ALL: [Self; 4] = [Self::Stdio, Self::Http, Self::Sse, Self::Demo];
 
     /// Its name in the declaration.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Stdio => "stdio",
             Self::Http => "http",
@@ -98,7 +98,7 @@ impl ServerKind {
     }
 
     /// What the page says it is.
-    pub fn about(self) -> &'static str {
+    pub(crate) fn about(self) -> &'static str {
         match self {
             Self::Stdio => "a program that speaks over its standard input and output",
             Self::Http => "a remote server over Streamable HTTP, revisions 2025-03-26 to 2025-11-25",
@@ -110,7 +110,7 @@ impl ServerKind {
 
 impl Closed {
     /// In the order of the page.
-    pub const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::ModernHttpClient,
         Self::ModernStdioClient,
         Self::WebSocketClient,
@@ -121,7 +121,7 @@ impl Closed {
     ];
 
     /// Its name in the declaration.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::ModernHttpClient => "client-http-2026-07-28",
             Self::ModernStdioClient => "client-stdio-2026-07-28",
@@ -134,7 +134,7 @@ impl Closed {
     }
 
     /// What the page says it is.
-    pub fn about(self) -> &'static str {
+    pub(crate) fn about(self) -> &'static str {
         match self {
             Self::ModernHttpClient => "a client of 2026-07-28 alone, over HTTP",
             Self::ModernStdioClient => "a client of 2026-07-28 alone, over standard input and output",
@@ -147,7 +147,7 @@ impl Closed {
     }
 
     /// Whether it is a client.
-    pub fn is_client(self) -> bool {
+    pub(crate) fn is_client(self) -> bool {
         self.name().starts_with("client-")
     }
 }

@@ -17,35 +17,37 @@ use tokio::time::timeout;
 use super::kinds::ClientKind;
 
 /// A wait that only a broken machine or a broken gateway exceeds.
-pub const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 /// An open connection, initialized.
-pub struct Link {
+pub(crate) struct Link {
     /// What carries it.
-    pub wire: Wire,
+    pub(crate) wire: Wire,
     /// Messages that came while another was awaited, in order.
-    pub passed: Vec<Message>,
+    pub(crate) passed: Vec<Message>,
     /// Questions of the server that were answered.
-    pub asked: Vec<Message>,
+    pub(crate) asked: Vec<Message>,
     /// The answer to initialize.
-    pub opening: Message,
+    pub(crate) opening: Message,
     next: u64,
 }
 
 /// The raw clients of the testkit.
-pub enum Wire {
+pub(crate) enum Wire {
     /// Streamable HTTP, with a session or without.
     Http(HttpWire),
     /// HTTP+SSE.
     Sse(SseSession),
     /// Standard input and output of `janua connect`.
     Stdio(StdioClient),
+    /// Dropped by the test.
+    Gone,
 }
 
 /// Streamable HTTP: every answer has a stream of its own, so tasks collect what comes on them.
-pub struct HttpWire {
+pub(crate) struct HttpWire {
     /// The session; without an id when Janua keeps none.
-    pub session: Arc<Session>,
+    pub(crate) session: Arc<Session>,
     sender: mpsc::Sender<Message>,
     heard: mpsc::Receiver<Message>,
     running: JoinSet<()>,
@@ -53,7 +55,7 @@ pub struct HttpWire {
 
 impl Link {
     /// Connects to a gateway at `base` as a client of this kind; `capabilities` is JSON text.
-    pub async fn http(kind: ClientKind, base: &str, capabilities: &str) -> Self {
+    pub(crate) async fn http(kind: ClientKind, base: &str, capabilities: &str) -> Self {
         if kind == ClientKind::Sse2024 {
             let mut session = SseSession::open(base, "/sse").await;
             let opening = session.initialize(kind.version(), capabilities).await;
@@ -70,7 +72,7 @@ impl Link {
     }
 
     /// Starts `program` and connects over its standard streams.
-    pub async fn stdio(program: &Path, words: &[String], capabilities: &str) -> Self {
+    pub(crate) async fn stdio(program: &Path, words: &[String], capabilities: &str) -> Self {
         let kind = ClientKind::Stdio;
         let mut client = StdioClient::start(program, words).deadline(SOON);
         let opening = client.initialize(kind.version(), capabilities).await;
@@ -83,7 +85,7 @@ impl Link {
     }
 
     /// The session over Streamable HTTP; any other link fails the test.
-    pub fn session(&self) -> Arc<Session> {
+    pub(crate) fn session(&self) -> Arc<Session> {
         match &self.wire {
             Wire::Http(http) => Arc::clone(&http.session),
             _ => panic!("not a link over Streamable HTTP"),
@@ -91,7 +93,7 @@ impl Link {
     }
 
     /// Sends exactly this text; the answers come with the other messages.
-    pub async fn post(&mut self, text: &str) {
+    pub(crate) async fn post(&mut self, text: &str) {
         match &mut self.wire {
             Wire::Http(http) => http.post(text).await,
             Wire::Sse(session) => {
@@ -100,16 +102,17 @@ impl Link {
                 self.passed.extend(if answer.status.is_success() { Vec::new() } else { answer.messages() });
             }
             Wire::Stdio(client) => client.write_line(text).await,
+            Wire::Gone => panic!("the link was dropped"),
         }
     }
 
     /// Sends a request with an id of the test's choice; id and params are JSON text.
-    pub async fn send_as(&mut self, id: &str, method: &str, params: &str) {
+    pub(crate) async fn send_as(&mut self, id: &str, method: &str, params: &str) {
         self.post(&message::request(id, method, params)).await;
     }
 
     /// Sends a request; gives its id.
-    pub async fn send(&mut self, method: &str, params: &str) -> String {
+    pub(crate) async fn send(&mut self, method: &str, params: &str) -> String {
         self.next += 1;
         let id = self.next.to_string();
         self.send_as(&id, method, params).await;
@@ -117,34 +120,34 @@ impl Link {
     }
 
     /// Sends a call of a tool; gives the request's id.
-    pub async fn send_call(&mut self, call: &(&str, String)) -> String {
+    pub(crate) async fn send_call(&mut self, call: &(&str, String)) -> String {
         self.send("tools/call", &message::call_params(call.0, &call.1)).await
     }
 
     /// Sends a request and waits for its answer.
-    pub async fn request(&mut self, method: &str, params: &str) -> Message {
+    pub(crate) async fn request(&mut self, method: &str, params: &str) -> Message {
         let id = self.send(method, params).await;
         self.answer(&id).await
     }
 
     /// Calls a tool and waits for its answer.
-    pub async fn call(&mut self, call: &(&str, String)) -> Message {
+    pub(crate) async fn call(&mut self, call: &(&str, String)) -> Message {
         let id = self.send_call(call).await;
         self.answer(&id).await
     }
 
     /// Sends a notification.
-    pub async fn notify(&mut self, method: &str, params: &str) {
+    pub(crate) async fn notify(&mut self, method: &str, params: &str) {
         self.post(&message::notification(method, params)).await;
     }
 
     /// Waits for the answer to the request `id`; other messages go to `passed`.
-    pub async fn answer(&mut self, id: &str) -> Message {
+    pub(crate) async fn answer(&mut self, id: &str) -> Message {
         self.until(&format!("the answer to {id}"), |message| message.answers(id)).await
     }
 
     /// Waits for the first message that fits, among those passed over too; other messages go to `passed`.
-    pub async fn until(&mut self, wanted: &str, fits: impl Fn(&Message) -> bool) -> Message {
+    pub(crate) async fn until(&mut self, wanted: &str, fits: impl Fn(&Message) -> bool) -> Message {
         if let Some(at) = self.passed.iter().position(&fits) {
             return self.passed.remove(at);
         }
@@ -160,12 +163,12 @@ impl Link {
     }
 
     /// Waits for a notification or a question with this method.
-    pub async fn until_method(&mut self, method: &str) -> Message {
+    pub(crate) async fn until_method(&mut self, method: &str) -> Message {
         self.until(method, |message| message.method() == Some(method)).await
     }
 
     /// The messages passed over that have this method, which are then gone.
-    pub fn take(&mut self, method: &str) -> Vec<Message> {
+    pub(crate) fn take(&mut self, method: &str) -> Vec<Message> {
         let (taken, rest) = std::mem::take(&mut self.passed).into_iter().partition(|m| m.method() == Some(method));
         self.passed = rest;
         taken
@@ -173,7 +176,7 @@ impl Link {
 
     /// Waits for the answer to the request `id`, and answers every question before it with this result; the
     /// questions go to `asked`.
-    pub async fn answering(&mut self, id: &str, result: &str) -> Message {
+    pub(crate) async fn answering(&mut self, id: &str, result: &str) -> Message {
         loop {
             let found = self.until("an answer or a question", |m| m.answers(id) || m.is_request()).await;
             if found.answers(id) {
@@ -194,11 +197,12 @@ impl Link {
                 let line = client.read_line_within(SOON).await.flatten()?;
                 Some(Message::parse(&line).unwrap_or_else(|error| panic!("{error} in line {line}")))
             }
+            Wire::Gone => None,
         }
     }
 
     /// Ends a link over standard streams as a client does; gives how the process ended.
-    pub async fn hang_up(&mut self) -> Option<ExitStatus> {
+    pub(crate) async fn hang_up(&mut self) -> Option<ExitStatus> {
         let Wire::Stdio(client) = &mut self.wire else { panic!("not a link over standard streams") };
         client.close_input();
         client.wait(SOON).await

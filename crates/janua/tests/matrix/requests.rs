@@ -4,20 +4,20 @@ use super::kinds::ServerKind;
 use super::scene::{Scene, Verdict};
 use super::upstream::{CURSOR, ODD, URI};
 
-pub async fn list(mut scene: Scene) -> Verdict {
+pub(crate) async fn list(mut scene: Scene) -> Verdict {
     let listed = scene.link.request("tools/list", "").await;
     let tools = listed.at("/result/tools").as_array().expect("a list of tools");
     assert!(tools.iter().any(|tool| tool["name"] == "echo"), "{}", listed.raw());
     Verdict::Works
 }
 
-pub async fn call(mut scene: Scene) -> Verdict {
+pub(crate) async fn call(mut scene: Scene) -> Verdict {
     let answer = scene.link.call(&("echo", r#"{"text":"é \u00e9 \" 🚪"}"#.to_owned())).await;
     assert_eq!(answer.text(), "é é \" 🚪");
     Verdict::Works
 }
 
-pub async fn error(mut scene: Scene) -> Verdict {
+pub(crate) async fn error(mut scene: Scene) -> Verdict {
     let wanted = scene.server.error().await;
     let call = scene.server.failing();
     let answer = scene.link.call(&call).await;
@@ -25,7 +25,7 @@ pub async fn error(mut scene: Scene) -> Verdict {
     Verdict::Works
 }
 
-pub async fn prompts(mut scene: Scene) -> Verdict {
+pub(crate) async fn prompts(mut scene: Scene) -> Verdict {
     let listed = scene.link.request("prompts/list", "").await;
     if let Some(code) = listed.error_code() {
         return Verdict::error(code);
@@ -38,7 +38,7 @@ pub async fn prompts(mut scene: Scene) -> Verdict {
     Verdict::Works
 }
 
-pub async fn resources(mut scene: Scene) -> Verdict {
+pub(crate) async fn resources(mut scene: Scene) -> Verdict {
     let listed = scene.link.request("resources/list", "").await;
     if let Some(code) = listed.error_code() {
         return Verdict::error(code);
@@ -56,7 +56,7 @@ pub async fn resources(mut scene: Scene) -> Verdict {
     Verdict::Works
 }
 
-pub async fn completion(mut scene: Scene) -> Verdict {
+pub(crate) async fn completion(mut scene: Scene) -> Verdict {
     let params = r#"{"ref":{"type":"ref/prompt","name":"test_prompt_with_arguments"},"argument":{"name":"arg1","value":"par"}}"#;
     let answer = scene.link.request("completion/complete", params).await;
     if let Some(code) = answer.error_code() {
@@ -67,7 +67,7 @@ pub async fn completion(mut scene: Scene) -> Verdict {
     Verdict::Works
 }
 
-pub async fn pagination(mut scene: Scene) -> Verdict {
+pub(crate) async fn pagination(mut scene: Scene) -> Verdict {
     let first = scene.link.request("tools/list", "").await;
     let result = first.member("result").expect("a result");
     if scene.server.kind == ServerKind::Demo {
@@ -88,13 +88,13 @@ pub async fn pagination(mut scene: Scene) -> Verdict {
     Verdict::Works
 }
 
-pub async fn ping(mut scene: Scene) -> Verdict {
+pub(crate) async fn ping(mut scene: Scene) -> Verdict {
     let answer = scene.link.request("ping", "").await;
     assert_eq!(answer.member("result").as_deref(), Some("{}"), "{}", answer.raw());
     Verdict::Works
 }
 
-pub async fn unknown_method(mut scene: Scene) -> Verdict {
+pub(crate) async fn unknown_method(mut scene: Scene) -> Verdict {
     let answer = scene.link.request("acme/thing", ODD).await;
     let message = answer.at("/error/message").as_str().unwrap_or_default();
     match scene.server.kind {

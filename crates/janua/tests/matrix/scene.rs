@@ -11,25 +11,25 @@ use super::link::Link;
 use super::upstream::{Program, Upstream};
 
 /// Everything a client of these revisions can be asked.
-pub const CAPABILITIES: &str = r#"{"roots":{"listChanged":true},"sampling":{},"elicitation":{}}"#;
+pub(crate) const CAPABILITIES: &str = r#"{"roots":{"listChanged":true},"sampling":{},"elicitation":{}}"#;
 
 /// The program under test.
-pub const JANUA: &str = env!("CARGO_BIN_EXE_janua");
+pub(crate) const JANUA: &str = env!("CARGO_BIN_EXE_janua");
 
 /// One connected client. The fields are dropped in this order.
-pub struct Scene {
+pub(crate) struct Scene {
     /// The client's connection.
-    pub link: Link,
+    pub(crate) link: Link,
     gateway: Option<Gateway>,
     /// The server.
-    pub server: Upstream,
+    pub(crate) server: Upstream,
     /// The kind of the client.
-    pub client: ClientKind,
+    pub(crate) client: ClientKind,
 }
 
 /// What a cell turned out to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// As if the client were connected to the server itself.
     Works,
     /// Less than that, and how.
@@ -39,20 +39,20 @@ pub enum Verdict {
 }
 
 /// Something that clients and servers do with each other.
-pub struct Behaviour {
+pub(crate) struct Behaviour {
     /// Its name in the declaration.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// What the page says it is.
-    pub about: &'static str,
+    pub(crate) about: &'static str,
     /// The server program that has it, where the kind is a program.
-    pub program: Program,
+    pub(crate) program: Program,
     /// Tries it. A panic means that it is broken.
-    pub run: fn(Scene) -> BoxFuture<'static, Verdict>,
+    pub(crate) run: fn(Scene) -> BoxFuture<'static, Verdict>,
 }
 
 impl Scene {
     /// Brings everything up.
-    pub async fn open(client: ClientKind, kind: ServerKind, program: Program) -> Self {
+    pub(crate) async fn open(client: ClientKind, kind: ServerKind, program: Program) -> Self {
         let server = Upstream::start(kind, program).await;
         let gateway = match client {
             ClientKind::Stdio => None,
@@ -64,12 +64,12 @@ impl Scene {
     }
 
     /// A second client of the same kind.
-    pub async fn another(&self, capabilities: &str) -> Link {
+    pub(crate) async fn another(&self, capabilities: &str) -> Link {
         connected(self.client, self.gateway.as_ref(), &self.server, capabilities).await
     }
 
     /// Kills Janua, and with it what runs inside.
-    pub async fn kill_gateway(&mut self) {
+    pub(crate) async fn kill_gateway(&mut self) {
         if let Some(gateway) = &mut self.gateway {
             gateway.kill().await;
         }
@@ -91,7 +91,7 @@ async fn connected(client: ClientKind, gateway: Option<&Gateway>, server: &Upstr
 
 impl Verdict {
     /// Refused with a JSON-RPC error.
-    pub fn error(code: i64) -> Self {
+    pub(crate) fn error(code: i64) -> Self {
         let name = match code {
             -32600 => "invalid request ",
             -32601 => "method not found ",
@@ -102,12 +102,12 @@ impl Verdict {
     }
 
     /// Refused with an HTTP status.
-    pub fn status(status: u16) -> Self {
+    pub(crate) fn status(status: u16) -> Self {
         Self::Refused(format!("HTTP {status}"))
     }
 
     /// Degrades, and how.
-    pub fn degrades(how: &str) -> Self {
+    pub(crate) fn degrades(how: &str) -> Self {
         Self::Degrades(how.to_owned())
     }
 }

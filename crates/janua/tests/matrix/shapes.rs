@@ -12,7 +12,7 @@ fn echo(text: &str) -> (&'static str, String) {
     ("echo", format!(r#"{{"text":{}}}"#, message::quoted(text)))
 }
 
-pub async fn big(mut scene: Scene) -> Verdict {
+pub(crate) async fn big(mut scene: Scene) -> Verdict {
     for size in [MEGABYTE, 3 * MEGABYTE] {
         let text = "0123456789abcde\"".repeat(size / 17);
         let answer = scene.link.call(&echo(&text)).await;
@@ -27,7 +27,7 @@ fn renamed(message: &Message, id: &str) -> String {
     message.raw().replacen(&format!(r#""id":{own}"#), &format!(r#""id":{id}"#), 1)
 }
 
-pub async fn fidelity(mut scene: Scene) -> Verdict {
+pub(crate) async fn fidelity(mut scene: Scene) -> Verdict {
     let name = if scene.server.kind == ServerKind::Stdio { "raw" } else { "echo" };
     let sent = format!(
         r#"{{ "jsonrpc" : "2.0","id":"f-1","method":"tools\/call","params":{{"name":"{name}" , "arguments":{{"more":{ODD}}},"_meta":{{"com.example/x":[ ]}}}},"com.example/top":{{"y" : null}} }}"#
@@ -59,7 +59,7 @@ pub async fn fidelity(mut scene: Scene) -> Verdict {
     Verdict::Works
 }
 
-pub async fn ids(mut scene: Scene) -> Verdict {
+pub(crate) async fn ids(mut scene: Scene) -> Verdict {
     let ids = [r#""🚪""#, r#""\ud83d\udeaa""#, "12345678901234567890", r#""""#, "-7", r#""12345678901234567890""#];
     for id in ids {
         let (tool, args) = echo(id);
@@ -72,7 +72,7 @@ pub async fn ids(mut scene: Scene) -> Verdict {
 }
 
 /// A call that takes a while and one that does not, under the same id.
-pub async fn same_id(mut scene: Scene) -> Verdict {
+pub(crate) async fn same_id(mut scene: Scene) -> Verdict {
     let slow = scene.server.slow();
     scene.link.send_as("1", "tools/call", &call_params(slow.0, &slow.1)).await;
     scene.server.has_heard(&mut scene.link, "tools/call").await;
@@ -85,7 +85,7 @@ pub async fn same_id(mut scene: Scene) -> Verdict {
     Verdict::Works
 }
 
-pub async fn batch(mut scene: Scene) -> Verdict {
+pub(crate) async fn batch(mut scene: Scene) -> Verdict {
     let call = |id: &str, text: &str| {
         let (tool, args) = echo(text);
         message::request(id, "tools/call", &call_params(tool, &args))

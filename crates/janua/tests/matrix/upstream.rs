@@ -6,6 +6,7 @@ use janua_testkit::client::message::{self, Message};
 use janua_testkit::client::stdio::StdioClient;
 use janua_testkit::gateway::program;
 use janua_testkit::process;
+use janua_testkit::upstream::site::Seen;
 use janua_testkit::upstream::sse::SseServer;
 use janua_testkit::upstream::streamable::StreamableServer;
 
@@ -13,21 +14,21 @@ use super::kinds::ServerKind;
 use super::link::{Link, SOON};
 
 /// JSON that no parser would write again as it stands.
-pub const ODD: &str =
-    r#"{ "n" : 1.0,"big":12345678901234567890123, "e":1E+2,"s":"\u00e9\/\t","twice":1,"twice":[ ]}"#;
+pub(crate) const ODD: &str =
+    r#"{ "n" : 1.0,"big":12345678901234567890123, "e":1E+2,"s":"\u00e9\/\t","in":{"twice":1,"twice":[ ]}}"#;
 /// A cursor with something to get wrong.
-pub const CURSOR: &str = r#""\u00e9/==\"2\"""#;
+pub(crate) const CURSOR: &str = r#""\u00e9/==\"2\"""#;
 /// The one resource.
-pub const URI: &str = "test://a";
+pub(crate) const URI: &str = "test://a";
 /// What `ask` tools are answered with: extra members and spelling must reach the server.
-pub const ANSWER: &str = r#"{"action":"accept","content":{"name":"Ann"},"x-n": 1.0,"x-s":"\u0041"}"#;
+pub(crate) const ANSWER: &str = r#"{"action":"accept","content":{"name":"Ann"},"x-n": 1.0,"x-s":"\u0041"}"#;
 
 /// A tool's name and its arguments as JSON text.
-pub type ToolCall = (&'static str, String);
+pub(crate) type ToolCall = (&'static str, String);
 
 /// Which program stands for the kind, where one alone does not have everything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Program {
+pub(crate) enum Program {
     /// Tools that show what reached them, resources.
     #[default]
     Probe,
@@ -39,15 +40,15 @@ pub enum Program {
 
 /// What a server may say of its own accord.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum News {
+pub(crate) enum News {
     Log,
     Lists,
     Update,
 }
 
 /// A server of one kind.
-pub struct Upstream {
-    pub kind: ServerKind,
+pub(crate) struct Upstream {
+    pub(crate) kind: ServerKind,
     program: Program,
     remote: Option<Remote>,
 }
@@ -86,13 +87,15 @@ done
 
 impl Upstream {
     /// Starts what has to listen before Janua can reach it.
-    pub async fn start(kind: ServerKind, program: Program) -> Self {
+    pub(crate) async fn start(kind: ServerKind, program: Program) -> Self {
         let page = format!(r#"{{"tools":[{{"name":"first","inputSchema":{{"type":"object"}}}}],"nextCursor":{CURSOR}}}"#);
         let pages = (program == Program::Pages).then_some(("tools/list", page.as_str()));
         let results = RESULTS.into_iter().chain(pages);
         let remote = match kind {
             ServerKind::Http => {
-                let server = results.fold(StreamableServer::builder(), |s, (method, result)| s.on(method, result));
+                // Another path than Janua's own, so that the one is not taken for the other.
+                let server = StreamableServer::builder().path("/elsewhere");
+                let server = results.fold(server, |s, (method, result)| s.on(method, result));
                 Some(Remote::Http(server.start().await))
             }
             ServerKind::Sse => {
@@ -105,7 +108,7 @@ impl Upstream {
     }
 
     /// How it is named on Janua's command line.
-    pub fn words(&self) -> Vec<String> {
+    pub(crate) fn words(&self) -> Vec<String> {
         let path = |name| program(name).display().to_string();
         let words = match (&self.remote, self.kind, self.program) {
             (Some(Remote::Http(server)), ..) => vec![server.url()],
@@ -127,7 +130,7 @@ impl Upstream {
     }
 
     /// A call that reports progress five times, if it is given a token.
-    pub fn progress(&self) -> ToolCall {
+    pub(crate) fn progress(&self) -> ToolCall {
         self.choose(
             ("progress", r#"{"n":5,"ms":20}"#.to_owned()),
             ("progress", r#"{"steps":5}"#.to_owned()),
@@ -136,7 +139,7 @@ impl Upstream {
     }
 
     /// A call that takes a while; see [`Upstream::release`].
-    pub fn slow(&self) -> ToolCall {
+    pub(crate) fn slow(&self) -> ToolCall {
         self.choose(
             ("slow", r#"{"s":1}"#.to_owned()),
             ("slow", "{}".to_owned()),
@@ -145,13 +148,13 @@ impl Upstream {
     }
 
     /// A call that fails with a JSON-RPC error.
-    pub fn failing(&self) -> ToolCall {
+    pub(crate) fn failing(&self) -> ToolCall {
         let args = || "{}".to_owned();
         self.choose(("rpcerror", args()), ("none", args()), ("none", args()))
     }
 
     /// A call that asks the client `method` before it is answered.
-    pub fn asking(&self, method: &str) -> ToolCall {
+    pub(crate) fn asking(&self, method: &str) -> ToolCall {
         let (tool, demo) = match method {
             "elicitation/create" => ("elicit", "greet"),
             "sampling/createMessage" => ("sample", "sample"),
@@ -163,7 +166,7 @@ impl Upstream {
     }
 
     /// The exact text of the error that [`Upstream::failing`] ends in, seen without Janua where that can be.
-    pub async fn error(&self) -> String {
+    pub(crate) async fn error(&self) -> String {
         match self.kind {
             ServerKind::Stdio => {
                 let mut direct = StdioClient::start(&program("probe"), &[OsStr::new("--full")]);
@@ -180,7 +183,7 @@ impl Upstream {
     }
 
     /// Lets the slow call of a scripted server go on; other slow calls end by themselves.
-    pub fn release(&self) {
+    pub(crate) fn release(&self) {
         match &self.remote {
             Some(Remote::Http(server)) => server.release(1),
             Some(Remote::Sse(server)) => server.release(1),
@@ -189,28 +192,37 @@ impl Upstream {
     }
 
     /// The text of each call's message as it reached the server; nothing where the server does not tell.
-    pub fn calls(&self) -> Vec<Message> {
+    pub(crate) fn calls(&self) -> Vec<Message> {
         self.received("tools/call")
     }
 
     /// The messages with this method that reached a scripted server.
-    pub fn received(&self, method: &str) -> Vec<Message> {
+    pub(crate) fn received(&self, method: &str) -> Vec<Message> {
+        self.arrived(|message| message.method() == Some(method))
+    }
+
+    /// The answers to its questions that reached a scripted server.
+    pub(crate) fn responses(&self) -> Vec<Message> {
+        self.arrived(Message::is_response)
+    }
+
+    fn arrived(&self, fits: impl Fn(&Message) -> bool) -> Vec<Message> {
         let site = match &self.remote {
             Some(Remote::Http(server)) => &server.site,
             Some(Remote::Sse(server)) => &server.site,
             None => return Vec::new(),
         };
-        site.seen_rpc(method).iter().filter_map(janua_testkit::upstream::site::Seen::message).collect()
+        site.seen().iter().filter_map(Seen::message).filter(fits).collect()
     }
 
     /// What the probe knows about itself and what reached it.
-    pub async fn info(&self, link: &mut Link) -> Message {
+    pub(crate) async fn info(&self, link: &mut Link) -> Message {
         let answer = link.call(&("info", "{}".to_owned())).await;
         Message::parse(answer.text()).expect("the probe's account is JSON")
     }
 
     /// Waits until a message with this method has reached the server; false where the server does not tell.
-    pub async fn has_heard(&self, link: &mut Link, method: &str) -> bool {
+    pub(crate) async fn has_heard(&self, link: &mut Link, method: &str) -> bool {
         match self.kind {
             ServerKind::Demo => false,
             ServerKind::Http | ServerKind::Sse => {
@@ -219,10 +231,11 @@ impl Upstream {
                 true
             }
             ServerKind::Stdio => {
-                // The question itself is a call, so one more than that has to be there.
-                let least = if method == "tools/call" { 2 } else { 1 };
+                // Each question is a call itself, so one more than those has to be there.
+                let mut least = 1;
                 loop {
                     let seen = self.info(link).await;
+                    least += usize::from(method == "tools/call");
                     let seen = seen.at("/seen").as_array().expect("a list").clone();
                     let heard = |m: &serde_json::Value| m.as_str().and_then(|m| m.split('#').next()) == Some(method);
                     if seen.iter().filter(|m| heard(m)).count() >= least {
@@ -235,7 +248,7 @@ impl Upstream {
     }
 
     /// Makes the server say something that belongs to no request, and waits until it has.
-    pub async fn announce(&self, link: &mut Link, news: News) {
+    pub(crate) async fn announce(&self, link: &mut Link, news: News) {
         if self.kind == ServerKind::Stdio {
             let call = match news {
                 News::Log => ("noisy", "{}".to_owned()),
@@ -258,7 +271,7 @@ impl Upstream {
     }
 
     /// Sends a message on the stream of a scripted server that belongs to no request.
-    pub fn push(&self, text: &str) {
+    pub(crate) fn push(&self, text: &str) {
         match &self.remote {
             Some(Remote::Http(server)) => server.push(text),
             Some(Remote::Sse(server)) => server.push(text),
@@ -267,7 +280,7 @@ impl Upstream {
     }
 
     /// How many sessions a scripted server has.
-    pub fn sessions(&self) -> usize {
+    pub(crate) fn sessions(&self) -> usize {
         match &self.remote {
             Some(Remote::Http(server)) => server.sessions().len(),
             Some(Remote::Sse(server)) => server.sessions().len(),
@@ -276,7 +289,7 @@ impl Upstream {
     }
 
     /// Ends a scripted server with everything it has open.
-    pub fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         match self.remote.take() {
             Some(Remote::Http(server)) => server.site.cut_connections(),
             Some(Remote::Sse(server)) => server.site.cut_connections(),

@@ -37,7 +37,7 @@ struct Line {
     #[arg(long, value_enum, ignore_case = true)]
     log_level: Option<Level>,
     /// The server's command and its arguments; everything from here on is passed as it is
-    #[arg(trailing_var_arg = true, required = true, value_name = "SERVER_COMMAND…")]
+    #[arg(trailing_var_arg = true, required = true, value_name = "SERVER_COMMAND")]
     server: Vec<String>,
 }
 

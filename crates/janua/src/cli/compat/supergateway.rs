@@ -62,9 +62,9 @@ struct Line {
     /// Path of Streamable HTTP
     #[arg(long, value_name = "PATH", default_value = "/mcp", alias = "streamable-http-path", value_parser = path)]
     streamable_http_path: String,
-    /// How much to log: debug, info or none
-    #[arg(long, value_enum, ignore_case = true, default_value = "info", hide_possible_values = true, alias = "log-level")]
-    log_level: Level,
+    /// How much to log: debug, info or none [default: info]
+    #[arg(long, value_enum, ignore_case = true, hide_possible_values = true, alias = "log-level")]
+    log_level: Option<Level>,
     /// Origins whose pages may use the server; without a value every origin may
     #[arg(long, value_name = "ORIGIN", num_args = 0..)]
     cors: Option<Vec<String>>,
@@ -101,7 +101,7 @@ enum Output {
 /// Runs it.
 pub(super) fn run(global: &Global, args: Vec<String>) -> Result<(), Failed> {
     let Some(line) = parse::<Line>(args)? else { return Ok(()) };
-    let global = global.with_level(Some(line.log_level));
+    let global = global.with_level(line.log_level);
     match (&line.stdio, &line.sse, &line.streamable_http) {
         (Some(_), None, None) => {
             let options = line.options()?;

@@ -287,3 +287,155 @@ impl Drop for Landing {
         self.inner.state.lock().flights.remove(&self.request);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+    use crate::config::{Limits, RemoteServer, RemoteTransport};
+    use crate::servers::http_client::Target;
+    use crate::servers::remote::link::Reach;
+    use crate::tasks::Tasks;
+
+    /// Takes messages and answers none of its own accord.
+    #[derive(Default)]
+    struct Hand(Lock<Vec<(String, Way)>>);
+
+    impl Carrier for Hand {
+        fn carry(self: Arc<Self>, line: Line, _: Option<LinkId>, way: Way) -> BoxFuture<'static, ()> {
+            async move {
+                let text = String::from_utf8_lossy(&line.into_bytes()).into_owned();
+                self.0.lock().push((text, way));
+                std::future::pending().await
+            }
+            .boxed()
+        }
+    }
+
+    impl Hand {
+        /// What was sent so far, once nothing moves any more.
+        async fn sent(&self) -> Vec<String> {
+            // Time stands still and moves on only when every task waits.
+            sleep(Duration::from_millis(1)).await;
+            self.0.lock().iter().map(|(text, _)| text.clone()).collect()
+        }
+
+        fn answer(&self, text: &str) {
+            self.0.lock().iter_mut().filter(|(sent, _)| sent == text).for_each(|(_, way)| way.answered());
+        }
+
+        fn write(&self, text: &str) {
+            let written = self.0.lock().iter().find(|(sent, _)| sent == text).map(|(_, way)| way.written());
+            written.expect("it was sent")();
+        }
+    }
+
+    fn posts(limits: Limits) -> (Arc<Hand>, Posts) {
+        let url = "http://127.0.0.1:1/".parse().expect("a URL");
+        let server = RemoteServer { url, headers: Vec::new(), transport: RemoteTransport::Http };
+        let target = Arc::new(Target::new(&server).expect("valid"));
+        let reach = Reach { target, limits: Arc::new(limits), tasks: Tasks::default() };
+        let hand = Arc::new(Hand::default());
+        (hand.clone(), Posts::new(Shared::new(&reach), hand))
+    }
+
+    fn send(posts: &Posts, text: &'static str, about: Option<u64>) -> Result<(), Failure> {
+        posts.send(Bytes::from_static(text.as_bytes()).into(), about.map(LinkId))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_wait_for_what_was_said_before_and_not_for_each_other() {
+        let (hand, posts) = posts(Limits::default());
+        for (text, about) in [("n1", None), ("n2", None), ("r1", Some(1)), ("r2", Some(2)), ("n3", None)] {
+            send(&posts, text, about).expect("room");
+        }
+        assert_eq!(hand.sent().await, ["n1"]);
+        hand.answer("n1");
+        assert_eq!(hand.sent().await, ["n1", "n2"]);
+        hand.answer("n2");
+        let mut sent = hand.sent().await;
+        sent.sort();
+        assert_eq!(sent, ["n1", "n2", "n3", "r1", "r2"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_notification_without_answer_holds_the_others_up_for_a_time_only() {
+        let (hand, posts) = posts(Limits::default());
+        let started = Instant::now();
+        send(&posts, "n1", None).expect("room");
+        send(&posts, "r1", Some(1)).expect("room");
+        while hand.sent().await.len() < 2 {}
+        let waited = started.elapsed();
+        assert!((PATIENCE..PATIENCE * 2).contains(&waited), "{waited:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_was_not_sent_is_taken_back() {
+        let (hand, posts) = posts(Limits::default());
+        for (text, about) in [("n1", None), ("r1", Some(1)), ("c1", Some(1))] {
+            send(&posts, text, about).expect("room");
+        }
+        assert_eq!(hand.sent().await, ["n1"]);
+        hand.answer("n1");
+        assert_eq!(hand.sent().await, ["n1"]);
+        send(&posts, "r2", Some(2)).expect("room");
+        assert_eq!(hand.sent().await, ["n1", "r2"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cancellation_waits_for_its_request_to_be_written_and_answered() {
+        let (hand, posts) = posts(Limits::default());
+        send(&posts, "r1", Some(1)).expect("room");
+        assert_eq!(hand.sent().await, ["r1"]);
+        send(&posts, "c1", Some(1)).expect("room");
+        sleep(GRACE * 10).await;
+        assert_eq!(hand.sent().await, ["r1"]);
+        let written = Instant::now();
+        hand.write("r1");
+        assert_eq!(hand.sent().await, ["r1"]);
+        while hand.sent().await.len() < 2 {}
+        assert!(written.elapsed() >= GRACE, "{:?}", written.elapsed());
+
+        send(&posts, "r2", Some(2)).expect("room");
+        hand.sent().await;
+        send(&posts, "c2", Some(2)).expect("room");
+        hand.answer("r2");
+        assert_eq!(hand.sent().await, ["r1", "c1", "r2", "c2"]);
+        // The exchange ends when the cancellation has gone through, or at the latest after a call's time.
+        assert!(posts.0.state.lock().flights.contains_key(&LinkId(2)));
+        sleep(posts.0.link.limits.call * 2).await;
+        assert!(posts.0.state.lock().flights.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_on_its_way_is_bounded() {
+        let limits = Limits { server_queue_items: 20, server_queue_bytes: 40, ..Limits::default() };
+        let (hand, posts) = posts(limits);
+        for request in 1..=16 {
+            send(&posts, "1234567890", Some(request)).expect("sixteen always have room");
+        }
+        let refused = send(&posts, "r", Some(17)).expect_err("no room");
+        assert_eq!((refused.kind, refused.sent), (Kind::Overloaded, false));
+        send(&posts, "c", Some(16)).expect("a cancellation always has room");
+        hand.sent().await;
+        hand.answer("1234567890");
+        for request in 17..=36 {
+            send(&posts, "r", Some(request)).expect("room again");
+        }
+        send(&posts, "r", Some(37)).expect_err("twenty are the most");
+        send(&posts, "n", None).expect_err("for notifications too");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_sent_when_the_link_is_over() {
+        let (hand, posts) = posts(Limits::default());
+        send(&posts, "n1", None).expect("room");
+        send(&posts, "r1", Some(1)).expect("room");
+        posts.0.link.over(&Failure::new(Kind::Stopping, "enough"));
+        assert!(hand.sent().await.is_empty());
+        send(&posts, "n2", None).expect_err("it is over");
+        assert!(posts.0.state.lock().flights.is_empty());
+    }
+}

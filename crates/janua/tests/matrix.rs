@@ -1,0 +1,156 @@
+//! The test matrix: every kind of client with every kind of server, in everything they do with each other.
+//!
+//! `matrix.toml` declares what each cell is. A cell that is not declared fails, and so does one that turns out
+//! otherwise. `JANUA_CELLS=PART` tries only cells whose `client/server/behaviour` contains PART.
+
+#[path = "matrix/asks.rs"]
+mod asks;
+#[path = "matrix/behaviours.rs"]
+mod behaviours;
+#[path = "matrix/closed.rs"]
+mod closed;
+#[path = "matrix/declaration.rs"]
+mod declaration;
+#[path = "matrix/ends.rs"]
+mod ends;
+#[path = "matrix/kinds.rs"]
+mod kinds;
+#[path = "matrix/link.rs"]
+mod link;
+#[path = "matrix/page.rs"]
+mod page;
+#[path = "matrix/requests.rs"]
+mod requests;
+#[path = "matrix/scene.rs"]
+mod scene;
+#[path = "matrix/shapes.rs"]
+mod shapes;
+#[path = "matrix/talk.rs"]
+mod talk;
+#[path = "matrix/upstream.rs"]
+mod upstream;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use behaviours::BEHAVIOURS;
+use declaration::Declaration;
+use kinds::{ClientKind, Closed, ServerKind};
+use scene::{Behaviour, Scene, Verdict};
+
+/// Cells tried at once in one test; most of a cell is waiting.
+const AT_ONCE: usize = 4;
+/// A cell that takes longer hangs.
+const LONGEST: Duration = Duration::from_secs(90);
+
+/// Tries every cell of one client and compares.
+async fn column(client: ClientKind) {
+    let declared = Declaration::read();
+    let only = std::env::var("JANUA_CELLS").unwrap_or_default();
+    let places = Arc::new(Semaphore::new(AT_ONCE));
+    let mut cells = JoinSet::new();
+    for (server, behaviour) in ServerKind::ALL.into_iter().flat_map(|server| BEHAVIOURS.iter().map(move |b| (server, b))) {
+        let name = format!("{}/{}/{}", client.name(), server.name(), behaviour.name);
+        if !name.contains(&only) {
+            continue;
+        }
+        let wanted = declared.cell(behaviour.name, server, client).unwrap_or("not declared").to_owned();
+        let places = Arc::clone(&places);
+        cells.spawn(async move {
+            let _place = places.acquire_owned().await.expect("never closed");
+            let found = tried(client, server, behaviour).await;
+            (found != wanted).then(|| format!("{name}: {found} (declared: {wanted})"))
+        });
+    }
+    let mut wrong: Vec<String> = cells.join_all().await.into_iter().flatten().collect();
+    wrong.sort();
+    assert!(wrong.is_empty(), "{} cells are not as declared:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// What a cell turns out to be; a panic inside is a verdict of its own.
+async fn tried(client: ClientKind, server: ServerKind, behaviour: &'static Behaviour) -> String {
+    let mut alone = JoinSet::new();
+    alone.spawn(async move {
+        let scene = Scene::open(client, server, behaviour.program).await;
+        (behaviour.run)(scene).await
+    });
+    match timeout(LONGEST, alone.join_next()).await {
+        Err(_) => format!("broken: no end within {LONGEST:?}"),
+        Ok(None) => "broken: it never began".to_owned(),
+        Ok(Some(Ok(verdict))) => verdict.to_string(),
+        Ok(Some(Err(error))) => broken(error),
+    }
+}
+
+fn broken(error: tokio::task::JoinError) -> String {
+    let Ok(panic) = error.try_into_panic() else { return "broken: given up".to_owned() };
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    let text: String = text.unwrap_or("a panic without words").replace('\n', " ").chars().take(600).collect();
+    format!("broken: {text}")
+}
+
+macro_rules! columns {
+    ($($test:ident: $client:ident;)*) => {
+        /// The clients whose cells are tried.
+        const TRIED: &[ClientKind] = &[$(ClientKind::$client),*];
+        $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $test() {
+            column(ClientKind::$client).await;
+        })*
+    };
+}
+
+columns! {
+    sse_2024_11_05: Sse2024;
+    http_2025_03_26: Http202503;
+    http_2025_06_18: Http202506;
+    http_2025_11_25: Http202511;
+    http_sessionless: Sessionless;
+    stdio: Stdio;
+}
+
+#[test]
+fn every_cell_is_declared_and_tried() {
+    let faults = Declaration::read().faults();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    assert_eq!(TRIED, ClientKind::ALL);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kinds_not_served_are_turned_away_as_declared() {
+    let declared = Declaration::read();
+    let mut kinds = JoinSet::new();
+    for kind in Closed::ALL {
+        let mut alone = JoinSet::new();
+        alone.spawn(closed::observe(kind));
+        kinds.spawn(async move {
+            let found = alone.join_next().await.expect("one was spawned");
+            (kind, found.map_or_else(broken, |verdict: Verdict| verdict.to_string()))
+        });
+    }
+    let wrong: Vec<String> = kinds
+        .join_all()
+        .await
+        .into_iter()
+        .filter(|(kind, found)| declared.closed(*kind) != Some(found))
+        .map(|(kind, found)| format!("{}: {found} (declared: {:?})", kind.name(), declared.closed(kind)))
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_page_says_what_is_declared() {
+    let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/compatibility.md");
+    let page = page::page(&Declaration::read());
+    if std::env::var_os("JANUA_BLESS").is_some() {
+        std::fs::create_dir_all(place.parent().expect("a folder")).expect("make docs");
+        std::fs::write(&place, &page).expect("write the page");
+    }
+    let there = std::fs::read_to_string(&place).unwrap_or_default();
+    assert!(there == page, "docs/compatibility.md is not what matrix.toml says: run this test with JANUA_BLESS=1");
+}

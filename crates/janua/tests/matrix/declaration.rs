@@ -1,0 +1,160 @@
+//! `matrix.toml`: what every cell is said to be, read with no more TOML than it is written in.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::behaviours::BEHAVIOURS;
+use super::kinds::{ClientKind, Closed, ServerKind};
+
+/// What is declared.
+#[derive(Debug, Default)]
+pub(crate) struct Declaration {
+    /// The clients in the order of the rows' cells.
+    clients: Vec<String>,
+    /// Verdicts by the words that stand for them.
+    verdicts: BTreeMap<String, String>,
+    /// Verdicts of kinds that are turned away as a whole.
+    closed: BTreeMap<String, String>,
+    /// Words by behaviour and server, one for each client.
+    rows: BTreeMap<(String, String), Vec<String>>,
+}
+
+impl Declaration {
+    /// The declaration of this repository.
+    pub(crate) fn read() -> Self {
+        Self::parse(include_str!("../matrix.toml"))
+    }
+
+    fn parse(text: &str) -> Self {
+        let mut all = Self::default();
+        let mut section = String::new();
+        for (number, line) in text.lines().enumerate().map(|(at, line)| (at + 1, line.trim())) {
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+                name.clone_into(&mut section);
+                continue;
+            }
+            let (key, value) = line.split_once('=').unwrap_or_else(|| panic!("line {number}: no `=`"));
+            let words = strings(value).unwrap_or_else(|| panic!("line {number}: not text or a list of texts"));
+            let fresh = all.enter(&section, key.trim(), words);
+            assert!(fresh, "line {number}: {section} {key} is there twice");
+        }
+        all
+    }
+
+    /// Takes in one line; false if there was one like it.
+    fn enter(&mut self, section: &str, key: &str, mut words: Vec<String>) -> bool {
+        let only = |words: &mut Vec<String>| words.pop().expect("a text");
+        match section {
+            "" if key == "clients" => {
+                let fresh = self.clients.is_empty();
+                self.clients = words;
+                fresh
+            }
+            "" => panic!("unknown key {key}"),
+            "verdicts" => self.verdicts.insert(key.to_owned(), only(&mut words)).is_none(),
+            "closed" => self.closed.insert(key.to_owned(), only(&mut words)).is_none(),
+            behaviour => self.rows.insert((behaviour.to_owned(), key.to_owned()), words).is_none(),
+        }
+    }
+
+    /// What a cell is said to be; `None` if nothing is.
+    pub(crate) fn cell(&self, behaviour: &str, server: ServerKind, client: ClientKind) -> Option<&str> {
+        let row = self.rows.get(&(behaviour.to_owned(), server.name().to_owned()))?;
+        let at = self.clients.iter().position(|name| name == client.name())?;
+        self.verdicts.get(row.get(at)?).map(String::as_str)
+    }
+
+    /// What a kind is said to be turned away with; `None` if nothing is.
+    pub(crate) fn closed(&self, kind: Closed) -> Option<&str> {
+        self.closed.get(kind.name()).map(String::as_str)
+    }
+
+    /// Everything that is missing in the declaration, or stands in it for nothing.
+    pub(crate) fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        let mut rows: BTreeSet<_> = self.rows.keys().cloned().collect();
+        for (behaviour, server) in BEHAVIOURS.iter().flat_map(|b| ServerKind::ALL.map(|server| (b, server))) {
+            rows.remove(&(behaviour.name.to_owned(), server.name().to_owned()));
+            for client in ClientKind::ALL {
+                if self.cell(behaviour.name, server, client).is_none() {
+                    faults.push(format!("not declared: {} {} {}", behaviour.name, server.name(), client.name()));
+                }
+            }
+        }
+        faults.extend(rows.iter().map(|(behaviour, server)| format!("no such row: {behaviour} {server}")));
+        let names = |kinds: &[&str]| kinds.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+        if self.clients != names(&ClientKind::ALL.map(ClientKind::name)) {
+            faults.push(format!("the clients are not those there are: {:?}", self.clients));
+        }
+        let mut closed = names(&Closed::ALL.map(Closed::name));
+        closed.sort();
+        if !self.closed.keys().eq(closed.iter()) {
+            faults.push(format!("the closed kinds are not those there are: {:?}", self.closed));
+        }
+        faults.extend(self.wordings());
+        faults
+    }
+
+    fn wordings(&self) -> Vec<String> {
+        let used: BTreeSet<_> = self.rows.values().flatten().collect();
+        let unused = self.verdicts.keys().filter(|word| !used.contains(word));
+        let mut faults: Vec<_> = unused.map(|word| format!("no cell is {word}")).collect();
+        let long = self.rows.iter().filter(|(_, row)| row.len() > self.clients.len());
+        faults.extend(long.map(|(row, _)| format!("more cells than clients: {row:?}")));
+        let said = |text: &&String| {
+            text.as_str() == "works" || ["degrades: ", "refused: "].iter().any(|start| text.starts_with(start))
+        };
+        let odd = self.verdicts.values().chain(self.closed.values()).filter(|text| !said(text));
+        faults.extend(odd.map(|text| format!("neither works, degrades nor refused: {text}")));
+        faults
+    }
+}
+
+/// One text in quotes, or several in brackets; texts have no escapes.
+fn strings(value: &str) -> Option<Vec<String>> {
+    let value = value.trim();
+    let quoted = |text: &str| {
+        let inside = text.trim().strip_prefix('"')?.strip_suffix('"')?;
+        (!inside.contains(['"', '\\'])).then(|| inside.to_owned())
+    };
+    match value.strip_prefix('[') {
+        Some(rest) => rest.strip_suffix(']')?.split(',').map(quoted).collect(),
+        None => quoted(value).map(|text| vec![text]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Declaration;
+
+    #[test]
+    fn what_is_missing_or_stands_for_nothing_is_found() {
+        let text = r#"
+            clients = ["stdio"]
+            [verdicts]
+            fine = "works"
+            odd = "perhaps"
+            [closed]
+            client-websocket = "refused: HTTP 404"
+            [list]
+            stdio = ["fine", "fine"]
+            carrier-pigeon = ["fine"]
+        "#;
+        let faults = Declaration::parse(text).faults().join("\n");
+        for fault in [
+            "not declared: call stdio stdio",
+            "not declared: list stdio http-2025-06-18",
+            "no such row: list carrier-pigeon",
+            "the clients are not those there are",
+            "the closed kinds are not those there are",
+            "no cell is odd",
+            "more cells than clients: (\"list\", \"stdio\")",
+            "neither works, degrades nor refused: perhaps",
+        ] {
+            assert!(faults.contains(fault), "no {fault} in\n{faults}");
+        }
+        assert!(!faults.contains("not declared: list stdio stdio"));
+    }
+}

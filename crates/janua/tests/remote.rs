@@ -1,0 +1,12 @@
+//! A proxy in front of scripted remote servers: what reaches them, what comes back, and what never leaves.
+
+#[path = "remote/messages.rs"]
+mod messages;
+#[path = "remote/refusals.rs"]
+mod refusals;
+#[path = "remote/scene.rs"]
+mod scene;
+#[path = "remote/sse.rs"]
+mod sse;
+#[path = "remote/streams.rs"]
+mod streams;
