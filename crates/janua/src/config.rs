@@ -111,6 +111,10 @@ fn masked(args: &[String]) -> Vec<String> {
         if hidden && !arg.starts_with('-') {
             return "***".to_owned();
         }
+        if arg.contains(' ') {
+            // A command line for a shell.
+            return masked(&arg.split(' ').map(str::to_owned).collect::<Vec<_>>()).join(" ");
+        }
         match arg.split_once('=') {
             Some((name, _)) if secret(name) => format!("{name}=***"),
             None if arg.starts_with('-') => {
@@ -147,5 +151,7 @@ mod tests {
         let command = ServerCommand::new(line).expect("not empty");
         let label = Server::Command(command).label();
         assert_eq!(label, "srv --api-key *** --port 9 --token=*** API_KEY=*** pos");
+        let shell = ServerCommand::new(["sh", "-c", "A_TOKEN=q srv --key abc | tee x"]).expect("not empty");
+        assert_eq!(Server::Command(shell).label(), "sh -c A_TOKEN=*** srv --key *** | tee x");
     }
 }

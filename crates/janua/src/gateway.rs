@@ -52,7 +52,7 @@ impl Gateway {
         self.tasks.spawn("session listener", async move {
             let stream = session.outbound.clone();
             tokio::select! {
-                _ = session.pour(0, &stream, &mut reply) => {}
+                _ = session.pour(0, &stream, &mut reply) => settle(&session).await,
                 () = session.ended() => {}
             }
             gateway.end_session(&session);
@@ -112,6 +112,17 @@ impl Gateway {
             session.end();
         }
         join_all(closing).await;
+    }
+}
+
+/// The end of a link answers every request under way; those answers go out before the session that carries them.
+async fn settle(session: &Session) {
+    let step = std::time::Duration::from_millis(5);
+    for _ in 0..200 {
+        if session.running() == 0 || session.is_over() {
+            return;
+        }
+        tokio::time::sleep(step).await;
     }
 }
 

@@ -1,5 +1,7 @@
 //! Request bodies: read whole, under a limit of size and time.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
@@ -30,7 +32,10 @@ pub(crate) async fn read(parts: &Parts, body: Body, limits: &Limits) -> Result<B
     if announced.is_some_and(|length| length > limits.request_body) {
         return too_large();
     }
-    match collect(body, announced.unwrap_or(0), limits).await {
+    let length = announced.unwrap_or(limits.request_body);
+    let whole = limits.body_total + Duration::from_secs(length as u64 / SLOWEST);
+    let collected = tokio::time::timeout(whole, collect(body, announced.unwrap_or(0), limits)).await;
+    match collected.unwrap_or(Err(Broken::Late)) {
         Ok(Some(bytes)) => Ok(bytes),
         Ok(None) => too_large(),
         Err(Broken::Late) => refuse(StatusCode::REQUEST_TIMEOUT, "the request body did not arrive in time"),
@@ -40,6 +45,9 @@ pub(crate) async fn read(parts: &Parts, body: Body, limits: &Limits) -> Result<B
 
 /// A body longer than this is expected to grow up to the limit.
 const LONG: usize = 256 * 1024;
+
+/// Bytes a second that every body may take its time for, on top of the time every body has.
+const SLOWEST: u64 = 64 * 1024;
 
 enum Broken {
     Late,

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use axum::body::Body;
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, HOST, HeaderValue, ORIGIN, VARY,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, HOST, HeaderValue, ORIGIN, VARY,
 };
 use axum::http::request::Parts;
 use axum::http::{Method, Response, StatusCode};
@@ -28,7 +28,12 @@ pub(crate) struct Guard {
 pub(crate) struct Pass {
     origin: Option<HeaderValue>,
     preflight: bool,
+    /// The headers that a preflight asks for.
+    wanted: Option<HeaderValue>,
 }
+
+const LONGEST_TARGET: usize = 8 * 1024;
+const LARGEST_HEADER: usize = 32 * 1024;
 
 /// The names under which only this machine is reached.
 pub(crate) const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
@@ -37,6 +42,12 @@ impl Guard {
     /// Lets a request pass, or gives the answer that refuses it.
     pub(crate) fn check(&self, parts: &Parts) -> Result<Pass, Response<Body>> {
         let refuse = |status, message| Err(answer::error(status, None, INVALID_REQUEST, message));
+        if parts.uri.path_and_query().is_some_and(|target| target.as_str().len() > LONGEST_TARGET) {
+            return refuse(StatusCode::URI_TOO_LONG, "the request's address is longer than 8 KiB");
+        }
+        if parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>() > LARGEST_HEADER {
+            return refuse(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "the request's headers are larger than 32 KiB");
+        }
         let named = match (body::text(&parts.headers, HOST), parts.uri.authority()) {
             (Some(header), Some(target)) if !header.eq_ignore_ascii_case(target.as_str()) => {
                 return refuse(StatusCode::BAD_REQUEST, "the request names two different hosts");
@@ -52,14 +63,15 @@ impl Guard {
             return refuse(StatusCode::FORBIDDEN, "this host name is not served here");
         }
         let Some(origin) = parts.headers.get(ORIGIN) else {
-            return Ok(Pass { origin: None, preflight: false });
+            return Ok(Pass { origin: None, preflight: false, wanted: None });
         };
         if !origin.to_str().is_ok_and(|origin| self.admits(origin)) {
             return refuse(StatusCode::FORBIDDEN, "this origin is not allowed");
         }
         let listed = origin.to_str().is_ok_and(|origin| self.lists(origin));
         let shared = (self.cors && listed).then(|| origin.clone());
-        Ok(Pass { preflight: shared.is_some() && parts.method == Method::OPTIONS, origin: shared })
+        let wanted = parts.headers.get(ACCESS_CONTROL_REQUEST_HEADERS).cloned();
+        Ok(Pass { preflight: shared.is_some() && parts.method == Method::OPTIONS, origin: shared, wanted })
     }
 
     fn serves(&self, named: &str) -> bool {
@@ -116,12 +128,10 @@ impl Pass {
         );
         if self.preflight {
             headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, DELETE"));
-            headers.insert(
-                ACCESS_CONTROL_ALLOW_HEADERS,
-                HeaderValue::from_static(
-                    "content-type, accept, authorization, mcp-session-id, mcp-protocol-version, last-event-id",
-                ),
-            );
+            // A page that may use the gateway may send what its servers need, which is not known here.
+            let usual = || HeaderValue::from_static("content-type, accept, authorization, mcp-session-id, last-event-id");
+            headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, self.wanted.unwrap_or_else(usual));
+            headers.insert(VARY, HeaderValue::from_static("origin, access-control-request-headers"));
             headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
         }
         answer

@@ -11,6 +11,8 @@ pub struct Limits {
     pub server_message: usize,
     /// Longest wait for the next part of a request body.
     pub body_idle: Duration,
+    /// Longest time for a whole request body, besides a second for every 64 KiB of it.
+    pub body_total: Duration,
     /// Longest time to read a request's header.
     pub header: Duration,
     /// Longest wait for a reply without a sign of progress.
@@ -61,6 +63,7 @@ impl Default for Limits {
             request_body: 4 << 20,
             server_message: 16 << 20,
             body_idle: seconds(30),
+            body_total: seconds(60),
             header: seconds(10),
             call: seconds(60),
             call_total: seconds(900),

@@ -2,9 +2,11 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::call::Scope;
@@ -13,12 +15,20 @@ use crate::lock::Lock;
 use crate::random::jitter;
 use crate::servers::{Connection, Opener, Opening, Refusal};
 
+/// Starts at once of a server of which it is not known whether it starts.
+const TURNS: usize = 4;
+/// A start that takes longer than this lets the next begin: it is slow, but it has not failed.
+const TURN: Duration = Duration::from_secs(1);
+
 /// The links to one server.
 pub(crate) struct Pool {
     opener: Box<dyn Opener>,
     links: Lock<HashMap<Scope, Arc<dyn Connection>>>,
     /// One start of the shared link at a time; whoever comes meanwhile waits for the same one.
     shared: tokio::sync::Mutex<()>,
+    /// Turns to start a server that has not been seen to start, or that failed last time.
+    turns: Semaphore,
+    proven: AtomicBool,
     trouble: Lock<Trouble>,
 }
 
@@ -33,7 +43,8 @@ struct Trouble {
 
 impl Pool {
     pub(crate) fn new(opener: Box<dyn Opener>) -> Self {
-        Pool { opener, links: Lock::default(), shared: tokio::sync::Mutex::default(), trouble: Lock::default() }
+        let (turns, proven) = (Semaphore::new(TURNS), AtomicBool::new(false));
+        Pool { opener, links: Lock::default(), shared: tokio::sync::Mutex::default(), turns, proven, trouble: Lock::default() }
     }
 
     /// The link that serves `scope`, if there is one.
@@ -43,8 +54,17 @@ impl Pool {
 
     /// Opens a link for `scope`, which must have none.
     pub(crate) async fn open(&self, scope: Scope, opening: Opening) -> Result<Arc<dyn Connection>, Refusal> {
+        let turn = if self.proven.load(Ordering::Relaxed) { None } else { self.turns.acquire().await.ok() };
         self.trouble.lock().check()?;
-        let opened = self.opener.open(opening).await;
+        let mut start = self.opener.open(opening);
+        let opened = match tokio::time::timeout(TURN, &mut start).await {
+            Ok(opened) => opened,
+            Err(_) => {
+                drop(turn);
+                start.await
+            }
+        };
+        self.proven.store(opened.is_ok(), Ordering::Relaxed);
         let mut trouble = self.trouble.lock();
         match opened {
             Ok(link) => {
@@ -127,7 +147,7 @@ impl Trouble {
 mod tests {
     use super::*;
     use futures_util::FutureExt;
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::atomic::AtomicU32;
 
     struct Broken(Arc<AtomicU32>);
 

@@ -311,6 +311,9 @@ impl Reader {
                 (Failure::new(Kind::ServerExited, "the server was stopped"), false)
             }
         };
+        if at_once {
+            self.words.complete().await;
+        }
         let stderr = self.words.quote(&self.env);
         tracing::debug!(reason = %why, "server link over");
         self.peer.over(&why.with_stderr(stderr));

@@ -50,6 +50,8 @@ struct Streamable {
     /// The revision the server chose; unset until it has opened.
     version: OnceLock<Version>,
     listening: AtomicBool,
+    /// Whether a GET has ever given a stream.
+    streamed: AtomicBool,
     /// The status that refused to open, if no message said why.
     refused: OnceLock<StatusCode>,
 }
@@ -86,6 +88,7 @@ pub(crate) async fn open(reach: &Reach, opening: &Opening) -> Result<Arc<dyn Con
         session: Lock::default(),
         version: OnceLock::new(),
         listening: AtomicBool::new(false),
+        streamed: AtomicBool::new(false),
         refused: OnceLock::new(),
     });
     let link = Link::new(shared, carrier.clone(), opening);
@@ -297,6 +300,7 @@ impl Streamable {
         let status = response.status();
         if status.is_success() {
             if Media::of(&response) == Media::EventStream {
+                self.streamed.store(true, Ordering::Relaxed);
                 return Ok(Events::new(response, self.link.limits.server_message));
             }
             let message = "the server answered with something that is no event stream";
@@ -304,7 +308,9 @@ impl Streamable {
         }
         let body = http_client::read_aside(&mut response).await;
         let failure = http_client::refusal(status, response.headers());
-        if self.is_lost(status, &body) {
+        // Servers that know no GET at all answer 404 as well; then the next POST tells about the session.
+        let knows_get = self.streamed.load(Ordering::Relaxed) || names_session(&body);
+        if knows_get && self.is_lost(status, &body) {
             self.lost(None);
         }
         let passing = status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED;

@@ -200,7 +200,7 @@ async fn check_100_mb_body() {
     assert!(socket.read_until("HTTP/1.1 413", SOON).await);
     let whole = gateway.client().try_send(Method::POST, "/mcp", vec![b' '; 100_000_000], &JSON_POST).await;
     assert!(whole.map_or(true, |answer| answer.status == 413));
-    assert_growth(&gateway, before, 12 * MIB);
+    assert_growth(&gateway, before, 24 * MIB);
     assert!(below(&gateway).is_empty(), "no server was started for it");
     echo(&open(&gateway).await, "afterwards").await;
 }

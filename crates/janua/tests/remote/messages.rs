@@ -161,9 +161,9 @@ async fn a_cancellation_follows_its_request() {
         let settled = eventually(SOON, || cancelled().len() == called().len()).await;
         assert!(settled, "{} calls, {} cancellations", called().len(), cancelled().len());
         for call in called() {
-            let id = call.message().and_then(|message| message.id()).expect("an id");
+            let id = call.message().and_then(|message| message.at("/id").as_u64()).expect("an id");
             let mut mine = cancelled().into_iter().filter(|seen| {
-                seen.message().is_some_and(|message| message.at("/params/requestId").to_string() == id)
+                seen.message().is_some_and(|message| message.at("/params/requestId").as_u64() == Some(id))
             });
             let cancellation = mine.next().expect("a cancellation");
             assert!(call.at < cancellation.at && mine.next().is_none(), "{id}");

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use janua::config::RemoteTransport;
 use janua_testkit::process::eventually;
+use janua_testkit::upstream::canned::{Canned, CannedServer};
 use janua_testkit::upstream::streamable::StreamableServer;
 
 use crate::scene::{SOON, code, front, front_with, may_have_run};
@@ -22,6 +23,21 @@ async fn a_server_without_a_get_stream_is_asked_once() {
     // And one that does not know DELETE keeps nobody from ending.
     session.delete().await;
     assert!(server.site.wait_seen(SOON, |seen| seen.method == "DELETE").await);
+}
+
+#[tokio::test]
+async fn a_server_that_answers_get_with_404_keeps_its_session() {
+    let opened = r#"{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-11-25","capabilities":{},"serverInfo":{"name":"canned","version":"1"}}}"#;
+    let server = CannedServer::builder()
+        .on("POST /mcp", Canned::json(opened).header("mcp-session-id", "s"))
+        .on("POST /mcp", Canned::new(202, ""))
+        .on("POST /mcp", Canned::json(r#"{"jsonrpc":"2.0","id":2,"result":{"n":1}}"#))
+        .start()
+        .await;
+    let scene = front(&server.site.url("/mcp")).await;
+    let session = scene.client.initialize("2025-11-25", "{}").await;
+    assert!(server.site.wait_seen(SOON, |seen| seen.method == "GET").await);
+    assert_eq!(session.request("acme/one", "").await.result()["n"], 1);
 }
 
 #[tokio::test]
@@ -52,7 +68,7 @@ async fn the_servers_retry_time_is_kept_to() {
     let called = server.site.seen_rpc("tools/call").remove(0);
     let resumed = server.site.seen_http("GET");
     let resumed = resumed.iter().find(|seen| seen.header("last-event-id").is_some()).expect("a resumption");
-    assert!(resumed.at - called.at >= wait, "after {:?}", resumed.at - called.at);
+    assert!(resumed.at >= called.at + wait, "{:?}, then {:?}", called.at, resumed.at);
 }
 
 #[tokio::test]

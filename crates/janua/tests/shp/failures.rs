@@ -19,7 +19,7 @@ async fn shp_12_a_server_that_does_not_start_is_503() {
         let body = request("\"a\"", "initialize", &initialize_params(VERSION, "{}"));
         let since = Instant::now();
         let answer = gateway.client().post_json(body).await;
-        assert!(since.elapsed() < Duration::from_secs(10), "the original took 30 s, we {:?}", since.elapsed());
+        assert!(since.elapsed() < Duration::from_secs(20), "the original took 30 s, we {:?}", since.elapsed());
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{}", answer.text());
         assert_eq!((answer.json()["id"].as_str(), answer.header("mcp-session-id")), (Some("a"), None));
         assert!(answer.json()["error"]["message"].is_string(), "{}", answer.text());
@@ -54,7 +54,7 @@ async fn shp_15_a_crash_is_500_and_ends_the_session() {
     let server = pid(&crashing).await;
     let since = Instant::now();
     let crashed = crashing.request_id("\"c\"", "tools/call", &call_params("crash", "{}")).await;
-    assert!(since.elapsed() < Duration::from_secs(10), "the original took 30 s, we {:?}", since.elapsed());
+    assert!(since.elapsed() < Duration::from_secs(20), "the original took 30 s, we {:?}", since.elapsed());
     assert_eq!(crashed.status, StatusCode::INTERNAL_SERVER_ERROR, "{}", crashed.body);
     assert_eq!(crashed.response().id().as_deref(), Some("\"c\""), "{}", crashed.body);
     assert_eq!(crashing.request("tools/list", "").await.status, StatusCode::NOT_FOUND);

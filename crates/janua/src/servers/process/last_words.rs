@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::net::unix::pipe;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::lock::Lock;
 
@@ -20,20 +21,32 @@ const LINE: usize = 8 * 1024;
 
 /// The end of a server's standard error.
 #[derive(Clone, Default)]
-pub(crate) struct LastWords(Arc<Lock<VecDeque<u8>>>);
+pub(crate) struct LastWords(Arc<Words>);
+
+#[derive(Default)]
+struct Words {
+    kept: Lock<VecDeque<u8>>,
+    /// Nothing more will come.
+    whole: CancellationToken,
+}
 
 impl LastWords {
     fn keep(&self, bytes: &[u8]) {
-        let mut kept = self.0.lock();
+        let mut kept = self.0.kept.lock();
         let news = &bytes[bytes.len().saturating_sub(KEPT)..];
         let over = (kept.len() + news.len()).saturating_sub(KEPT);
         kept.drain(..over);
         kept.extend(news);
     }
 
+    /// Waits for what an ended server has written and was not read yet. Not for long: others may hold the pipe.
+    pub(crate) async fn complete(&self) {
+        let _ = tokio::time::timeout(Duration::from_millis(50), self.0.whole.cancelled()).await;
+    }
+
     /// The last lines, with `secrets` masked; `None` if nothing was written.
     pub(crate) fn quote(&self, secrets: &[(String, String)]) -> Option<String> {
-        let kept = self.0.lock();
+        let kept = self.0.kept.lock();
         let bytes: Vec<u8> = kept.iter().copied().skip(kept.len().saturating_sub(QUOTED)).collect();
         drop(kept);
         let text = mask(String::from_utf8_lossy(&bytes).into_owned(), secrets);
@@ -80,6 +93,7 @@ pub(crate) async fn drain(pipe: pipe::Receiver, words: LastWords, name: String, 
     if !rest.is_empty() {
         log.line(&rest);
     }
+    words.0.whole.cancel();
 }
 
 struct Log {
@@ -122,6 +136,6 @@ mod tests {
         words.keep(b"\ntoken is hunter2hunter2\n");
         let quoted = words.quote(&[("T".into(), "hunter2hunter2".into())]).expect("something");
         assert!(quoted.ends_with("token is ***"), "{}", &quoted[quoted.len() - 40..]);
-        assert!(words.0.lock().len() <= KEPT && quoted.len() <= QUOTED);
+        assert!(words.0.kept.lock().len() <= KEPT && quoted.len() <= QUOTED);
     }
 }

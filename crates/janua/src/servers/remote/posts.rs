@@ -308,7 +308,7 @@ mod tests {
             async move {
                 let text = String::from_utf8_lossy(&line.into_bytes()).into_owned();
                 self.0.lock().push((text, way));
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
             .boxed()
         }
