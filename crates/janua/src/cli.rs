@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use tokio::runtime::Builder;
 
 pub(crate) mod compat;
 mod connect;
@@ -172,7 +173,10 @@ pub(crate) fn env(names: &[&str]) -> Option<String> {
 pub(crate) fn block_on<T>(global: &Global, quiet: Level, work: impl Future<Output = T>) -> Result<T, Failed> {
     logs::start(global, quiet)?;
     raise_descriptor_limit();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    // With one processor to run on, handing work between threads costs and gains nothing.
+    let alone = std::thread::available_parallelism().is_ok_and(|count| count.get() == 1);
+    let mut runtime = if alone { Builder::new_current_thread() } else { Builder::new_multi_thread() };
+    let runtime = runtime.enable_all().build()?;
     let outcome = runtime.block_on(work);
     // A thread may still be blocked reading our standard input; the process ends without it.
     runtime.shutdown_background();

@@ -26,8 +26,9 @@ pub(crate) async fn notify(gateway: &Arc<Gateway>, caller: &Caller, notification
 
 async fn connect(gateway: &Arc<Gateway>, caller: &Caller) -> Result<Arc<dyn Connection>, Failure> {
     if caller.scope != Scope::Shared {
-        let lost = || Failure::new(Kind::ServerExited, "the server of this session has ended");
-        return gateway.pool.get(&caller.scope).ok_or_else(lost);
+        // The session is about to end, too: the client needs a new one.
+        let lost = || Failure::new(Kind::SessionLost, "the server of this session has ended, and the session with it");
+        return gateway.pool.get(&caller.scope).filter(|link| !link.is_over()).ok_or_else(lost);
     }
     gateway.shared_link().await.map_err(|refusal| match refusal {
         Refusal::Failed(failure) => failure,

@@ -77,6 +77,9 @@ pub trait Connection: Send + Sync {
     /// What the server says of its own accord, belonging to no call. Ends when the link does.
     fn listen(&self) -> Reply;
 
+    /// Whether the link has ended: whatever is called on it fails.
+    fn is_over(&self) -> bool;
+
     /// Ends the link: whatever waits is answered with `why`, then the server is stopped or left. Resolves when
     /// nothing of it is left.
     fn close(&self, why: Failure) -> BoxFuture<'static, ()>;

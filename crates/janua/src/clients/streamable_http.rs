@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::http::header::ACCEPT;
 use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use janua_wire::error::{INVALID_REQUEST, SESSION};
@@ -24,6 +24,7 @@ use crate::call::{Call, Caller, Event, Outcome, Reply};
 use crate::error::{Failure, Kind};
 use crate::gateway::{Gateway, short};
 use crate::sessions::session::Running;
+use crate::sessions::stream::Stream;
 use crate::sessions::{self, Session};
 use crate::{local, pipeline};
 
@@ -197,7 +198,7 @@ async fn respond(edge: &Edge, from: From, request: Request, accepts: Accepts) ->
     let id = request.id();
     let session = match from {
         From::Session(session) => session,
-        From::Anybody(caller) => return respond_alone(edge, caller, request, &id).await,
+        From::Anybody(caller) => return respond_alone(edge, caller, request, id, accepts).await,
     };
     let Some(caller) = session.caller().cloned() else {
         return answer::error(StatusCode::BAD_REQUEST, Some(&id), INVALID_REQUEST, "the session is not initialized yet");
@@ -282,22 +283,55 @@ pub(super) fn last_line(id: &ClientId, outcome: Outcome) -> Line {
     }
 }
 
-/// A request without a session: there is no channel for anything but its answer.
-async fn respond_alone(edge: &Edge, caller: Arc<Caller>, request: Request, id: &ClientId) -> Response<Body> {
+/// A request without a session: the channel for everything is its answer, and when that is gone nobody waits.
+async fn respond_alone(
+    edge: &Edge,
+    caller: Arc<Caller>,
+    request: Request,
+    id: ClientId,
+    accepts: Accepts,
+) -> Response<Body> {
+    let limits = &edge.gateway.limits;
     let mut reply = pipeline::handle(&edge.gateway, Call { request, caller }).await;
-    loop {
-        match reply.next().await {
-            Some(Event::Done(outcome)) => return answer::outcome(id, outcome),
-            // The gateway itself is this server's client, and it is there.
-            Some(Event::Ask(ask)) if ask.request.method() == Method::Ping => {
-                if let Ok(pong) = message::Response::result("{}") {
-                    ask.answer(pong);
-                }
+    let first = loop {
+        match tokio::time::timeout(limits.stream_after, reply.next()).await {
+            Ok(Some(Event::Done(outcome))) if accepts.json => return answer::outcome(&id, outcome),
+            Ok(first) if accepts.stream => break first,
+            Err(_) if accepts.stream => break None,
+            Ok(None) => return answer::failure(&id, &Failure::new(Kind::ServerExited, "the reply ended early")),
+            // A client that takes no stream hears the outcome only.
+            Ok(Some(Event::Ask(ask))) => ask.vouch(),
+            Ok(Some(_)) | Err(_) => {}
+        }
+    };
+    let stream = Arc::new(Stream::new(limits, false));
+    let (ticket, _) = stream.attach(None);
+    let events = futures_util::stream::iter(first).chain(reply);
+    edge.gateway.tasks.spawn("request stream", pour_alone(events, stream.clone(), id));
+    events::answer(stream, ticket, Bytes::from_static(sse::COMMENT), limits.keep_alive, None)
+}
+
+async fn pour_alone(events: impl futures_util::Stream<Item = Event>, stream: Arc<Stream>, id: ClientId) {
+    let mut events = std::pin::pin!(events);
+    while let Some(event) = events.next().await {
+        let (line, droppable) = match event {
+            Event::Notify(notification) => (notification.line(), notification.method().is_droppable()),
+            Event::Done(outcome) => (last_line(&id, outcome), false),
+            Event::Ask(ask) => {
+                ask.vouch();
+                continue;
             }
-            Some(Event::Notify(_) | Event::Ask(_)) => {}
-            None => return answer::failure(id, &Failure::new(Kind::ServerExited, "the reply ended early")),
+        };
+        let frame = |_| {
+            let mut out = BytesMut::new();
+            sse::write(&mut out, None, Some("message"), line.parts());
+            out.freeze()
+        };
+        if stream.push(droppable, frame) {
+            stream.room().await;
         }
     }
+    stream.close();
 }
 
 async fn notified(edge: &Edge, from: &From, notification: Notification) -> Response<Body> {

@@ -89,6 +89,10 @@ impl Connection for Demo {
 
     fn notify(&self, _: &Caller, _: Notification) {}
 
+    fn is_over(&self) -> bool {
+        false
+    }
+
     fn listen(&self) -> Reply {
         let mut over = self.over.subscribe();
         Reply::stream(stream::once(async move {

@@ -129,7 +129,7 @@ impl Peer {
 
     /// Takes in one message of the server. `call` says which request's own stream carried it, where the transport
     /// has such streams. Gives a mailbox that has filled up and should be waited for, if there is one.
-    pub(crate) fn receive(self: &Arc<Self>, text: Bytes, call: Option<LinkId>) -> Option<Arc<Mailbox>> {
+    pub(crate) fn receive(self: &Arc<Self>, text: &Bytes, call: Option<LinkId>) -> Option<Arc<Mailbox>> {
         match parse_one(text.clone()) {
             Ok(Message::Response(response)) => {
                 self.settled(response, call);
@@ -141,7 +141,7 @@ impl Peer {
                 None
             }
             Err(refused) => {
-                self.garbled(&refused, &text);
+                self.garbled(&refused, text);
                 None
             }
         }
@@ -201,7 +201,9 @@ impl Peer {
             return Some(entry.mailbox.clone());
         }
         if table.calls.len() == 1 {
-            return table.calls.values().next().map(|entry| entry.mailbox.clone());
+            // A question asked beside a ping or a list is not about it, and must not end with it.
+            let only = table.calls.values().next().filter(|entry| !question || entry.method.may_ask());
+            return only.map(|entry| entry.mailbox.clone());
         }
         let asking = table.calls.iter().filter(|(_, entry)| entry.method.may_ask());
         let newest = asking.max_by_key(|(link, _)| **link).map(|(_, entry)| entry.mailbox.clone());
@@ -269,6 +271,11 @@ impl Peer {
             entry.mailbox.finish(Outcome::Failure(failure));
         }
         found
+    }
+
+    /// Whether the link is over.
+    pub(crate) fn is_over(&self) -> bool {
+        self.table.lock().over.is_some()
     }
 
     /// The link is over: everything that waits is answered, everything that comes later too.

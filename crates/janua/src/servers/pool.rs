@@ -83,11 +83,13 @@ impl Pool {
 
     /// The link that everybody shares; opened if need be, which is the second thing told.
     pub(crate) async fn shared(&self) -> Result<(Arc<dyn Connection>, bool), Refusal> {
-        if let Some(link) = self.get(&Scope::Shared) {
+        // A link may have ended before anybody could forget it.
+        let living = || self.get(&Scope::Shared).filter(|link| !link.is_over());
+        if let Some(link) = living() {
             return Ok((link, false));
         }
         let _turn = self.shared.lock().await;
-        match self.get(&Scope::Shared) {
+        match living() {
             Some(link) => Ok((link, false)),
             None => Ok((self.open(Scope::Shared, Opening::of_gateway()).await?, true)),
         }

@@ -78,6 +78,10 @@ impl Connection for StdioConnection {
         self.link.peer.notify(caller, &notification);
     }
 
+    fn is_over(&self) -> bool {
+        self.link.peer.is_over()
+    }
+
     fn listen(&self) -> Reply {
         self.link.peer.listen()
     }
@@ -147,7 +151,8 @@ impl Link {
     }
 }
 
-/// The way in: written directly while the pipe has room, queued and written by a task otherwise.
+/// The way in. The first message of a moment is written at once; what else the same turn of the runtime brings is
+/// gathered and written together by a task, which also waits when the pipe is full.
 struct Stdin {
     state: Lock<Pending>,
     changed: Notify,
@@ -160,11 +165,13 @@ struct Pending {
     queue: VecDeque<Bytes>,
     items: usize,
     bytes: usize,
+    /// The task is about to write: messages are only queued meanwhile.
+    gathering: bool,
 }
 
 impl Stdin {
     fn new(pipe: pipe::Sender, limits: Arc<Limits>) -> Self {
-        let pending = Pending { pipe: Some(Arc::new(pipe)), queue: VecDeque::new(), items: 0, bytes: 0 };
+        let pending = Pending { pipe: Some(Arc::new(pipe)), queue: VecDeque::new(), items: 0, bytes: 0, gathering: false };
         Stdin { state: Lock::new(pending), changed: Notify::new(), limits }
     }
 
@@ -190,6 +197,12 @@ impl Stdin {
             if self.state.lock().queue.is_empty() {
                 drop(pipe);
                 self.changed.notified().await;
+                // Everybody else who is ready has a turn first, and may have something to write too.
+                tokio::task::yield_now().await;
+                self.state.lock().gathering = false;
+                if self.state.lock().flush().is_err() {
+                    self.close();
+                }
                 continue;
             }
             let ready = tokio::select! {
@@ -254,7 +267,7 @@ impl Outbox for Arc<Stdin> {
             let message = "the server does not keep up: too many requests wait to be written to it";
             return Err(Failure::new(Kind::Overloaded, message).retry_after(Duration::from_secs(1)));
         }
-        let direct = state.queue.is_empty();
+        let direct = state.queue.is_empty() && !state.gathering;
         state.items += 1;
         state.bytes += line.len() + 1;
         push_framed(&mut state.queue, line);
@@ -265,9 +278,9 @@ impl Outbox for Arc<Stdin> {
             self.changed.notify_one();
             return Ok(());
         }
-        let left = !state.queue.is_empty();
+        let first = !std::mem::replace(&mut state.gathering, true);
         drop(state);
-        if left && direct {
+        if first {
             self.changed.notify_one();
         }
         Ok(())
@@ -386,7 +399,7 @@ impl Reader {
     /// told, the link has to be given up.
     fn take(&mut self, framed: Framed) -> Result<Option<Arc<Mailbox>>, Failure> {
         let guess = match framed {
-            Framed::Line(line) => return Ok(self.peer.receive(line, None)),
+            Framed::Line(line) => return Ok(self.peer.receive(&line, None)),
             Framed::Outgrown(head) => guess_id(&head),
             Framed::Tail(_) if !std::mem::take(&mut self.unsettled) => return Ok(None),
             Framed::Tail(tail) => match guess_last_id(&tail) {

@@ -7,7 +7,6 @@ use std::sync::{Arc, OnceLock};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use janua_wire::line::Line;
-use janua_wire::message::Response;
 use janua_wire::method::Method;
 use janua_wire::sse;
 use tokio::time::Instant;
@@ -155,9 +154,7 @@ impl Session {
     /// listens, so that the gateway vouches for the client itself.
     fn ask(&self, ask: Ask, listened_to: bool) -> Option<(u64, Line)> {
         if ask.request.method() == Method::Ping && !listened_to {
-            if let Ok(pong) = Response::result("{}") {
-                ask.answer(pong);
-            }
+            ask.vouch();
             return None;
         }
         Some(self.asks.add(ask))
@@ -191,7 +188,13 @@ impl Session {
         let mut asked = Asked { session: self, numbers: Vec::new() };
         while let Some(event) = reply.next().await {
             let (line, droppable) = match event {
-                Event::Done(outcome) => return Some(outcome),
+                Event::Done(outcome) => {
+                    // A question that the answer did not wait for is not about this call, and stays open.
+                    if matches!(outcome, Outcome::Answer(_)) {
+                        asked.numbers.clear();
+                    }
+                    return Some(outcome);
+                }
                 Event::Notify(notification) => {
                     let droppable = notification.method().is_droppable();
                     let Some(shown) = self.asks.shown(notification) else { continue };

@@ -37,6 +37,7 @@ behaviours! {
     "ask-roots", Probe, asks::roots, "the server asks for the roots in mid-call";
     "ask-ping", Probe, asks::ping, "the server pings the client in mid-call";
     "ask-several", Probe, asks::several, "the server asks several things at once";
+    "ask-beside", Curious, asks::beside, "the server asks something that belongs to no call";
     "ask-undeclared", Probe, asks::undeclared, "what the client cannot be asked is refused to the server at once";
     "big", Probe, shapes::big, "arguments and results of 1 MB and of 3 MB";
     "fidelity", Probe, shapes::fidelity, "unknown members and odd spelling arrive byte for byte, both ways";

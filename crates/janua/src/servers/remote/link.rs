@@ -78,7 +78,7 @@ impl Shared {
     pub(crate) async fn receive(&self, text: Bytes, about: Option<LinkId>) {
         for message in messages(text) {
             let Some(peer) = self.peer() else { return };
-            let congested = peer.receive(message, about);
+            let congested = peer.receive(&message, about);
             drop(peer);
             if let Some(mailbox) = congested {
                 mailbox.room().await;
@@ -181,6 +181,10 @@ impl Connection for RemoteConnection {
 
     fn notify(&self, caller: &Caller, notification: Notification) {
         self.link.peer.notify(caller, &notification);
+    }
+
+    fn is_over(&self) -> bool {
+        self.link.peer.is_over()
     }
 
     fn listen(&self) -> Reply {
