@@ -7,6 +7,7 @@ use crate::clients::stdio;
 use crate::config::{Limits, Server};
 use crate::error::Failure;
 use crate::proxy::{gateway, stop_signal};
+use crate::servers::process::orphans;
 
 /// Serves the client on `input` and `output` with `server` until one of them is done or the process is told to
 /// stop; the server is stopped before this returns.
@@ -17,6 +18,7 @@ pub async fn run(
     output: impl AsyncWrite + Unpin,
 ) -> Result<End, Failure> {
     let gateway = gateway(server, limits);
+    orphans::bury(&gateway.tasks);
     let end = tokio::select! {
         end = stdio::serve(&gateway, input, output) => end,
         () = stop_signal() => Ok(End::Client),

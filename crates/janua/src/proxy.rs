@@ -17,6 +17,7 @@ use crate::gateway::Gateway;
 use crate::servers::Opener;
 use crate::servers::demo::DemoOpener;
 use crate::servers::pool::Pool;
+use crate::servers::process::orphans;
 use crate::servers::remote::RemoteOpener;
 use crate::servers::stdio::StdioOpener;
 use crate::tasks::Tasks;
@@ -197,6 +198,7 @@ pub async fn start(options: Options) -> Result<Proxy, Error> {
     let listener = TcpListener::bind(wanted).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     let gateway = gateway(&options.server, &options.limits);
+    orphans::bury(&gateway.tasks);
     let loopback = options.host.is_loopback();
     let router = clients::router(Arc::new(options.edge(gateway.clone(), loopback)));
     let serving = clients::listener::serve(listener, router, gateway.limits.clone(), gateway.tasks.clone());

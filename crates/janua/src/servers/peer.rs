@@ -15,7 +15,7 @@ use janua_wire::error::METHOD_NOT_FOUND;
 use janua_wire::id::{ClientId, LinkId};
 use janua_wire::line::Line;
 use janua_wire::lines::{guess_id, guess_last_id};
-use janua_wire::message::{Message, Notification, Refused, Request, Response, parse_one};
+use janua_wire::message::{Invalid, Message, Notification, Refused, Request, Response, parse_one};
 use janua_wire::method::Method;
 
 use crate::call::{Ask, Asker, Call, Caller, Event, Outcome, Reply, Scope};
@@ -245,7 +245,8 @@ impl Peer {
     fn garbled(&self, refused: &Refused, text: &[u8]) {
         self.stray(&format!("not a message: {}", refused.why));
         let read = refused.id.as_ref().and_then(|id| LinkId::parse(id.raw()));
-        if let Some(link) = read.or_else(|| guess_answered(text)) {
+        let unread = matches!(refused.why, Invalid::Json(_));
+        if let Some(link) = read.or_else(|| guess_answered(text).filter(|_| unread)) {
             let message = format!("the server's answer is no valid message: {}", refused.why);
             self.fail(link, Failure::new(Kind::InvalidResponse, message).after_sending());
         }

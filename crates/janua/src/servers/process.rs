@@ -19,6 +19,7 @@ use crate::tasks::Tasks;
 pub(crate) mod census;
 pub(crate) mod guardian;
 pub(crate) mod last_words;
+pub(crate) mod orphans;
 
 /// The variable that marks every process the gateway started, and all their descendants.
 pub(crate) const MARK: &str = "JANUA_INSTANCE";
@@ -65,6 +66,7 @@ pub(crate) fn start(command: &ServerCommand) -> Result<Process, Failure> {
     drop(wrap);
     let pid = inner.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
     let pid = pid.ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
+    orphans::claim(pid, true);
     Ok(Process {
         stdin: pipe::Sender::from_owned_fd(OwnedFd::from(ours_in)).map_err(failed)?,
         stdout: pipe::Receiver::from_owned_fd(OwnedFd::from(ours_out)).map_err(failed)?,
@@ -97,6 +99,7 @@ impl Child {
     pub(crate) async fn ended(&mut self) -> String {
         let waited = self.inner.inner_mut().wait().await;
         self.over = true;
+        orphans::claim(self.pid, false);
         match waited {
             Ok(status) => describe(status),
             Err(error) => format!("was lost: {error}"),

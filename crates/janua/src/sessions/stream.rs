@@ -134,7 +134,8 @@ impl Stream {
         let mut lost = false;
         if let Some(last) = last {
             let kept = state.frames.front().map_or(state.next, |frame| frame.number);
-            lost = last.saturating_add(1) < kept;
+            // A frame that is still to come was not seen either.
+            lost = last.saturating_add(1) < kept || last >= state.next;
             state.cursor = (last.saturating_add(1)).clamp(kept, state.next);
         }
         let waker = state.waker.take();

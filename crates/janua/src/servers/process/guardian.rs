@@ -13,9 +13,9 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use rustix::process::{Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 
-use super::census;
+use super::{census, orphans};
 use crate::lock::Lock;
 
 const ARGUMENT: &str = "--janua-guardian";
@@ -73,7 +73,11 @@ fn start() -> io::Result<Guardian> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args([ARGUMENT, gateway()]).env_clear().process_group(0);
     command.stdin(Stdio::from(theirs)).stdout(Stdio::null()).stderr(Stdio::null());
-    Ok(Guardian { process: command.spawn()?, _pipe: ours })
+    let process = command.spawn()?;
+    if let Some(pid) = i32::try_from(process.id()).ok().and_then(Pid::from_raw) {
+        orphans::claim(pid, true);
+    }
+    Ok(Guardian { process, _pipe: ours })
 }
 
 /// The guardian's whole life.
