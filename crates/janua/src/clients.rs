@@ -53,7 +53,7 @@ pub(crate) struct Edge {
     pub(crate) paths: Paths,
     /// Whether requests are served without sessions.
     pub(crate) stateless: bool,
-    /// Answers for requests that succeed come as an event stream although they could be one JSON object.
+    /// What the server is, for the health report.
     pub(crate) label: String,
     /// Headers put on every answer.
     pub(crate) headers: Vec<(http::HeaderName, http::HeaderValue)>,
@@ -61,86 +61,57 @@ pub(crate) struct Edge {
     pub(crate) health_text: Option<&'static str>,
 }
 
-/// The routes of one gateway, to be served or nested.
+/// What a path is for.
+#[derive(Clone, Copy)]
+enum Place {
+    Mcp,
+    Sse,
+    Messages,
+    Health,
+}
+
+/// The routes of one gateway, to be served or nested. An empty path is not served.
 pub(crate) fn router(edge: Arc<Edge>) -> Router {
-    let mcp = edge.paths.mcp.clone();
+    let paths = edge.paths.clone();
+    let mut places = vec![(paths.mcp.clone(), Place::Mcp)];
+    if !paths.mcp.is_empty() && !paths.mcp.ends_with('/') {
+        places.push((format!("{}/", paths.mcp), Place::Mcp));
+    }
+    if !edge.stateless && !paths.sse.is_empty() {
+        places.extend([(paths.sse, Place::Sse), (paths.messages, Place::Messages)]);
+    }
+    places.extend(paths.health.into_iter().map(|path| (path, Place::Health)));
+    places.retain(|(path, _)| !path.is_empty());
     let mut router = Router::new();
-    if !mcp.is_empty() {
-        router = router.route(&mcp, any(serve_mcp));
-    }
-    if !mcp.is_empty() && !mcp.ends_with('/') {
-        router = router.route(&format!("{mcp}/"), any(serve_mcp));
-    }
-    if !edge.stateless && !edge.paths.sse.is_empty() {
-        router = router.route(&edge.paths.sse, any(serve_sse)).route(&edge.paths.messages, any(serve_messages));
-    }
-    for path in &edge.paths.health {
-        router = router.route(path, any(serve_health));
+    for (path, place) in places {
+        let serve = move |State(edge): State<Arc<Edge>>, request| async move { serve(&edge, place, request).await };
+        router = router.route(&path, any(serve));
     }
     router.with_state(edge)
 }
 
-async fn serve_mcp(State(edge): State<Arc<Edge>>, request: Request) -> Response<Body> {
+async fn serve(edge: &Edge, place: Place, request: Request) -> Response<Body> {
+    let prefix = if let Place::Sse = place { prefix_of(&request) } else { String::new() };
     let (parts, body) = request.into_parts();
-    match edge.guard.check(&parts) {
-        Err(refused) => refused,
-        Ok(pass) => {
-            let answer = match parts.method {
-                Method::POST => streamable_http::post(&edge, &parts, body).await,
-                Method::GET if !edge.stateless => streamable_http::get(&edge, &parts),
-                Method::DELETE if !edge.stateless => streamable_http::delete(&edge, &parts),
-                Method::OPTIONS => answer::empty(StatusCode::NO_CONTENT),
-                _ if edge.stateless => answer::not_allowed("POST, OPTIONS"),
-                _ => answer::not_allowed("POST, GET, DELETE, OPTIONS"),
-            };
-            edge.finish(pass.put_on(answer))
-        }
-    }
-}
-
-async fn serve_sse(State(edge): State<Arc<Edge>>, request: Request) -> Response<Body> {
-    let prefix = prefix_of(&request);
-    let (parts, _) = request.into_parts();
-    match edge.guard.check(&parts) {
-        Err(refused) => refused,
-        Ok(pass) => {
-            let answer = match parts.method {
-                Method::GET => sse::open(&edge, &prefix),
-                Method::OPTIONS => answer::empty(StatusCode::NO_CONTENT),
-                _ => answer::not_allowed("GET, OPTIONS"),
-            };
-            edge.finish(pass.put_on(answer))
-        }
-    }
-}
-
-async fn serve_messages(State(edge): State<Arc<Edge>>, request: Request) -> Response<Body> {
-    let (parts, body) = request.into_parts();
-    match edge.guard.check(&parts) {
-        Err(refused) => refused,
-        Ok(pass) => {
-            let answer = match parts.method {
-                Method::POST => sse::message(&edge, &parts, body).await,
-                Method::OPTIONS => answer::empty(StatusCode::NO_CONTENT),
-                _ => answer::not_allowed("POST, OPTIONS"),
-            };
-            edge.finish(pass.put_on(answer))
-        }
-    }
-}
-
-async fn serve_health(State(edge): State<Arc<Edge>>, request: Request) -> Response<Body> {
-    let (parts, _) = request.into_parts();
-    match edge.guard.check(&parts) {
-        Err(refused) => refused,
-        Ok(pass) => {
-            let answer = match parts.method {
-                Method::GET | Method::HEAD => health::report(&edge),
-                _ => answer::not_allowed("GET, HEAD"),
-            };
-            edge.finish(pass.put_on(answer))
-        }
-    }
+    let pass = match edge.guard.check(&parts) {
+        Ok(pass) => pass,
+        Err(refused) => return edge.finish(refused),
+    };
+    let answer = match (place, &parts.method) {
+        (Place::Mcp, &Method::POST) => streamable_http::post(edge, &parts, body).await,
+        (Place::Mcp, &Method::GET) if !edge.stateless => streamable_http::get(edge, &parts),
+        (Place::Mcp, &Method::DELETE) if !edge.stateless => streamable_http::delete(edge, &parts),
+        (Place::Sse, &Method::GET) => sse::open(edge, &prefix),
+        (Place::Messages, &Method::POST) => sse::message(edge, &parts, body).await,
+        (Place::Health, &Method::GET | &Method::HEAD) => health::report(edge),
+        (_, &Method::OPTIONS) => answer::empty(StatusCode::NO_CONTENT),
+        (Place::Mcp, _) if edge.stateless => answer::not_allowed("POST, OPTIONS"),
+        (Place::Mcp, _) => answer::not_allowed("POST, GET, DELETE, OPTIONS"),
+        (Place::Sse, _) => answer::not_allowed("GET, OPTIONS"),
+        (Place::Messages, _) => answer::not_allowed("POST, OPTIONS"),
+        (Place::Health, _) => answer::not_allowed("GET, HEAD, OPTIONS"),
+    };
+    edge.finish(pass.put_on(answer))
 }
 
 impl Edge {

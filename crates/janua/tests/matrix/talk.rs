@@ -42,9 +42,6 @@ fn deaf(link: &mut Link, method: &str) -> Verdict {
 pub(crate) async fn progress(mut scene: Scene) -> Verdict {
     let params = with_token(&scene.server.progress(), TOKEN);
     scene.link.request("tools/call", &params).await.result();
-    if scene.client == ClientKind::Sessionless {
-        return deaf(&mut scene.link, "notifications/progress");
-    }
     let told = scene.link.take("notifications/progress");
     assert_eq!(steps(&told, TOKEN), [1, 2, 3, 4, 5]);
     Verdict::Works
@@ -59,7 +56,8 @@ pub(crate) async fn logging(mut scene: Scene) -> Verdict {
         return Verdict::error(code);
     }
     scene.server.announce(&mut scene.link, News::Log).await;
-    if scene.client == ClientKind::Sessionless {
+    let alone = scene.client == ClientKind::Sessionless;
+    if alone && scene.server.kind != ServerKind::Stdio {
         return deaf(&mut scene.link, "notifications/message");
     }
     let log = scene.link.until_method("notifications/message").await;
@@ -67,12 +65,18 @@ pub(crate) async fn logging(mut scene: Scene) -> Verdict {
         log.member("params").as_deref(),
         Some(r#"{"level":"info","data":"hello"}"#)
     );
+    if alone {
+        return Verdict::degrades("log messages arrive in mid-call only");
+    }
     Verdict::Works
 }
 
 pub(crate) async fn cancel(mut scene: Scene) -> Verdict {
     let id = scene.link.send_call(&scene.server.slow()).await;
-    scene.server.has_heard(&mut scene.link, "tools/call").await;
+    if !scene.client.is_duplex() {
+        // On one channel the order is kept anyway; separate requests may overtake each other.
+        scene.server.has_heard(&mut scene.link, "tools/call").await;
+    }
     let params = format!(r#"{{"requestId":{id},"reason":"\u00e9","x":1.0}}"#);
     scene.link.notify("notifications/cancelled", &params).await;
     let ignored = scene.client == ClientKind::Sessionless || scene.server.kind == ServerKind::Demo;
