@@ -20,13 +20,15 @@ pub(crate) struct Gateway {
     pub(crate) sessions: Sessions,
     pub(crate) limits: Arc<Limits>,
     pub(crate) tasks: Tasks,
+    /// Held by each request under way that belongs to no session.
+    pub(crate) alone: Arc<()>,
     sweeping: AtomicBool,
 }
 
 impl Gateway {
     pub(crate) fn new(pool: Pool, limits: Arc<Limits>, tasks: Tasks) -> Arc<Self> {
         let sessions = Sessions::new(limits.clone());
-        Arc::new(Gateway { pool, sessions, limits, tasks, sweeping: AtomicBool::new(false) })
+        Arc::new(Gateway { pool, sessions, limits, tasks, alone: Arc::default(), sweeping: AtomicBool::new(false) })
     }
 
     /// Opens a session, or says why not.
@@ -91,17 +93,21 @@ impl Gateway {
         self.tasks.stop();
         let step = std::time::Duration::from_millis(20);
         let deadline = tokio::time::Instant::now() + self.limits.drain;
-        let running = || self.sessions.all().iter().map(|session| session.running()).sum::<usize>();
-        while running() > 0 && tokio::time::Instant::now() < deadline {
+        while self.running() > 0 && tokio::time::Instant::now() < deadline {
             tokio::time::sleep(step).await;
         }
         self.stop_now().await;
     }
 
+    fn running(&self) -> usize {
+        let of_sessions: usize = self.sessions.all().iter().map(|session| session.running()).sum();
+        of_sessions + Arc::strong_count(&self.alone) - 1
+    }
+
     /// Ends every session and server without waiting for requests.
     pub(crate) async fn stop_now(&self) {
         self.tasks.stop();
-        let cut = self.sessions.all().iter().map(|session| session.running()).sum::<usize>();
+        let cut = self.running();
         if cut > 0 {
             tracing::warn!(requests = cut, "requests cut off by the stop");
         }

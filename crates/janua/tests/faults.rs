@@ -1,6 +1,8 @@
 //! Faults of servers, clients and connections: whatever goes wrong, everyone who waits gets an answer and nothing is
 //! left behind. The tests whose names begin with `check_` are the ones that were also run against other bridges.
 
+#[path = "faults/bodies.rs"]
+mod bodies;
 #[path = "faults/crash.rs"]
 mod crash;
 #[path = "faults/hang.rs"]

@@ -292,6 +292,7 @@ async fn respond_alone(
     accepts: Accepts,
 ) -> Response<Body> {
     let limits = &edge.gateway.limits;
+    let under_way = edge.gateway.alone.clone();
     let mut reply = pipeline::handle(&edge.gateway, Call { request, caller }).await;
     let first = loop {
         match tokio::time::timeout(limits.stream_after, reply.next()).await {
@@ -307,7 +308,11 @@ async fn respond_alone(
     let stream = Arc::new(Stream::new(limits, false));
     let (ticket, _) = stream.attach(None);
     let events = futures_util::stream::iter(first).chain(reply);
-    edge.gateway.tasks.spawn("request stream", pour_alone(events, stream.clone(), id));
+    let pouring = pour_alone(events, stream.clone(), id);
+    edge.gateway.tasks.spawn("request stream", async move {
+        pouring.await;
+        drop(under_way);
+    });
     events::answer(stream, ticket, Bytes::from_static(sse::COMMENT), limits.keep_alive, None)
 }
 

@@ -57,12 +57,11 @@ impl Pool {
         let turn = if self.proven.load(Ordering::Relaxed) { None } else { self.turns.acquire().await.ok() };
         self.trouble.lock().check()?;
         let mut start = self.opener.open(opening);
-        let opened = match tokio::time::timeout(TURN, &mut start).await {
-            Ok(opened) => opened,
-            Err(_) => {
-                drop(turn);
-                start.await
-            }
+        let opened = if let Ok(opened) = tokio::time::timeout(TURN, &mut start).await {
+            opened
+        } else {
+            drop(turn);
+            start.await
         };
         self.proven.store(opened.is_ok(), Ordering::Relaxed);
         let mut trouble = self.trouble.lock();

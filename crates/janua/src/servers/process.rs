@@ -1,24 +1,28 @@
 //! Child processes: started in a session of their own, watched, and stopped with everything they started.
 
 use std::io;
-use std::os::fd::OwnedFd;
-use std::process::{ExitStatus, Stdio};
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use process_wrap::tokio::{ChildWrapper, CommandWrap, ProcessSession};
-use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_process_group, pidfd_open,
+    test_kill_process_group, waitid,
+};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::net::unix::pipe;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Limits, ServerCommand, passed_on};
+use crate::config::{Limits, ServerCommand};
 use crate::error::{Failure, Kind};
 use crate::tasks::Tasks;
 
 pub(crate) mod census;
 pub(crate) mod guardian;
 pub(crate) mod last_words;
+mod launch;
 pub(crate) mod orphans;
 
 /// The variable that marks every process the gateway started, and all their descendants.
@@ -36,10 +40,11 @@ pub(crate) struct Process {
 
 /// The running program itself.
 pub(crate) struct Child {
-    inner: Box<dyn ChildWrapper>,
     pid: Pid,
+    pidfd: Option<AsyncFd<OwnedFd>>,
     mark: String,
-    over: bool,
+    /// How it ended, once it was waited for.
+    end: Option<String>,
 }
 
 /// Starts `command`. Blocks for the time of a fork and an exec.
@@ -54,31 +59,16 @@ pub(crate) fn start(command: &ServerCommand) -> Result<Process, Failure> {
     let (stdin, ours_in) = io::pipe().map_err(failed)?;
     let (ours_out, stdout) = io::pipe().map_err(failed)?;
     let (ours_err, stderr) = io::pipe().map_err(failed)?;
-    let mut wrap = CommandWrap::with_new(&command.program, |plain| {
-        plain.args(&command.args).stdin(Stdio::from(stdin)).stdout(Stdio::from(stdout)).stderr(Stdio::from(stderr));
-        environment(plain, command, &mark);
-        if let Some(cwd) = &command.cwd {
-            plain.current_dir(cwd);
-        }
-    });
-    wrap.wrap(ProcessSession);
-    let inner = wrap.spawn().map_err(failed)?;
-    drop(wrap);
-    let pid = inner.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-    let pid = pid.ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
+    let stdio = [OwnedFd::from(stdin), OwnedFd::from(stdout), OwnedFd::from(stderr)];
+    let pid = launch::launch(command, &mark, stdio).map_err(failed)?;
     orphans::claim(pid, true);
+    let child = Child { pid, pidfd: None, mark, end: None }.watched().map_err(failed)?;
     Ok(Process {
         stdin: pipe::Sender::from_owned_fd(OwnedFd::from(ours_in)).map_err(failed)?,
         stdout: pipe::Receiver::from_owned_fd(OwnedFd::from(ours_out)).map_err(failed)?,
         stderr: pipe::Receiver::from_owned_fd(OwnedFd::from(ours_err)).map_err(failed)?,
-        child: Child { inner, pid, mark, over: false },
+        child,
     })
-}
-
-fn environment(plain: &mut tokio::process::Command, command: &ServerCommand, mark: &str) {
-    plain.env_clear().envs(passed_on(command.inherit_env));
-    plain.envs(command.env.iter().map(|(name, value)| (name, value)));
-    plain.env(MARK, mark);
 }
 
 /// The program's name without the directories it lies in, which are nobody's business.
@@ -95,14 +85,37 @@ fn reason(error: &io::Error) -> String {
 }
 
 impl Child {
-    /// Waits until the program itself has ended. Safe to be dropped and called again.
+    /// The same child, whose end the runtime hears of.
+    fn watched(mut self) -> io::Result<Self> {
+        let pidfd = pidfd_open(self.pid, PidfdFlags::empty())?;
+        #[expect(deprecated, reason = "its successor is unsafe; this descriptor is owned and never replaced")]
+        let pidfd = AsyncFd::with_interest(pidfd, Interest::READABLE)?;
+        self.pidfd = Some(pidfd);
+        Ok(self)
+    }
+
+    /// Waits until the program itself has ended, and says how. Safe to be dropped and called again.
     pub(crate) async fn ended(&mut self) -> String {
-        let waited = self.inner.inner_mut().wait().await;
-        self.over = true;
-        orphans::claim(self.pid, false);
-        match waited {
-            Ok(status) => describe(status),
+        if let Some(end) = &self.end {
+            return end.clone();
+        }
+        let end = match self.status().await {
+            Ok(status) => describe(&status),
             Err(error) => format!("was lost: {error}"),
+        };
+        orphans::claim(self.pid, false);
+        self.end.insert(end).clone()
+    }
+
+    async fn status(&self) -> io::Result<WaitIdStatus> {
+        let pidfd = self.pidfd.as_ref().ok_or(io::ErrorKind::NotFound)?;
+        loop {
+            let mut ready = pidfd.readable().await?;
+            let id = WaitId::PidFd(pidfd.get_ref().as_fd());
+            match waitid(id, WaitIdOptions::EXITED | WaitIdOptions::NOHANG)? {
+                Some(status) => return Ok(status),
+                None => ready.clear_ready(),
+            }
         }
     }
 
@@ -142,15 +155,17 @@ impl Child {
 impl Drop for Child {
     /// Nobody stopped it: its start was given up half way.
     fn drop(&mut self) {
-        if !self.over {
+        if self.end.is_none() {
             let _ = kill_process_group(self.pid, Signal::KILL);
+            // Killed, it ends at once; what does not is buried with this process.
+            let _ = waitid(WaitId::Pid(self.pid), WaitIdOptions::EXITED);
+            orphans::claim(self.pid, false);
         }
     }
 }
 
-fn describe(status: ExitStatus) -> String {
-    use std::os::unix::process::ExitStatusExt;
-    match (status.code(), status.signal()) {
+fn describe(status: &WaitIdStatus) -> String {
+    match (status.exit_status(), status.terminating_signal()) {
         (Some(code), _) => format!("exited with code {code}"),
         (None, Some(signal)) => format!("was killed by signal {signal}"),
         (None, None) => "ended".to_owned(),
