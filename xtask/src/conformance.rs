@@ -63,10 +63,7 @@ pub(crate) fn all(score: &mut Score) -> Result<()> {
 
 fn verdict(score: Score) -> Result<()> {
     match score {
-        Score {
-            failed: 0,
-            passed: 1..,
-        } => Ok(()),
+        Score { failed: 0, passed: 1.. } => Ok(()),
         Score { failed: 0, .. } => bail!("no scenario was run"),
         Score { failed, .. } => bail!("{failed} scenarios failed"),
     }
@@ -94,11 +91,7 @@ fn parse(args: &[String]) -> Result<Options> {
             _ => bail!("unknown argument {arg}; see cargo xtask --help"),
         }
     }
-    if let Some(spec) = options
-        .specs
-        .iter()
-        .find(|s| !REVISIONS.contains(&s.as_str()))
-    {
+    if let Some(spec) = options.specs.iter().find(|s| !REVISIONS.contains(&s.as_str())) {
         bail!("no revision {spec} here, only {}", REVISIONS.join(" and "));
     }
     if options.specs.is_empty() {
@@ -129,18 +122,13 @@ fn measure(options: &Options) -> Result<Score> {
         print(spec, &options.suites, &table);
         score.add(expected::judge(&list, spec, &options.suites, &table));
     }
-    println!(
-        "conformance: {} passed, {} failed",
-        score.passed, score.failed
-    );
+    println!("conformance: {} passed, {} failed", score.passed, score.failed);
     Ok(score)
 }
 
 /// One suite, one revision, one freshly started gateway.
 fn one(options: &Options, suite: &Suite, spec: &str) -> Result<(BTreeMap<String, Run>, String)> {
-    let folder = repo::target()?
-        .join("conformance")
-        .join(format!("{}-{spec}", suite.version));
+    let folder = repo::target()?.join("conformance").join(format!("{}-{spec}", suite.version));
     if folder.exists() {
         std::fs::remove_dir_all(&folder).with_context(|| format!("clear {}", folder.display()))?;
     }
@@ -155,14 +143,7 @@ fn one(options: &Options, suite: &Suite, spec: &str) -> Result<(BTreeMap<String,
         suite.run(url, spec, &wanted, one_by_one, &folder, &options.extra)?
     } else {
         let gateway = Gateway::start(options.profile, &log)?;
-        suite.run(
-            &gateway.url,
-            spec,
-            &wanted,
-            one_by_one,
-            &folder,
-            &options.extra,
-        )?
+        suite.run(&gateway.url, spec, &wanted, one_by_one, &folder, &options.extra)?
     };
     Ok((runs, log.display().to_string()))
 }
@@ -189,12 +170,7 @@ mod tests {
     use super::*;
 
     fn options(args: &str) -> Result<Options> {
-        parse(
-            &args
-                .split_whitespace()
-                .map(str::to_owned)
-                .collect::<Vec<_>>(),
-        )
+        parse(&args.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
     }
 
     #[test]
@@ -206,12 +182,8 @@ mod tests {
 
     #[test]
     fn arguments_narrow_and_the_rest_goes_to_the_suite() {
-        let some =
-            options("--spec 2025-06-18 --suite 0.1 --release -- --verbose --spec x").unwrap();
-        assert_eq!(
-            (some.specs.len(), some.suites.len(), some.profile),
-            (1, 1, "release")
-        );
+        let some = options("--spec 2025-06-18 --suite 0.1 --release -- --verbose --spec x").unwrap();
+        assert_eq!((some.specs.len(), some.suites.len(), some.profile), (1, 1, "release"));
         assert_eq!(some.extra, ["--verbose", "--spec", "x"]);
         assert!(options("--spec 2020-01-01").is_err());
         assert!(options("--spec").is_err());
@@ -220,26 +192,8 @@ mod tests {
 
     #[test]
     fn nothing_run_is_not_a_pass() {
-        assert!(
-            verdict(Score {
-                passed: 3,
-                failed: 0
-            })
-            .is_ok()
-        );
-        assert!(
-            verdict(Score {
-                passed: 0,
-                failed: 0
-            })
-            .is_err()
-        );
-        assert!(
-            verdict(Score {
-                passed: 3,
-                failed: 1
-            })
-            .is_err()
-        );
+        assert!(verdict(Score { passed: 3, failed: 0 }).is_ok());
+        assert!(verdict(Score { passed: 0, failed: 0 }).is_err());
+        assert!(verdict(Score { passed: 3, failed: 1 }).is_err());
     }
 }

@@ -12,13 +12,9 @@ pub(crate) fn root() -> PathBuf {
 
 /// Every file git tracks or would track, relative to the root, that exists.
 pub(crate) fn files() -> Result<Vec<String>> {
-    let listed =
-        output(Command::new("git").args(["ls-files", "-z", "-c", "-o", "--exclude-standard"]))?;
-    let mut files: Vec<String> = listed
-        .split('\0')
-        .filter(|f| !f.is_empty() && root().join(f).is_file())
-        .map(str::to_owned)
-        .collect();
+    let listed = output(Command::new("git").args(["ls-files", "-z", "-c", "-o", "--exclude-standard"]))?;
+    let mut files: Vec<String> =
+        listed.split('\0').filter(|f| !f.is_empty() && root().join(f).is_file()).map(str::to_owned).collect();
     files.sort_unstable();
     files.dedup();
     Ok(files)
@@ -27,10 +23,7 @@ pub(crate) fn files() -> Result<Vec<String>> {
 /// Cargo's build folder: the one this very program was built into.
 pub(crate) fn target() -> Result<PathBuf> {
     let me = std::env::current_exe().context("find this program's own path")?;
-    let target = me
-        .parent()
-        .and_then(Path::parent)
-        .context("xtask is not in a build folder")?;
+    let target = me.parent().and_then(Path::parent).context("xtask is not in a build folder")?;
     Ok(target.to_path_buf())
 }
 
@@ -53,16 +46,9 @@ pub(crate) fn cargo() -> Command {
 /// Standard output of a command that must succeed, run in the root.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let shown = shown(command);
-    let done = command
-        .current_dir(root())
-        .output()
-        .with_context(|| format!("run {shown}"))?;
+    let done = command.current_dir(root()).output().with_context(|| format!("run {shown}"))?;
     if !done.status.success() {
-        bail!(
-            "{shown}: {}\n{}",
-            done.status,
-            String::from_utf8_lossy(&done.stderr).trim_end()
-        );
+        bail!("{shown}: {}\n{}", done.status, String::from_utf8_lossy(&done.stderr).trim_end());
     }
     String::from_utf8(done.stdout).with_context(|| format!("{shown}: its output is not text"))
 }
@@ -91,10 +77,7 @@ mod tests {
         assert_eq!(output(Command::new("echo").arg("x")).unwrap(), "x\n");
         let error = output(Command::new("sh").args(["-c", "echo why >&2; exit 3"])).unwrap_err();
         let said = error.to_string();
-        assert!(
-            said.contains("sh -c") && said.contains("why") && said.contains('3'),
-            "{said}"
-        );
+        assert!(said.contains("sh -c") && said.contains("why") && said.contains('3'), "{said}");
         assert!(output(&mut Command::new("/no/such/program")).is_err());
     }
 }

@@ -20,18 +20,9 @@ struct Environment {
 }
 
 const ENVIRONMENTS: [Environment; 3] = [
-    Environment {
-        name: "py1",
-        pins: "python/requirements-1.txt",
-    },
-    Environment {
-        name: "py2",
-        pins: "python/requirements-2.txt",
-    },
-    Environment {
-        name: "servers-py",
-        pins: "python/requirements-servers.txt",
-    },
+    Environment { name: "py1", pins: "python/requirements-1.txt" },
+    Environment { name: "py2", pins: "python/requirements-2.txt" },
+    Environment { name: "servers-py", pins: "python/requirements-servers.txt" },
 ];
 
 /// Installs whatever is missing or was made from other pins; quick when nothing is.
@@ -45,10 +36,7 @@ pub(crate) fn run() -> Result<()> {
     let lock = cache.join("lock");
     let lock = File::create(&lock).with_context(|| format!("create {}", lock.display()))?;
     lock.lock().context("lock the cache folder")?;
-    let missing: Vec<_> = ENVIRONMENTS
-        .iter()
-        .filter(|one| !one.is_current())
-        .collect();
+    let missing: Vec<_> = ENVIRONMENTS.iter().filter(|one| !one.is_current()).collect();
     let node = node_is_missing();
     if missing.is_empty() && !node {
         return Ok(());
@@ -57,9 +45,7 @@ pub(crate) fn run() -> Result<()> {
     thread::scope(|scope| {
         let node = scope.spawn(move || if node { install_node() } else { Ok(()) });
         let python = missing.iter().try_for_each(|one| one.install());
-        let node = node
-            .join()
-            .unwrap_or_else(|_| bail!("the installation of Node packages panicked"));
+        let node = node.join().unwrap_or_else(|_| bail!("the installation of Node packages panicked"));
         python.and(node)
     })
 }
@@ -110,22 +96,14 @@ impl Environment {
         remove(&folder)?;
         step(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
         let mut pip = Command::new(folder.join("bin/python"));
-        pip.args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--no-input",
-            "--disable-pip-version-check",
-        ]);
+        pip.args(["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]);
         step(pip.arg("--requirement").arg(self.pins()))?;
         stamp(&folder, &[self.pins()])
     }
 }
 
 fn node_pins() -> [PathBuf; 2] {
-    ["package.json", "package-lock.json"]
-        .map(|name| repo::root().join(PEERS).join("node").join(name))
+    ["package.json", "package-lock.json"].map(|name| repo::root().join(PEERS).join("node").join(name))
 }
 
 fn node_is_missing() -> bool {
@@ -142,29 +120,17 @@ fn install_node() -> Result<()> {
         fs::copy(&pins, copy).with_context(|| format!("copy {}", pins.display()))?;
     }
     let mut npm = Command::new("npm");
-    step(
-        npm.args(["ci", "--no-audit", "--no-fund", "--loglevel=error"])
-            .current_dir(&folder),
-    )?;
+    step(npm.args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(&folder))?;
     // Node itself comes from an install script, which a configuration may have switched off.
-    step(Command::new(node()).arg("--version")).context(
-        "npm left no Node behind: are install scripts switched off (npm config get ignore-scripts)?",
-    )?;
+    step(Command::new(node()).arg("--version"))
+        .context("npm left no Node behind: are install scripts switched off (npm config get ignore-scripts)?")?;
     stamp(&folder, &node_pins())
 }
 
 /// Makes sure of the two programs this relies on, with Debian's packages where allowed.
 fn programs(python: bool, npm: bool) -> Result<()> {
     let mut packages = Vec::new();
-    if python
-        && !works(
-            "python3",
-            &[
-                "-c",
-                "import venv, ensurepip, sys; sys.exit(sys.version_info < (3, 11))",
-            ],
-        )
-    {
+    if python && !works("python3", &["-c", "import venv, ensurepip, sys; sys.exit(sys.version_info < (3, 11))"]) {
         packages.extend(["python3", "python3-venv"]);
     }
     if npm && !works("npm", &["--version"]) {
@@ -174,39 +140,27 @@ fn programs(python: bool, npm: bool) -> Result<()> {
         return Ok(());
     }
     let wanted = packages.join(" ");
-    let root = Command::new("id")
-        .arg("-u")
-        .output()
-        .is_ok_and(|id| id.stdout.trim_ascii() == b"0");
+    let root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout.trim_ascii() == b"0");
     if !root || !works("apt-get", &["--version"]) {
         bail!("missing or too old: {wanted} (Python 3.11 or newer with venv, npm); install them");
     }
     println!("setup: Debian packages {wanted}");
     step(Command::new("apt-get").args(["update", "-qq"]))?;
     let mut install = Command::new("apt-get");
-    install
-        .args(["install", "-qq", "-y", "--no-install-recommends"])
-        .args(&packages);
+    install.args(["install", "-qq", "-y", "--no-install-recommends"]).args(&packages);
     step(install.env("DEBIAN_FRONTEND", "noninteractive"))
 }
 
 fn works(program: &str, args: &[&str]) -> bool {
     let mut command = Command::new(program);
-    command
-        .args(args)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
 }
 
 /// Runs one step to its end; what it printed is shown only when it fails.
 fn step(command: &mut Command) -> Result<()> {
     let shown = repo::shown(command);
-    let done = command
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| format!("run {shown}"))?;
+    let done = command.stdin(Stdio::null()).output().with_context(|| format!("run {shown}"))?;
     if !done.status.success() {
         let said = [done.stdout, done.stderr].concat();
         bail!(
@@ -229,9 +183,7 @@ fn remove(folder: &Path) -> Result<()> {
 
 /// The pins themselves rather than a digest of them: they are small, and a difference can be read.
 fn joined(pins: &[PathBuf]) -> Result<String> {
-    let texts = pins
-        .iter()
-        .map(|file| fs::read_to_string(file).with_context(|| format!("read {}", file.display())));
+    let texts = pins.iter().map(|file| fs::read_to_string(file).with_context(|| format!("read {}", file.display())));
     Ok(texts.collect::<Result<Vec<_>>>()?.join("\n"))
 }
 
@@ -241,6 +193,5 @@ fn stamped(folder: &Path, pins: &[PathBuf]) -> bool {
 }
 
 fn stamp(folder: &Path, pins: &[PathBuf]) -> Result<()> {
-    fs::write(folder.join(STAMP), joined(pins)?)
-        .with_context(|| format!("mark {} complete", folder.display()))
+    fs::write(folder.join(STAMP), joined(pins)?).with_context(|| format!("mark {} complete", folder.display()))
 }

@@ -16,21 +16,10 @@ type Step = (&'static str, fn(&mut Score) -> Result<()>);
 const STEPS: [Step; 9] = [
     ("setup", |_| setup::run()),
     ("format", |_| cargo(&["fmt", "--all", "--check"])),
-    ("clippy", |_| {
-        cargo(&[
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--",
-            "-D",
-            "warnings",
-        ])
-    }),
+    ("clippy", |_| cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])),
     ("tidy", |_| tidy::run()),
     ("licences and bans", |_| deny()),
-    ("build", |_| {
-        cargo(&["build", "--workspace", "--all-targets"])
-    }),
+    ("build", |_| cargo(&["build", "--workspace", "--all-targets"])),
     ("tests", tests),
     ("documentation", |_| documentation()),
     ("conformance", conformance::all),
@@ -61,11 +50,7 @@ pub(crate) fn run() -> ExitCode {
         println!("{error:#}");
     }
     println!("{} passed, {} failed", score.passed, score.failed);
-    if done.is_ok() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    if done.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn cargo(args: &[&str]) -> Result<()> {
@@ -96,43 +81,23 @@ fn deny() -> Result<()> {
     if !right {
         println!("installing cargo-deny {DENY}, once");
         let mut install = repo::cargo();
-        install.args([
-            "install",
-            "cargo-deny",
-            "--version",
-            DENY,
-            "--locked",
-            "--debug",
-            "--force",
-        ]);
+        install.args(["install", "cargo-deny", "--version", DENY, "--locked", "--debug", "--force"]);
         // It runs for a second: building it fast matters more than building it well.
-        finish(
-            install
-                .arg("--root")
-                .arg(&home)
-                .env("CARGO_PROFILE_DEV_DEBUG", "0"),
-        )?;
+        finish(install.arg("--root").arg(&home).env("CARGO_PROFILE_DEV_DEBUG", "0"))?;
     }
     let mut check = Command::new(program);
-    finish(
-        check
-            .args(["--locked", "check", "licenses", "bans", "sources"])
-            .current_dir(repo::root()),
-    )
+    finish(check.args(["--locked", "check", "licenses", "bans", "sources"]).current_dir(repo::root()))
 }
 
 /// The tests of the workspace, their result lines added up.
 fn tests(score: &mut Score) -> Result<()> {
     let mut command = repo::cargo();
-    command
-        .args(["test", "--workspace", "--no-fail-fast"])
-        .stdout(Stdio::piped());
+    command.args(["test", "--workspace", "--no-fail-fast"]).stdout(Stdio::piped());
     let mut child = command.spawn().context("run cargo test")?;
     let output = child.stdout.take().context("cargo test has no output")?;
     let mut counted = Score::default();
     for line in BufReader::new(output).split(b'\n') {
-        let line =
-            String::from_utf8_lossy(&line.context("read the output of cargo test")?).into_owned();
+        let line = String::from_utf8_lossy(&line.context("read the output of cargo test")?).into_owned();
         println!("{line}");
         counted.add(result_line(&line));
     }
@@ -157,10 +122,7 @@ fn result_line(line: &str) -> Score {
         let at = words.iter().position(|w| *w == word)?;
         words.get(at.checked_sub(1)?)?.parse().ok()
     };
-    Score {
-        passed: before("passed").unwrap_or(0),
-        failed: before("failed").unwrap_or(0),
-    }
+    Score { passed: before("passed").unwrap_or(0), failed: before("failed").unwrap_or(0) }
 }
 
 #[cfg(test)]
@@ -169,19 +131,9 @@ mod tests {
 
     #[test]
     fn result_lines_are_counted_and_others_are_not() {
-        let line =
-            "test result: FAILED. 12 passed; 3 failed; 0 ignored; 0 measured; 1 filtered out";
-        assert_eq!(
-            result_line(line),
-            Score {
-                passed: 12,
-                failed: 3
-            }
-        );
-        assert_eq!(
-            result_line("test ok. 12 passed; 3 failed"),
-            Score::default()
-        );
+        let line = "test result: FAILED. 12 passed; 3 failed; 0 ignored; 0 measured; 1 filtered out";
+        assert_eq!(result_line(line), Score { passed: 12, failed: 3 });
+        assert_eq!(result_line("test ok. 12 passed; 3 failed"), Score::default());
         assert_eq!(result_line("test result: "), Score::default());
     }
 

@@ -25,22 +25,13 @@ struct Finding {
 
 impl Finding {
     fn new(file: &str, line: usize, what: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self {
-            file: file.to_owned(),
-            line,
-            what: what.into(),
-            remedy: remedy.into(),
-        }
+        Self { file: file.to_owned(), line, what: what.into(), remedy: remedy.into() }
     }
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}:{}: {}: {}",
-            self.file, self.line, self.what, self.remedy
-        )
+        write!(f, "{}:{}: {}: {}", self.file, self.line, self.what, self.remedy)
     }
 }
 
@@ -49,8 +40,7 @@ pub(crate) fn run() -> Result<()> {
     let files = repo::files()?;
     let mut sources = Vec::new();
     for file in files.iter().filter(|f| is_rust(f)) {
-        let text =
-            fs::read_to_string(repo::root().join(file)).with_context(|| format!("read {file}"))?;
+        let text = fs::read_to_string(repo::root().join(file)).with_context(|| format!("read {file}"))?;
         sources.push(Source::new(file, &text));
     }
     if sources.is_empty() {
@@ -69,11 +59,7 @@ pub(crate) fn run() -> Result<()> {
     if !findings.is_empty() {
         bail!("{} findings in {} files", findings.len(), files.len());
     }
-    println!(
-        "tidy: {} files, of them {} Rust, nothing found",
-        files.len(),
-        sources.len()
-    );
+    println!("tidy: {} files, of them {} Rust, nothing found", files.len(), sources.len());
     Ok(())
 }
 

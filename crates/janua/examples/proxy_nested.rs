@@ -20,9 +20,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         options = options.session_timeout(Duration::from_secs(seconds.parse()?));
     }
     let port = setting("PORT").map_or(Ok(3000), |port| port.parse())?;
-    let application = Router::new()
-        .route("/", get(async || "the application's own page"))
-        .nest("/mcp-proxy", proxy::router(options));
+    let application =
+        Router::new().route("/", get(async || "the application's own page")).nest("/mcp-proxy", proxy::router(options));
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     eprintln!("http://{}/mcp-proxy/mcp", listener.local_addr()?);
     // Dropping the server cuts off open streams, which would otherwise keep it from ending.

@@ -2,8 +2,8 @@
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-pub use crate::clients::stdio::End;
 use crate::clients::stdio;
+pub use crate::clients::stdio::End;
 use crate::config::{Limits, Server};
 use crate::error::Failure;
 use crate::proxy::{gateway, stop_signal};

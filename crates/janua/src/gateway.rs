@@ -9,8 +9,8 @@ use futures_util::future::join_all;
 use crate::call::Scope;
 use crate::config::Limits;
 use crate::error::{Failure, Kind};
-use crate::servers::{Connection, Refusal};
 use crate::servers::pool::Pool;
+use crate::servers::{Connection, Refusal};
 use crate::sessions::{self, Session, Sessions};
 use crate::tasks::Tasks;
 

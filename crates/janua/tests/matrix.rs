@@ -3,10 +3,7 @@
 //! `matrix.toml` declares what each cell is. A cell that is not declared fails, and so does one that turns out
 //! otherwise. `JANUA_CELLS=PART` tries only cells whose `client/server/behaviour` contains PART.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "two variables steer these tests, and nothing else"
-)]
+#![expect(clippy::disallowed_methods, reason = "two variables steer these tests, and nothing else")]
 
 #[path = "matrix/asks.rs"]
 mod asks;
@@ -59,18 +56,14 @@ async fn column(client: ClientKind) {
     let only = std::env::var("JANUA_CELLS").unwrap_or_default();
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let mut cells = JoinSet::new();
-    for (server, behaviour) in ServerKind::ALL
-        .into_iter()
-        .flat_map(|server| BEHAVIOURS.iter().map(move |b| (server, b)))
+    for (server, behaviour) in
+        ServerKind::ALL.into_iter().flat_map(|server| BEHAVIOURS.iter().map(move |b| (server, b)))
     {
         let name = format!("{}/{}/{}", client.name(), server.name(), behaviour.name);
         if !name.contains(&only) {
             continue;
         }
-        let wanted = declared
-            .cell(behaviour.name, server, client)
-            .unwrap_or("not declared")
-            .to_owned();
+        let wanted = declared.cell(behaviour.name, server, client).unwrap_or("not declared").to_owned();
         let places = Arc::clone(&places);
         cells.spawn(async move {
             let _place = places.acquire_owned().await.expect("never closed");
@@ -80,12 +73,7 @@ async fn column(client: ClientKind) {
     }
     let mut wrong: Vec<String> = cells.join_all().await.into_iter().flatten().collect();
     wrong.sort();
-    assert!(
-        wrong.is_empty(),
-        "{} cells are not as declared:\n{}",
-        wrong.len(),
-        wrong.join("\n")
-    );
+    assert!(wrong.is_empty(), "{} cells are not as declared:\n{}", wrong.len(), wrong.join("\n"));
 }
 
 /// What a cell turns out to be; a panic inside is a verdict of its own.
@@ -107,16 +95,8 @@ fn broken(error: tokio::task::JoinError) -> String {
     let Ok(panic) = error.try_into_panic() else {
         return "broken: given up".to_owned();
     };
-    let text = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied());
-    let text: String = text
-        .unwrap_or("a panic without words")
-        .replace('\n', " ")
-        .chars()
-        .take(600)
-        .collect();
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    let text: String = text.unwrap_or("a panic without words").replace('\n', " ").chars().take(600).collect();
     format!("broken: {text}")
 }
 
@@ -156,10 +136,7 @@ async fn kinds_not_served_are_turned_away_as_declared() {
         alone.spawn(closed::observe(kind));
         kinds.spawn(async move {
             let found = alone.join_next().await.expect("one was spawned");
-            (
-                kind,
-                found.map_or_else(broken, |verdict: Verdict| verdict.to_string()),
-            )
+            (kind, found.map_or_else(broken, |verdict: Verdict| verdict.to_string()))
         });
     }
     let wrong: Vec<String> = kinds
@@ -167,13 +144,7 @@ async fn kinds_not_served_are_turned_away_as_declared() {
         .await
         .into_iter()
         .filter(|(kind, found)| declared.closed(*kind) != Some(found))
-        .map(|(kind, found)| {
-            format!(
-                "{}: {found} (declared: {:?})",
-                kind.name(),
-                declared.closed(kind)
-            )
-        })
+        .map(|(kind, found)| format!("{}: {found} (declared: {:?})", kind.name(), declared.closed(kind)))
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
@@ -187,8 +158,5 @@ fn the_page_says_what_is_declared() {
         std::fs::write(&place, &page).expect("write the page");
     }
     let there = std::fs::read_to_string(&place).unwrap_or_default();
-    assert!(
-        there == page,
-        "docs/compatibility.md is not what matrix.toml says: run this test with JANUA_BLESS=1"
-    );
+    assert!(there == page, "docs/compatibility.md is not what matrix.toml says: run this test with JANUA_BLESS=1");
 }

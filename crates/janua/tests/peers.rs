@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use janua_testkit::gateway::Gateway;
 use janua_testkit::peers::{
-    Era, HttpMode, Options, Peer, Sdk, Served, Transport, server_everything, server_filesystem,
-    server_time,
+    Era, HttpMode, Options, Peer, Sdk, Served, Transport, server_everything, server_filesystem, server_time,
 };
 use janua_testkit::process;
 use serde_json::json;
@@ -22,11 +21,7 @@ const LONG: Duration = Duration::from_secs(60);
 
 /// `janua proxy` with these further words.
 async fn proxy(words: &[String]) -> Gateway {
-    Gateway::builder(JANUA)
-        .args(&["proxy", "--port", "0"])
-        .args(words)
-        .start()
-        .await
+    Gateway::builder(JANUA).args(&["proxy", "--port", "0"]).args(words).start().await
 }
 
 /// A server's command behind the double dash.
@@ -54,22 +49,14 @@ where
 
 /// The command lines of the servers below a gateway; what watches over them is part of Janua.
 fn servers(gateway: &Gateway) -> Vec<Vec<String>> {
-    let lines = process::children(gateway.pid())
-        .into_iter()
-        .map(process::cmdline);
-    lines
-        .filter(|words| words.first().is_none_or(|program| program != JANUA))
-        .collect()
+    let lines = process::children(gateway.pid()).into_iter().map(process::cmdline);
+    lines.filter(|words| words.first().is_none_or(|program| program != JANUA)).collect()
 }
 
 /// Every client has gone, so nothing may be left of their servers.
 async fn empty(gateway: &Gateway) {
     let gone = process::eventually(LONG, || servers(gateway).is_empty()).await;
-    assert!(
-        gone,
-        "the clients are gone, and these go on: {:?}",
-        servers(gateway)
-    );
+    assert!(gone, "the clients are gone, and these go on: {:?}", servers(gateway));
 }
 
 /// Where a gateway listens that names the address of another server before its own.
@@ -77,12 +64,8 @@ async fn address(gateway: &Gateway) -> String {
     let mut base = None;
     let told = process::eventually(LONG, || {
         let text = gateway.stderr();
-        let line = text
-            .lines()
-            .find_map(|line| line.trim().strip_prefix("Streamable HTTP"));
-        base = line
-            .and_then(|line| line.trim().strip_suffix("/mcp"))
-            .map(str::to_owned);
+        let line = text.lines().find_map(|line| line.trim().strip_prefix("Streamable HTTP"));
+        base = line.and_then(|line| line.trim().strip_suffix("/mcp")).map(str::to_owned);
         base.is_some()
     });
     assert!(told.await, "{}", gateway.stderr());
@@ -118,10 +101,7 @@ async fn remote(mode: HttpMode) -> Outcome {
     let words = [server.url().to_owned()];
     let gateway = proxy(&words).await;
     let base = address(&gateway).await;
-    let (http, sse) = (
-        Transport::Http(format!("{base}/mcp")),
-        Transport::Sse(format!("{base}/sse")),
-    );
+    let (http, sse) = (Transport::Http(format!("{base}/mcp")), Transport::Sse(format!("{base}/sse")));
     let tours = [
         (Sdk::Python1, http.clone()),
         (Sdk::Python2, sse),
@@ -145,18 +125,12 @@ async fn every_client_with_a_remote_server_over_sse() -> Outcome {
 /// Lists and calls, which is what there is without a session.
 async fn sessionless(sdk: Sdk, transport: Transport) -> Outcome {
     let mut peer = Peer::start(sdk, &transport)?;
-    peer.op(json!({"op": "connect", "capabilities": []}))
-        .await?;
+    peer.op(json!({"op": "connect", "capabilities": []})).await?;
     let tools = peer.op(json!({"op": "list_tools"})).await?.to_string();
     assert!(tools.contains("get_current_time"), "{sdk:?} {tools}");
     for _ in 0..2 {
-        let now = peer
-            .call("get_current_time", json!({"timezone": "UTC"}))
-            .await?;
-        assert!(
-            text(&now).contains("\"timezone\": \"UTC\""),
-            "{sdk:?} {now}"
-        );
+        let now = peer.call("get_current_time", json!({"timezone": "UTC"})).await?;
+        assert!(text(&now).contains("\"timezone\": \"UTC\""), "{sdk:?} {now}");
     }
     peer.close().await?;
     Ok(())
@@ -164,9 +138,7 @@ async fn sessionless(sdk: Sdk, transport: Transport) -> Outcome {
 
 #[tokio::test]
 async fn every_client_without_sessions_shares_one_server() -> Outcome {
-    let words: Vec<_> = std::iter::once("--stateless".to_owned())
-        .chain(command(server_time()?))
-        .collect();
+    let words: Vec<_> = std::iter::once("--stateless".to_owned()).chain(command(server_time()?)).collect();
     let gateway = proxy(&words).await;
     all(Sdk::ALL.map(|sdk| sessionless(sdk, Transport::Http(gateway.url("/mcp"))))).await?;
     assert_eq!(servers(&gateway).len(), 1, "one server for all");
@@ -177,15 +149,10 @@ async fn every_client_without_sessions_shares_one_server() -> Outcome {
 async fn files(sdk: Sdk, transport: Transport, folder: String) -> Outcome {
     let mut peer = Peer::start(sdk, &transport)?;
     // With roots this server would serve those instead of the folder it was given.
-    peer.op(json!({"op": "connect", "capabilities": []}))
-        .await?;
-    let read = peer
-        .call("read_text_file", json!({"path": format!("{folder}/a.txt")}))
-        .await?;
+    peer.op(json!({"op": "connect", "capabilities": []})).await?;
+    let read = peer.call("read_text_file", json!({"path": format!("{folder}/a.txt")})).await?;
     assert_eq!(text(&read), "some text", "{sdk:?}");
-    let refused = peer
-        .call("read_text_file", json!({"path": "/etc/passwd"}))
-        .await?;
+    let refused = peer.call("read_text_file", json!({"path": "/etc/passwd"})).await?;
     assert_eq!(refused["isError"], true, "{sdk:?} {refused}");
     peer.close().await?;
     Ok(())
@@ -209,23 +176,12 @@ async fn every_client_reads_files() -> Outcome {
 
 /// A client that tries 2026-07-28 first is told that it is not spoken here, and shakes hands.
 async fn fall_back(sdk: Sdk, transport: Transport) -> Outcome {
-    let options = Options {
-        era: Era::Auto,
-        ..Options::default()
-    };
+    let options = Options { era: Era::Auto, ..Options::default() };
     let mut peer = Peer::start_with(sdk, &transport, &options)?;
     let info = peer.connect().await?;
-    assert_eq!(
-        info["protocolVersion"], "2025-11-25",
-        "{sdk:?} {transport:?}"
-    );
-    let now = peer
-        .call("get_current_time", json!({"timezone": "UTC"}))
-        .await?;
-    assert!(
-        text(&now).contains("\"timezone\": \"UTC\""),
-        "{sdk:?} {now}"
-    );
+    assert_eq!(info["protocolVersion"], "2025-11-25", "{sdk:?} {transport:?}");
+    let now = peer.call("get_current_time", json!({"timezone": "UTC"})).await?;
+    assert!(text(&now).contains("\"timezone\": \"UTC\""), "{sdk:?} {now}");
     peer.close().await?;
     Ok(())
 }
@@ -245,15 +201,11 @@ async fn clients_of_both_eras_fall_back_to_the_handshake() -> Outcome {
 async fn clients_of_2026_07_28_alone_are_refused_and_nothing_is_started() -> Outcome {
     let gateway = proxy(&command(server_time()?)).await;
     for sdk in Sdk::ALL.into_iter().filter(|sdk| sdk.is_modern()) {
-        let options = Options {
-            era: Era::Modern,
-            ..Options::default()
-        };
+        let options = Options { era: Era::Modern, ..Options::default() };
         let mut peer = Peer::start_with(sdk, &Transport::Http(gateway.url("/mcp")), &options)?;
         let refused = async {
             peer.connect().await?;
-            peer.call("get_current_time", json!({"timezone": "UTC"}))
-                .await
+            peer.call("get_current_time", json!({"timezone": "UTC"})).await
         };
         let refused = refused.await;
         assert!(refused.is_err(), "{sdk:?} {refused:?}");

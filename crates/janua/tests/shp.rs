@@ -1,8 +1,5 @@
 //! The contract of mcp-streamablehttp-proxy, one test a row (SHP-01 to SHP-32), against the built programs.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "the bans are about the gateway's own children and settings"
-)]
+#![expect(clippy::disallowed_methods, reason = "the bans are about the gateway's own children and settings")]
 
 #[path = "shp/clients.rs"]
 mod clients;

@@ -77,7 +77,8 @@ async fn messages_find_their_stream_by_either_name() {
 #[tokio::test]
 async fn paths_health_and_headers_are_as_told() {
     let options = ["--ssePath", "/events", "--messagePath", "/in", "--baseUrl", "https://public.test/pre"];
-    let more = ["--healthEndpoint", "/healthz", "/readyz", "--healthEndpoint", "/live", "--header", "X-One: 1", "X-Two: 2"];
+    let more =
+        ["--healthEndpoint", "/healthz", "/readyz", "--healthEndpoint", "/live", "--header", "X-One: 1", "X-Two: 2"];
     let gateway = start(&probe(""), &[&options[..], &more].concat()).await;
     let stream = SseSession::open(gateway.base(), "/events").await;
     // The path of the base URL counts: the client stays with the address it came by.

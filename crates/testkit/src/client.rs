@@ -39,10 +39,8 @@ use crate::transcript::Transcript;
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Headers of a plain JSON POST that accepts both kinds of answer.
-pub const JSON_POST: [(&str, &str); 2] = [
-    ("content-type", "application/json"),
-    ("accept", "application/json, text/event-stream"),
-];
+pub const JSON_POST: [(&str, &str); 2] =
+    [("content-type", "application/json"), ("accept", "application/json, text/event-stream")];
 
 /// A client of one server. Clones share the transcript.
 #[derive(Clone, Debug)]
@@ -77,12 +75,8 @@ pub(crate) struct Hold {
 impl Client {
     /// A client of `http://HOST:PORT[/PATH]`; a path becomes the endpoint, which is `/mcp` otherwise.
     pub fn new(base_url: &str) -> Self {
-        let uri: Uri = base_url
-            .parse()
-            .unwrap_or_else(|e| panic!("base URL {base_url}: {e}"));
-        let host = uri
-            .host()
-            .unwrap_or_else(|| panic!("base URL {base_url} has no host"));
+        let uri: Uri = base_url.parse().unwrap_or_else(|e| panic!("base URL {base_url}: {e}"));
+        let host = uri.host().unwrap_or_else(|| panic!("base URL {base_url} has no host"));
         let endpoint = match uri.path_and_query().map_or("/", |p| p.as_str()) {
             "/" => "/mcp",
             path => path,
@@ -152,20 +146,11 @@ impl Client {
     /// `HOST:PORT` as the Host header has it.
     pub fn authority(&self) -> String {
         let host = &self.host;
-        if host.contains(':') {
-            format!("[{host}]:{}", self.port)
-        } else {
-            format!("{host}:{}", self.port)
-        }
+        if host.contains(':') { format!("[{host}]:{}", self.port) } else { format!("{host}:{}", self.port) }
     }
 
     /// POSTs `body` with just these headers.
-    pub async fn post(
-        &self,
-        path: &str,
-        body: impl Into<Bytes>,
-        headers: &[(&str, &str)],
-    ) -> Answer {
+    pub async fn post(&self, path: &str, body: impl Into<Bytes>, headers: &[(&str, &str)]) -> Answer {
         self.send(Method::POST, path, body, headers).await
     }
 
@@ -180,13 +165,7 @@ impl Client {
     }
 
     /// Sends one request and reads the whole answer; a failed connection fails the test.
-    pub async fn send(
-        &self,
-        method: Method,
-        path: &str,
-        body: impl Into<Bytes>,
-        headers: &[(&str, &str)],
-    ) -> Answer {
+    pub async fn send(&self, method: Method, path: &str, body: impl Into<Bytes>, headers: &[(&str, &str)]) -> Answer {
         let shown = format!("{method} {path}");
         let answer = self.try_send(method, path, body, headers).await;
         answer.unwrap_or_else(|e| panic!("{shown}: {e:#}"))
@@ -202,23 +181,13 @@ impl Client {
     ) -> Result<Answer> {
         let whole = async {
             let (parts, incoming, _hold) = self.open(method, path, body.into(), headers).await?;
-            let body = incoming
-                .collect()
-                .await
-                .context("read the body")?
-                .to_bytes();
+            let body = incoming.collect().await.context("read the body")?.to_bytes();
             if !body.is_empty() {
                 self.transcript.received(&body);
             }
-            Ok(Answer {
-                status: parts.status,
-                headers: parts.headers,
-                body,
-            })
+            Ok(Answer { status: parts.status, headers: parts.headers, body })
         };
-        timeout(self.deadline, whole)
-            .await
-            .context("no complete answer in time")?
+        timeout(self.deadline, whole).await.context("no complete answer in time")?
     }
 
     /// Sends one request and reads the body as events; a failed connection fails the test.
@@ -243,9 +212,7 @@ impl Client {
         headers: &[(&str, &str)],
     ) -> Result<(StatusCode, HeaderMap, Events)> {
         let open = self.open(method, path, body.into(), headers);
-        let (parts, body, hold) = timeout(self.deadline, open)
-            .await
-            .context("no headers in time")??;
+        let (parts, body, hold) = timeout(self.deadline, open).await.context("no headers in time")??;
         let events = Events::new(body, hold, self.transcript.clone());
         Ok((parts.status, parts.headers, events))
     }
@@ -273,8 +240,7 @@ impl Client {
         let mut hold = Hold { sender, driver };
         let answer = hold.sender.send_request(request).await;
         let (parts, body) = answer.context("read the response head")?.into_parts();
-        self.transcript
-            .received(format!("{} {:?}", parts.status, parts.headers));
+        self.transcript.received(format!("{} {:?}", parts.status, parts.headers));
         Ok((parts, body, hold))
     }
 
@@ -293,12 +259,8 @@ impl Client {
             let (name, value) = header(name, value);
             all.append(name, value);
         }
-        all.entry("host")
-            .or_insert(HeaderValue::from_str(&self.authority())?);
-        let mut request = Request::builder()
-            .method(method)
-            .uri(path)
-            .body(Full::new(body.clone()))?;
+        all.entry("host").or_insert(HeaderValue::from_str(&self.authority())?);
+        let mut request = Request::builder().method(method).uri(path).body(Full::new(body.clone()))?;
         *request.headers_mut() = all;
         let (parts, _) = request.clone().into_parts();
         self.transcript.sent(shown(&parts, body));
@@ -337,10 +299,7 @@ impl Answer {
         let texts = if self.is_sse() {
             let events = Decoder::new(usize::MAX).feed(&self.body);
             let events = events.unwrap_or_else(|e| panic!("{e} in body {}", self.text()));
-            events
-                .into_iter()
-                .filter_map(|e| e.data.filter(|d| !d.is_empty()))
-                .collect()
+            events.into_iter().filter_map(|e| e.data.filter(|d| !d.is_empty())).collect()
         } else if self.body.is_empty() {
             Vec::new()
         } else {
@@ -359,21 +318,13 @@ impl Drop for Hold {
 
 /// Whether these headers announce an event stream.
 pub fn is_sse(headers: &HeaderMap) -> bool {
-    let kind = headers
-        .get("content-type")
-        .and_then(|v| v.to_str().ok())
-        .unwrap_or_default();
-    kind.split(';')
-        .next()
-        .is_some_and(|k| k.trim().eq_ignore_ascii_case("text/event-stream"))
+    let kind = headers.get("content-type").and_then(|v| v.to_str().ok()).unwrap_or_default();
+    kind.split(';').next().is_some_and(|k| k.trim().eq_ignore_ascii_case("text/event-stream"))
 }
 
 fn header(name: &str, value: &str) -> (HeaderName, HeaderValue) {
-    let named = name
-        .parse()
-        .unwrap_or_else(|e| panic!("header name {name:?}: {e}"));
-    let value =
-        HeaderValue::from_bytes(value.as_bytes()).unwrap_or_else(|e| panic!("header {name}: {e}"));
+    let named = name.parse().unwrap_or_else(|e| panic!("header name {name:?}: {e}"));
+    let value = HeaderValue::from_bytes(value.as_bytes()).unwrap_or_else(|e| panic!("header {name}: {e}"));
     (named, value)
 }
 

@@ -86,8 +86,7 @@ impl Builder {
     /// Sets an environment variable.
     #[must_use]
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
-        self.envs
-            .push((name.as_ref().to_owned(), value.as_ref().to_owned()));
+        self.envs.push((name.as_ref().to_owned(), value.as_ref().to_owned()));
         self
     }
 
@@ -114,9 +113,7 @@ impl Builder {
 
     /// Starts the gateway and waits for its address; failing to come up fails the test.
     pub async fn start(self) -> Gateway {
-        self.try_start()
-            .await
-            .unwrap_or_else(|fault| panic!("{fault}"))
+        self.try_start().await.unwrap_or_else(|fault| panic!("{fault}"))
     }
 
     /// Starts the gateway and waits for its address or its end.
@@ -140,16 +137,9 @@ impl Builder {
             gateway.base = base;
             return Ok(gateway);
         }
-        let reason = status.map_or(format!("no address within {deadline:?}"), |s| {
-            format!("ended: {s}")
-        });
+        let reason = status.map_or(format!("no address within {deadline:?}"), |s| format!("ended: {s}"));
         let (stderr, stdout) = (gateway.errors.text(), gateway.output.text());
-        Err(StartFault {
-            reason,
-            status,
-            stderr,
-            stdout,
-        })
+        Err(StartFault { reason, status, stderr, stdout })
     }
 
     fn spawn(self) -> io::Result<Gateway> {
@@ -165,27 +155,15 @@ impl Builder {
             command.args(["--port", "0"]);
         }
         command.args(&self.args).envs(self.envs);
-        command
-            .stdin(Stdio::null())
-            .stdout(output_end)
-            .stderr(errors_end);
+        command.stdin(Stdio::null()).stdout(output_end).stderr(errors_end);
         command.process_group(0).kill_on_drop(true);
         if let Some(folder) = &self.folder {
             command.current_dir(folder);
         }
         let child = command.spawn()?;
-        let pid = child
-            .id()
-            .ok_or_else(|| io::Error::other("ended before it had an id"))?;
+        let pid = child.id().ok_or_else(|| io::Error::other("ended before it had an id"))?;
         let (errors, output) = (Collected::reading(errors), Collected::reading(output));
-        Ok(Gateway {
-            child,
-            pid,
-            base: String::new(),
-            errors,
-            output,
-            left: Vec::new(),
-        })
+        Ok(Gateway { child, pid, base: String::new(), errors, output, left: Vec::new() })
     }
 }
 
@@ -280,10 +258,7 @@ impl Gateway {
         let since = Instant::now();
         let ended = timeout(deadline, self.child.wait()).await;
         let status = ended.unwrap_or_else(|_| panic!("gateway still runs after {deadline:?}"));
-        Stopped {
-            status: status.expect("wait for the gateway"),
-            took: since.elapsed(),
-        }
+        Stopped { status: status.expect("wait for the gateway"), took: since.elapsed() }
     }
 
     /// Whether both of its outputs have ended.
@@ -293,8 +268,7 @@ impl Gateway {
 
     fn remember_descendants(&mut self) {
         for pid in process::descendants(self.pid) {
-            self.left
-                .extend(process::stat(pid).map(|s| (pid, s.started)));
+            self.left.extend(process::stat(pid).map(|s| (pid, s.started)));
         }
     }
 }
@@ -302,11 +276,7 @@ impl Gateway {
 impl Drop for Gateway {
     fn drop(&mut self) {
         if thread::panicking() {
-            eprintln!(
-                "---- gateway {} wrote ----\n{}",
-                self.pid,
-                self.errors.text()
-            );
+            eprintln!("---- gateway {} wrote ----\n{}", self.pid, self.errors.text());
         }
         self.remember_descendants();
         if self.child.id().is_some()
@@ -333,10 +303,7 @@ impl Collected {
         thread::spawn(move || {
             let mut part = vec![0; 64 * 1024];
             while let Ok(n @ 1..) = pipe.read(&mut part) {
-                into.0
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .extend_from_slice(&part[..n]);
+                into.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&part[..n]);
             }
         });
         collected
@@ -355,16 +322,8 @@ impl Collected {
 
 impl std::fmt::Display for StartFault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self {
-            reason,
-            stderr,
-            stdout,
-            ..
-        } = self;
-        write!(
-            f,
-            "gateway: {reason}\n---- stderr ----\n{stderr}\n---- stdout ----\n{stdout}"
-        )
+        let Self { reason, stderr, stdout, .. } = self;
+        write!(f, "gateway: {reason}\n---- stderr ----\n{stderr}\n---- stdout ----\n{stdout}")
     }
 }
 
@@ -380,26 +339,19 @@ pub fn program(name: &str) -> PathBuf {
 
 /// `http://HOST:PORT` of the first complete line that names the MCP endpoint.
 fn address(stderr: &str) -> Option<String> {
-    stderr
-        .split_inclusive('\n')
-        .filter(|l| l.ends_with('\n'))
-        .find_map(|line| {
-            let url = &line[line.find("http://")?..];
-            let (authority, rest) = url["http://".len()..].split_once('/')?;
-            let bare =
-                |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b':' | b'[' | b']' | b'-');
-            let end = rest.strip_prefix("mcp")?.chars().next();
-            let fits = authority.bytes().all(bare) && !end.is_some_and(char::is_alphanumeric);
-            fits.then(|| format!("http://{authority}"))
-        })
+    stderr.split_inclusive('\n').filter(|l| l.ends_with('\n')).find_map(|line| {
+        let url = &line[line.find("http://")?..];
+        let (authority, rest) = url["http://".len()..].split_once('/')?;
+        let bare = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b':' | b'[' | b']' | b'-');
+        let end = rest.strip_prefix("mcp")?.chars().next();
+        let fits = authority.bytes().all(bare) && !end.is_some_and(char::is_alphanumeric);
+        fits.then(|| format!("http://{authority}"))
+    })
 }
 
 fn names_port(args: &[OsString]) -> bool {
     let is_port = |a: &str| a == "--port" || a == "-p" || a.starts_with("--port=");
-    args.iter()
-        .filter_map(|a| a.to_str())
-        .take_while(|a| *a != "--")
-        .any(is_port)
+    args.iter().filter_map(|a| a.to_str()).take_while(|a| *a != "--").any(is_port)
 }
 
 fn raw(pid: u32) -> Option<Pid> {
@@ -419,10 +371,7 @@ mod tests {
     fn the_address_is_read_from_a_whole_line() {
         let line = "INFO ready url=http://127.0.0.1:4000/mcp servers=1\n";
         assert_eq!(address(line).as_deref(), Some("http://127.0.0.1:4000"));
-        assert_eq!(
-            address("x http://[::1]:9/mcp\n").as_deref(),
-            Some("http://[::1]:9")
-        );
+        assert_eq!(address("x http://[::1]:9/mcp\n").as_deref(), Some("http://[::1]:9"));
         assert_eq!(address("x http://127.0.0.1:40"), None);
         assert_eq!(address("x http://127.0.0.1:4000/mcp"), None);
         assert_eq!(address("http://h:1/mcpx\nhttp://h:1/sse\n"), None);
@@ -458,17 +407,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_gateway_that_ends_at_once_says_why() {
-        let fault = shell("echo no such server >&2; exit 2")
-            .try_start()
-            .await
-            .expect_err("ended");
+        let fault = shell("echo no such server >&2; exit 2").try_start().await.expect_err("ended");
         assert_eq!(fault.status.and_then(|s| s.code()), Some(2));
         assert_eq!(fault.stderr, "no such server\n");
-        let fault = Gateway::builder("echo")
-            .arg("x")
-            .try_start()
-            .await
-            .expect_err("ended");
+        let fault = Gateway::builder("echo").arg("x").try_start().await.expect_err("ended");
         assert_eq!(fault.stdout, "--port 0 x\n");
     }
 }

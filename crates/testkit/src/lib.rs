@@ -1,10 +1,7 @@
 //! Scripted MCP clients, servers and faults for tests; nothing here is part of the gateway.
 
 #![forbid(unsafe_code)]
-#![expect(
-    clippy::disallowed_methods,
-    reason = "the bans are about the gateway's own tasks and children"
-)]
+#![expect(clippy::disallowed_methods, reason = "the bans are about the gateway's own tasks and children")]
 
 /// A raw MCP client.
 pub mod client;

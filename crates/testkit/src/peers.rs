@@ -6,9 +6,7 @@ mod places;
 mod served;
 
 pub use error::{PeerError, Refusal};
-pub use served::{
-    HttpMode, Served, server_everything, server_filesystem, server_python, server_time,
-};
+pub use served::{HttpMode, Served, server_everything, server_filesystem, server_python, server_time};
 
 use child::Running;
 use serde_json::{Value, json};
@@ -82,13 +80,7 @@ pub struct Peer {
 
 impl Sdk {
     /// Every one of them.
-    pub const ALL: [Self; 5] = [
-        Self::Python1,
-        Self::Python2,
-        Self::TypeScript1,
-        Self::TypeScript2,
-        Self::Rmcp,
-    ];
+    pub const ALL: [Self; 5] = [Self::Python1, Self::Python2, Self::TypeScript1, Self::TypeScript2, Self::Rmcp];
 
     /// Whether it has a client of the older HTTP+SSE transport.
     pub fn has_sse(self) -> bool {
@@ -145,11 +137,7 @@ impl Peer {
     ///
     /// # Errors
     /// [`PeerError::Missing`] when the packages are not installed.
-    pub fn start_with(
-        sdk: Sdk,
-        transport: &Transport,
-        options: &Options,
-    ) -> Result<Self, PeerError> {
+    pub fn start_with(sdk: Sdk, transport: &Transport, options: &Options) -> Result<Self, PeerError> {
         let mut command = sdk.command()?;
         let era = match options.era {
             Era::Legacy => "legacy",
@@ -163,14 +151,7 @@ impl Peer {
         command.args(transport.arguments());
         let (running, commands, answers) = Running::piped(command)?;
         let answers = BufReader::new(answers).lines();
-        Ok(Self {
-            sdk,
-            running,
-            commands,
-            answers,
-            transcript: Vec::new(),
-            broken: false,
-        })
+        Ok(Self { sdk, running, commands, answers, transcript: Vec::new(), broken: false })
     }
 
     /// Connects with every capability and the newest revision of the era, and says with whom.
@@ -186,8 +167,7 @@ impl Peer {
     /// # Errors
     /// As [`Peer::op`]; a result with `isError` is not one.
     pub async fn call(&mut self, tool: &str, arguments: Value) -> Result<Value, PeerError> {
-        self.op(json!({"op": "call", "name": tool, "arguments": arguments}))
-            .await
+        self.op(json!({"op": "call", "name": tool, "arguments": arguments})).await
     }
 
     /// Everything received without asking since the last time, oldest first.
@@ -222,15 +202,9 @@ impl Peer {
     ///
     /// # Errors
     /// As [`Peer::op`].
-    pub async fn op_within(
-        &mut self,
-        command: Value,
-        deadline: Duration,
-    ) -> Result<Value, PeerError> {
+    pub async fn op_within(&mut self, command: Value, deadline: Duration) -> Result<Value, PeerError> {
         if self.broken {
-            return Err(self
-                .silent("a command before this one was not answered")
-                .await);
+            return Err(self.silent("a command before this one was not answered").await);
         }
         // A wait given up half-way leaves an answer in the pipe that the next command would take.
         self.broken = true;
@@ -245,16 +219,10 @@ impl Peer {
         self.transcript.push(format!("< {}", shown(&answer)));
         match serde_json::from_str::<Value>(&answer) {
             Ok(mut answer) if answer["ok"] == true => Ok(answer["value"].take()),
-            Ok(mut answer) => Err(PeerError::refused(
-                self.sdk,
-                &command,
-                answer["error"].take(),
-            )),
+            Ok(mut answer) => Err(PeerError::refused(self.sdk, &command, answer["error"].take())),
             Err(error) => {
                 self.broken = true;
-                Err(self
-                    .silent(&format!("an answer that is not JSON: {error}"))
-                    .await)
+                Err(self.silent(&format!("an answer that is not JSON: {error}")).await)
             }
         }
     }
@@ -267,9 +235,7 @@ impl Peer {
         self.op(json!({"op": "close"})).await?;
         match timeout(DEADLINE, self.running.ended()).await {
             Ok(()) => Ok(()),
-            Err(_) => Err(self
-                .silent("still running after it closed the connection")
-                .await),
+            Err(_) => Err(self.silent("still running after it closed the connection").await),
         }
     }
 
@@ -284,10 +250,7 @@ impl Peer {
     }
 
     async fn exchange(&mut self, line: &str) -> Result<String, String> {
-        let wrote = self
-            .commands
-            .write_all(format!("{line}\n").as_bytes())
-            .await;
+        let wrote = self.commands.write_all(format!("{line}\n").as_bytes()).await;
         wrote.map_err(|error| format!("the driver takes no commands: {error}"))?;
         match self.answers.next_line().await {
             Ok(Some(answer)) => Ok(answer),

@@ -48,10 +48,7 @@ pub fn open_files(pid: u32) -> Option<usize> {
 /// The command line; empty when the process is gone or a zombie.
 pub fn cmdline(pid: u32) -> Vec<String> {
     let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    let mut words: Vec<String> = bytes
-        .split(|b| *b == 0)
-        .map(|w| String::from_utf8_lossy(w).into_owned())
-        .collect();
+    let mut words: Vec<String> = bytes.split(|b| *b == 0).map(|w| String::from_utf8_lossy(w).into_owned()).collect();
     // Every word is terminated, so the split leaves one empty piece at the end.
     words.pop();
     words
@@ -138,11 +135,8 @@ pub fn eventually_sync(deadline: Duration, mut cond: impl FnMut() -> bool) -> bo
 }
 
 fn by_parent(pid: u32, keep: impl Fn(&Stat) -> bool) -> Vec<u32> {
-    let mut found: Vec<u32> = all()
-        .into_iter()
-        .filter(|(_, s)| s.parent == pid && keep(s))
-        .map(|(child, _)| child)
-        .collect();
+    let mut found: Vec<u32> =
+        all().into_iter().filter(|(_, s)| s.parent == pid && keep(s)).map(|(child, _)| child).collect();
     found.sort_unstable();
     found
 }
@@ -188,11 +182,8 @@ mod tests {
     #[test]
     fn a_child_is_found_while_it_runs_and_is_a_zombie_until_waited_for() {
         let me = std::process::id();
-        let mut child = Command::new("sh")
-            .args(["-c", "sleep 60 & wait"])
-            .stdin(Stdio::null())
-            .spawn()
-            .expect("spawn sh");
+        let mut child =
+            Command::new("sh").args(["-c", "sleep 60 & wait"]).stdin(Stdio::null()).spawn().expect("spawn sh");
         let pid = child.id();
         assert!(super::children(me).contains(&pid) && super::alive(pid));
         assert!(super::eventually_sync(SOON, || super::children(pid).len() == 1));
@@ -200,9 +191,7 @@ mod tests {
         assert!(super::descendants(me).contains(&sleeper));
         assert!(super::eventually_sync(SOON, || super::cmdline(sleeper) == ["sleep", "60"]));
         assert!(super::rss_kib(pid).is_some_and(|kib| kib > 0));
-        let sleeper_pid = i32::try_from(sleeper)
-            .ok()
-            .and_then(rustix::process::Pid::from_raw);
+        let sleeper_pid = i32::try_from(sleeper).ok().and_then(rustix::process::Pid::from_raw);
         let sleeper_pid = sleeper_pid.expect("a pid");
         rustix::process::kill_process(sleeper_pid, rustix::process::Signal::KILL).expect("kill");
         assert!(super::eventually_sync(SOON, || super::zombies_of(me).contains(&pid)));

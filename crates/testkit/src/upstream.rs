@@ -32,26 +32,16 @@ pub(crate) struct Script {
 }
 
 /// A response with a complete body.
-pub(crate) fn whole(
-    status: StatusCode,
-    kind: &'static str,
-    body: impl Into<String>,
-) -> Response<Body> {
+pub(crate) fn whole(status: StatusCode, kind: &'static str, body: impl Into<String>) -> Response<Body> {
     let mut response = Response::new(Body::whole(body.into()));
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert("content-type", HeaderValue::from_static(kind));
+    response.headers_mut().insert("content-type", HeaderValue::from_static(kind));
     response
 }
 
 /// A JSON-RPC error with no id, as a server says it that cannot tell which request it was.
 pub(crate) fn refusal(status: StatusCode, code: i64, reason: &str) -> Response<Body> {
-    whole(
-        status,
-        "application/json",
-        message::error("null", code, reason),
-    )
+    whole(status, "application/json", message::error("null", code, reason))
 }
 
 /// A response without a body.
@@ -65,10 +55,7 @@ pub(crate) fn empty(status: StatusCode) -> Response<Body> {
 pub(crate) fn event_stream(body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     let headers = response.headers_mut();
-    headers.insert(
-        "content-type",
-        HeaderValue::from_static("text/event-stream"),
-    );
+    headers.insert("content-type", HeaderValue::from_static("text/event-stream"));
     headers.insert("cache-control", HeaderValue::from_static("no-cache"));
     response
 }

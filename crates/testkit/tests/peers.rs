@@ -1,8 +1,8 @@
 //! The adapters of other authors' clients, proven against other authors' servers.
 
 use janua_testkit::peers::{
-    Era, HttpMode, Options, Peer, PeerError, Sdk, Served, Transport, server_everything,
-    server_filesystem, server_python, server_time,
+    Era, HttpMode, Options, Peer, PeerError, Sdk, Served, Transport, server_everything, server_filesystem,
+    server_python, server_time,
 };
 use janua_testkit::process;
 use serde_json::{Value, json};
@@ -17,18 +17,11 @@ type Outcome = anyhow::Result<()>;
 /// The texts of a result's content, one a line.
 fn text(result: &Value) -> String {
     let blocks = result["content"].as_array().expect("a result with content");
-    blocks
-        .iter()
-        .filter_map(|block| block["text"].as_str())
-        .collect::<Vec<_>>()
-        .join("\n")
+    blocks.iter().filter_map(|block| block["text"].as_str()).collect::<Vec<_>>().join("\n")
 }
 
 fn of_kind<'a>(events: &'a [Value], kind: &str) -> Vec<&'a Value> {
-    events
-        .iter()
-        .filter(|event| event["kind"] == kind)
-        .collect()
+    events.iter().filter(|event| event["kind"] == kind).collect()
 }
 
 /// Runs them side by side; most of a tour is waiting for the other process.
@@ -48,10 +41,7 @@ async fn tour(sdk: Sdk, transport: Transport) -> Outcome {
     let mut peer = Peer::start(sdk, &transport)?;
     let info = peer.connect().await?;
     assert_eq!(info["protocolVersion"], "2025-11-25", "{sdk:?}");
-    assert_eq!(
-        info["serverInfo"]["name"], "mcp-servers/everything",
-        "{sdk:?}"
-    );
+    assert_eq!(info["serverInfo"]["name"], "mcp-servers/everything", "{sdk:?}");
     let shown = !matches!(transport, Transport::Http(_)) || sdk == Sdk::Rmcp;
     assert!(shown || info["sessionId"].is_string(), "{sdk:?} {info}");
     let tools = peer.op(json!({"op": "list_tools"})).await?;
@@ -68,34 +58,17 @@ async fn tour(sdk: Sdk, transport: Transport) -> Outcome {
 
 /// What the server asks the client for.
 async fn asked(peer: &mut Peer, sdk: Sdk) -> Outcome {
-    let sampled = peer
-        .call(
-            "trigger-sampling-request",
-            json!({"prompt": "why", "maxTokens": 9}),
-        )
-        .await?;
-    assert!(
-        text(&sampled).contains("sampled: Resource"),
-        "{sdk:?} {sampled}"
-    );
+    let sampled = peer.call("trigger-sampling-request", json!({"prompt": "why", "maxTokens": 9})).await?;
+    assert!(text(&sampled).contains("sampled: Resource"), "{sdk:?} {sampled}");
     let elicited = peer.call("trigger-elicitation-request", json!({})).await?;
     for answer in ["Name: ann", "Agreed to terms: true", "Favorite Integer: 7"] {
         assert!(text(&elicited).contains(answer), "{sdk:?} {elicited}");
     }
-    assert!(
-        text(&elicited).contains(r#""legacyTitledEnum": "pet-1""#),
-        "{sdk:?} {elicited}"
-    );
+    assert!(text(&elicited).contains(r#""legacyTitledEnum": "pet-1""#), "{sdk:?} {elicited}");
     let roots = peer.call("get-roots-list", json!({})).await?;
-    assert!(
-        text(&roots).contains("file:///peer/root"),
-        "{sdk:?} {roots}"
-    );
+    assert!(text(&roots).contains("file:///peer/root"), "{sdk:?} {roots}");
     let events = peer.events().await?;
-    let requests: Vec<_> = of_kind(&events, "request")
-        .iter()
-        .map(|event| event["method"].clone())
-        .collect();
+    let requests: Vec<_> = of_kind(&events, "request").iter().map(|event| event["method"].clone()).collect();
     for method in ["sampling/createMessage", "elicitation/create", "roots/list"] {
         assert!(requests.contains(&method.into()), "{sdk:?} {requests:?}");
     }
@@ -106,23 +79,16 @@ async fn asked(peer: &mut Peer, sdk: Sdk) -> Outcome {
 async fn progressed(peer: &mut Peer, sdk: Sdk) -> Outcome {
     let long = json!({"duration": 0.3, "steps": 3});
     let tool = "trigger-long-running-operation";
-    peer.op(json!({"op": "call", "name": tool, "arguments": long, "progress": true}))
-        .await?;
+    peer.op(json!({"op": "call", "name": tool, "arguments": long, "progress": true})).await?;
     let events = peer.events().await?;
     let steps = of_kind(&events, "progress");
     // The last one races with the result and may be dropped by a client.
     assert!(steps.len() >= 2, "{sdk:?} {events:?}");
-    assert_eq!(
-        steps[0]["params"]["progress"].as_f64(),
-        Some(1.0),
-        "{sdk:?}"
-    );
+    assert_eq!(steps[0]["params"]["progress"].as_f64(), Some(1.0), "{sdk:?}");
     assert_eq!(steps[0]["params"]["total"].as_f64(), Some(3.0), "{sdk:?}");
     assert!(sdk == Sdk::Rmcp || steps[0]["call"] == tool, "{sdk:?}");
     let endless = json!({"duration": 600, "steps": 1});
-    let cancelled = peer
-        .op(json!({"op": "cancel_call", "name": tool, "arguments": endless, "after_ms": 50}))
-        .await?;
+    let cancelled = peer.op(json!({"op": "cancel_call", "name": tool, "arguments": endless, "after_ms": 50})).await?;
     assert_eq!(cancelled, json!({"cancelled": true}), "{sdk:?}");
     let late = peer
         .op(json!({"op": "call", "name": tool, "arguments": endless, "timeout": 0.2}))
@@ -145,37 +111,19 @@ async fn others(peer: &mut Peer, sdk: Sdk) -> Outcome {
     assert_eq!(answers[2], json!({"ok": true, "value": {}}), "{sdk:?}");
     assert_eq!(answers[3]["error"]["code"], -32602, "{sdk:?} {answers}");
     let resources = peer.op(json!({"op": "list_resources"})).await?;
-    let uri = resources["resources"][0]["uri"]
-        .as_str()
-        .expect("a first resource")
-        .to_owned();
+    let uri = resources["resources"][0]["uri"].as_str().expect("a first resource").to_owned();
     let read = peer.op(json!({"op": "read", "uri": uri})).await?;
     assert_eq!(read["contents"][0]["uri"], uri, "{sdk:?}");
     let templates = peer.op(json!({"op": "list_templates"})).await?;
-    assert!(
-        templates["resourceTemplates"][0]["uriTemplate"].is_string(),
-        "{sdk:?}"
-    );
+    assert!(templates["resourceTemplates"][0]["uriTemplate"].is_string(), "{sdk:?}");
     let prompt = json!({"op": "get_prompt", "name": "args-prompt", "arguments": {"city": "Rome"}});
     let prompt = peer.op(prompt).await?;
-    assert!(
-        prompt["messages"][0]["content"]["text"]
-            .as_str()
-            .unwrap_or("")
-            .contains("Rome")
-    );
+    assert!(prompt["messages"][0]["content"]["text"].as_str().unwrap_or("").contains("Rome"));
     let department = json!({"name": "department", "value": "E"});
     let prompt = json!({"type": "ref/prompt", "name": "completable-prompt"});
-    let complete = peer
-        .op(json!({"op": "complete", "ref": prompt, "argument": department}))
-        .await?;
-    assert_eq!(
-        complete["completion"]["values"],
-        json!(["Engineering"]),
-        "{sdk:?}"
-    );
-    peer.op(json!({"op": "set_level", "level": "debug"}))
-        .await?;
+    let complete = peer.op(json!({"op": "complete", "ref": prompt, "argument": department})).await?;
+    assert_eq!(complete["completion"]["values"], json!(["Engineering"]), "{sdk:?}");
+    peer.op(json!({"op": "set_level", "level": "debug"})).await?;
     peer.op(json!({"op": "subscribe", "uri": uri})).await?;
     peer.call("toggle-subscriber-updates", json!({})).await?;
     let updated = peer.event("notifications/resources/updated").await?;
@@ -207,55 +155,24 @@ async fn every_client_that_can_tours_the_reference_server_over_sse() -> Outcome 
 /// The modern era's ways: no session, questions inside results, changes on a stream asked for.
 async fn modern_tour(sdk: Sdk, transport: Transport, era: Era) -> Outcome {
     let at = format!("{sdk:?} {era:?} {transport:?}");
-    let options = Options {
-        era,
-        ..Options::default()
-    };
+    let options = Options { era, ..Options::default() };
     let mut peer = Peer::start_with(sdk, &transport, &options)?;
     let info = peer.connect().await?;
     assert_eq!(info["protocolVersion"], "2026-07-28", "{at}");
-    assert_eq!(
-        (&info["era"], &info["sessionId"]),
-        (&"modern".into(), &Value::Null),
-        "{at}"
-    );
-    assert_eq!(
-        text(&peer.call("add", json!({"a": 1, "b": 2})).await?),
-        "3",
-        "{at}"
-    );
-    assert_eq!(
-        text(&peer.call("greet_user", json!({})).await?),
-        "hello ann, 7",
-        "{at}"
-    );
-    assert_eq!(
-        text(&peer.call("ask", json!({"question": "why"})).await?),
-        "sampled: why",
-        "{at}"
-    );
-    assert_eq!(
-        text(&peer.call("roots", json!({})).await?),
-        "file:///peer/root",
-        "{at}"
-    );
+    assert_eq!((&info["era"], &info["sessionId"]), (&"modern".into(), &Value::Null), "{at}");
+    assert_eq!(text(&peer.call("add", json!({"a": 1, "b": 2})).await?), "3", "{at}");
+    assert_eq!(text(&peer.call("greet_user", json!({})).await?), "hello ann, 7", "{at}");
+    assert_eq!(text(&peer.call("ask", json!({"question": "why"})).await?), "sampled: why", "{at}");
+    assert_eq!(text(&peer.call("roots", json!({})).await?), "file:///peer/root", "{at}");
     let filter = json!({"op": "listen", "tools": true, "uris": ["note://one"]});
-    assert_eq!(
-        peer.op(filter).await?["resourceSubscriptions"],
-        json!(["note://one"]),
-        "{at}"
-    );
+    assert_eq!(peer.op(filter).await?["resourceSubscriptions"], json!(["note://one"]), "{at}");
     peer.call("touch", json!({})).await?;
     peer.event("notifications/tools/list_changed").await?;
     let updated = peer.event("notifications/resources/updated").await?;
     assert_eq!(updated["params"]["uri"], "note://one", "{at}");
     let wait = json!({"op": "cancel_call", "name": "wait", "arguments": {"seconds": 600}});
     assert_eq!(peer.op(wait).await?, json!({"cancelled": true}), "{at}");
-    assert_eq!(
-        text(&peer.call("wait", json!({"seconds": 0})).await?),
-        "waited",
-        "{at}"
-    );
+    assert_eq!(text(&peer.call("wait", json!({"seconds": 0})).await?), "waited", "{at}");
     peer.close().await?;
     Ok(())
 }
@@ -265,41 +182,24 @@ async fn modern_clients_tour_the_python_server() -> Outcome {
     let server = Served::python().await?;
     let stdio = Transport::Stdio(server_python()?);
     let http = Transport::Http(server.url().to_owned());
-    let ways = [
-        (&stdio, Era::Modern),
-        (&http, Era::Modern),
-        (&http, Era::Auto),
-    ];
+    let ways = [(&stdio, Era::Modern), (&http, Era::Modern), (&http, Era::Auto)];
     let able = Sdk::ALL.into_iter().filter(|sdk| sdk.is_modern());
     all(able.flat_map(|sdk| ways.map(|(at, era)| modern_tour(sdk, at.clone(), era)))).await
 }
 
 async fn fall_back(sdk: Sdk, transport: Transport) -> Outcome {
-    let options = Options {
-        era: Era::Auto,
-        ..Options::default()
-    };
+    let options = Options { era: Era::Auto, ..Options::default() };
     let mut peer = Peer::start_with(sdk, &transport, &options)?;
     let info = peer.connect().await?;
-    assert_eq!(
-        info["protocolVersion"], "2025-11-25",
-        "{sdk:?} {transport:?}"
-    );
-    assert_eq!(
-        text(&peer.call("echo", json!({"message": "x"})).await?),
-        "Echo: x",
-        "{sdk:?}"
-    );
+    assert_eq!(info["protocolVersion"], "2025-11-25", "{sdk:?} {transport:?}");
+    assert_eq!(text(&peer.call("echo", json!({"message": "x"})).await?), "Echo: x", "{sdk:?}");
     Ok(())
 }
 
 #[tokio::test]
 async fn a_client_that_asks_first_falls_back_to_the_handshake() -> Outcome {
     let server = Served::everything(HttpMode::Streamable).await?;
-    let ways = [
-        Transport::Stdio(server_everything()?),
-        Transport::Http(server.url().to_owned()),
-    ];
+    let ways = [Transport::Stdio(server_everything()?), Transport::Http(server.url().to_owned())];
     let able = Sdk::ALL.into_iter().filter(|sdk| sdk.is_modern());
     all(able.flat_map(|sdk| ways.clone().map(|at| fall_back(sdk, at)))).await
 }
@@ -308,13 +208,8 @@ async fn a_client_that_asks_first_falls_back_to_the_handshake() -> Outcome {
 async fn the_revision_and_the_capabilities_offered_can_be_chosen() -> Outcome {
     for sdk in Sdk::ALL {
         let mut peer = Peer::start(sdk, &Transport::Stdio(server_everything()?))?;
-        let connect =
-            json!({"op": "connect", "version": "2025-06-18", "capabilities": ["sampling"]});
-        assert_eq!(
-            peer.op(connect).await?["protocolVersion"],
-            "2025-06-18",
-            "{sdk:?}"
-        );
+        let connect = json!({"op": "connect", "version": "2025-06-18", "capabilities": ["sampling"]});
+        assert_eq!(peer.op(connect).await?["protocolVersion"], "2025-06-18", "{sdk:?}");
         // This server offers a tool only to clients that can do what the tool asks for.
         let tools = peer.op(json!({"op": "list_tools"})).await?.to_string();
         assert!(tools.contains("trigger-sampling-request"), "{sdk:?}");
@@ -327,26 +222,14 @@ async fn the_revision_and_the_capabilities_offered_can_be_chosen() -> Outcome {
 async fn the_other_servers_answer() -> Outcome {
     let folder = tempfile::tempdir()?;
     std::fs::write(folder.path().join("a.txt"), "some text")?;
-    let mut files = Peer::start(
-        Sdk::TypeScript1,
-        &Transport::Stdio(server_filesystem(folder.path())?),
-    )?;
+    let mut files = Peer::start(Sdk::TypeScript1, &Transport::Stdio(server_filesystem(folder.path())?))?;
     // With roots this server would serve those instead of the folder it was given.
-    files
-        .op(json!({"op": "connect", "capabilities": []}))
-        .await?;
-    let read = files
-        .call(
-            "read_text_file",
-            json!({"path": folder.path().join("a.txt")}),
-        )
-        .await?;
+    files.op(json!({"op": "connect", "capabilities": []})).await?;
+    let read = files.call("read_text_file", json!({"path": folder.path().join("a.txt")})).await?;
     assert_eq!(text(&read), "some text");
     let mut time = Peer::start(Sdk::Python1, &Transport::Stdio(server_time()?))?;
     time.connect().await?;
-    let now = time
-        .call("get_current_time", json!({"timezone": "UTC"}))
-        .await?;
+    let now = time.call("get_current_time", json!({"timezone": "UTC"})).await?;
     assert!(text(&now).contains("\"timezone\": \"UTC\""), "{now}");
     Ok(())
 }
@@ -355,27 +238,14 @@ async fn the_other_servers_answer() -> Outcome {
 async fn an_answer_that_does_not_come_is_an_error_with_the_transcript() -> Outcome {
     let silent = ["sh", "-c", "echo noise >&2; exec sleep 600"].map(str::to_owned);
     let mut peer = Peer::start(Sdk::Python1, &Transport::Stdio(silent.to_vec()))?;
-    let late = peer
-        .op_within(json!({"op": "connect"}), Duration::from_millis(200))
-        .await;
+    let late = peer.op_within(json!({"op": "connect"}), Duration::from_millis(200)).await;
     let late = late.expect_err("a server that never answers").to_string();
-    for part in [
-        "Python1: no answer within 200ms",
-        "> {\"op\":\"connect\"}",
-        "--- stderr",
-    ] {
+    for part in ["Python1: no answer within 200ms", "> {\"op\":\"connect\"}", "--- stderr"] {
         assert!(late.contains(part), "no {part} in {late}");
     }
     let heard = process::eventually(LONG, || peer.stderr().contains("noise")).await;
-    assert!(
-        heard,
-        "the server's standard error is lost: {}",
-        peer.stderr()
-    );
-    let next = peer
-        .op(json!({"op": "events"}))
-        .await
-        .expect_err("a client out of step");
+    assert!(heard, "the server's standard error is lost: {}", peer.stderr());
+    let next = peer.op(json!({"op": "events"})).await.expect_err("a client out of step");
     assert!(matches!(next, PeerError::Silent(_)), "{next}");
     Ok(())
 }

@@ -22,11 +22,7 @@ pub struct Refusal {
 impl ClientCapabilities {
     /// Takes the capabilities out of the raw `params` of an `initialize`.
     pub fn from_initialize(params: &[u8]) -> Self {
-        ClientCapabilities(
-            peek(params, "capabilities")
-                .map(Bytes::copy_from_slice)
-                .unwrap_or_default(),
-        )
+        ClientCapabilities(peek(params, "capabilities").map(Bytes::copy_from_slice).unwrap_or_default())
     }
 
     /// The raw JSON object; empty if the client declared nothing.
@@ -45,22 +41,18 @@ impl ClientCapabilities {
     pub fn permit(&self, method: Method, params: &[u8]) -> Result<(), Refusal> {
         let refuse = |code, message| Err(Refusal { code, message });
         match method {
-            Method::CreateMessage if !self.has("sampling") => refuse(
-                METHOD_NOT_FOUND,
-                "the client did not declare the capability sampling",
-            ),
-            Method::ListRoots if !self.has("roots") => refuse(
-                METHOD_NOT_FOUND,
-                "the client did not declare the capability roots",
-            ),
-            Method::Elicit if !self.has("elicitation") => refuse(
-                METHOD_NOT_FOUND,
-                "the client did not declare the capability elicitation",
-            ),
-            Method::Elicit if !self.elicits(params) => refuse(
-                INVALID_PARAMS,
-                "the client did not declare this elicitation mode",
-            ),
+            Method::CreateMessage if !self.has("sampling") => {
+                refuse(METHOD_NOT_FOUND, "the client did not declare the capability sampling")
+            }
+            Method::ListRoots if !self.has("roots") => {
+                refuse(METHOD_NOT_FOUND, "the client did not declare the capability roots")
+            }
+            Method::Elicit if !self.has("elicitation") => {
+                refuse(METHOD_NOT_FOUND, "the client did not declare the capability elicitation")
+            }
+            Method::Elicit if !self.elicits(params) => {
+                refuse(INVALID_PARAMS, "the client did not declare this elicitation mode")
+            }
             _ => Ok(()),
         }
     }
@@ -81,9 +73,7 @@ mod tests {
     use super::*;
 
     fn client(capabilities: &str) -> ClientCapabilities {
-        ClientCapabilities::from_initialize(
-            format!("{{\"capabilities\":{capabilities}}}").as_bytes(),
-        )
+        ClientCapabilities::from_initialize(format!("{{\"capabilities\":{capabilities}}}").as_bytes())
     }
 
     #[test]
@@ -97,30 +87,12 @@ mod tests {
             ("{\"sampling\":{}}", Method::CreateMessage, b"{}", None),
             ("{}", Method::Elicit, form, Some(METHOD_NOT_FOUND)),
             ("{\"elicitation\":{}}", Method::Elicit, b"{}", None),
-            (
-                "{\"elicitation\":{}}",
-                Method::Elicit,
-                url,
-                Some(INVALID_PARAMS),
-            ),
-            (
-                "{\"elicitation\":{\"url\":{}}}",
-                Method::Elicit,
-                form,
-                Some(INVALID_PARAMS),
-            ),
-            (
-                "{\"elicitation\":{\"form\":{},\"url\":{}}}",
-                Method::Elicit,
-                url,
-                None,
-            ),
+            ("{\"elicitation\":{}}", Method::Elicit, url, Some(INVALID_PARAMS)),
+            ("{\"elicitation\":{\"url\":{}}}", Method::Elicit, form, Some(INVALID_PARAMS)),
+            ("{\"elicitation\":{\"form\":{},\"url\":{}}}", Method::Elicit, url, None),
         ];
         for (declared, method, params, code) in cases {
-            let refused = client(declared)
-                .permit(method, params)
-                .err()
-                .map(|refusal| refusal.code);
+            let refused = client(declared).permit(method, params).err().map(|refusal| refusal.code);
             assert_eq!(refused, code, "{declared} {method:?}");
         }
     }

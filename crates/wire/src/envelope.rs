@@ -74,10 +74,7 @@ impl Envelope {
                 scanner.value()?;
             }
         }
-        Ok(Span {
-            start,
-            end: scanner.offset(),
-        })
+        Ok(Span { start, end: scanner.offset() })
     }
 
     fn read_meta(&mut self, text: &[u8], scanner: &mut Scanner<'_>) -> Result<(), Fault> {

@@ -38,8 +38,6 @@ pub fn response(id: Option<&ClientId>, code: i32, message: &str, data: Option<&s
 
 /// The `error` member alone, as raw JSON.
 pub fn object(code: i32, message: &str, data: Option<&str>) -> String {
-    let data = data
-        .map(|data| format!(",\"data\":{data}"))
-        .unwrap_or_default();
+    let data = data.map(|data| format!(",\"data\":{data}")).unwrap_or_default();
     format!("{{\"code\":{code},\"message\":{}{data}}}", quote(message))
 }

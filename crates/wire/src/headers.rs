@@ -24,15 +24,9 @@ impl Accepts {
     /// Reads the `Accept` header; a missing one accepts JSON only, which every client can read.
     pub fn of(header: Option<&str>) -> Accepts {
         let Some(header) = header else {
-            return Accepts {
-                json: true,
-                stream: false,
-            };
+            return Accepts { json: true, stream: false };
         };
-        let mut accepts = Accepts {
-            json: false,
-            stream: false,
-        };
+        let mut accepts = Accepts { json: false, stream: false };
         for item in header.split(',') {
             let mut parts = item.split(';').map(str::trim);
             let media = parts.next().unwrap_or_default().to_ascii_lowercase();
@@ -44,12 +38,7 @@ impl Accepts {
                 continue;
             }
             match media.as_str() {
-                "*/*" => {
-                    accepts = Accepts {
-                        json: true,
-                        stream: accepts.stream,
-                    }
-                }
+                "*/*" => accepts = Accepts { json: true, stream: accepts.stream },
                 JSON | "application/*" => accepts.json = true,
                 EVENT_STREAM | "text/*" => accepts.stream = true,
                 _ => {}
@@ -71,11 +60,7 @@ pub fn is_json(content_type: Option<&str>) -> bool {
     };
     let mut parts = value.split(';').map(str::trim);
     let media = parts.next().unwrap_or_default();
-    let charset = parts.find_map(|p| {
-        p.to_ascii_lowercase()
-            .strip_prefix("charset=")
-            .map(str::to_owned)
-    });
+    let charset = parts.find_map(|p| p.to_ascii_lowercase().strip_prefix("charset=").map(str::to_owned));
     media.eq_ignore_ascii_case(JSON)
         && charset.is_none_or(|c| matches!(c.trim_matches('"'), "utf-8" | "utf8" | "us-ascii"))
 }
@@ -92,20 +77,11 @@ mod tests {
         };
         assert_eq!(of("application/json, text/event-stream"), (true, true));
         assert_eq!(of("text/event-stream;q=0.5"), (false, true));
-        assert_eq!(
-            of("application/json;Q=0.0, text/event-stream"),
-            (false, true)
-        );
+        assert_eq!(of("application/json;Q=0.0, text/event-stream"), (false, true));
         assert_eq!(of("application/json;q=0, text/event-stream"), (false, true));
         assert_eq!(of("*/*"), (true, false));
         assert_eq!(of("text/html"), (false, false));
-        assert_eq!(
-            Accepts::of(None),
-            Accepts {
-                json: true,
-                stream: false
-            }
-        );
+        assert_eq!(Accepts::of(None), Accepts { json: true, stream: false });
     }
 
     #[test]

@@ -49,10 +49,7 @@ impl fmt::Display for Fault {
             Fault::Depth => write!(f, "nesting is deeper than {MAX_DEPTH} levels"),
             Fault::Duplicate(at) => write!(f, "duplicate key at byte {at}"),
             Fault::Lookalike(at) => {
-                write!(
-                    f,
-                    "key at byte {at} differs from a protocol key only in case"
-                )
+                write!(f, "key at byte {at} differs from a protocol key only in case")
             }
         }
     }
@@ -80,20 +77,12 @@ pub struct Scanner<'a> {
 impl<'a> Scanner<'a> {
     /// Starts at the first byte of `text`.
     pub fn new(text: &'a [u8]) -> Self {
-        Scanner {
-            text,
-            at: 0,
-            depth: 0,
-        }
+        Scanner { text, at: 0, depth: 0 }
     }
 
     /// Starts inside `text` at `span`, for a second look at a part that was checked before.
     pub fn within(text: &'a [u8], span: Span) -> Self {
-        Scanner {
-            text: &text[..span.end],
-            at: span.start,
-            depth: 0,
-        }
+        Scanner { text: &text[..span.end], at: span.start, depth: 0 }
     }
 
     /// The next byte that is not white space, not consumed.
@@ -120,10 +109,7 @@ impl<'a> Scanner<'a> {
         self.white();
         let start = self.at;
         self.skip()?;
-        Ok(Span {
-            start,
-            end: self.at,
-        })
+        Ok(Span { start, end: self.at })
     }
 
     /// Enters an object: `{` is consumed. Follow with [`Scanner::member`] until it gives `None`.
@@ -176,11 +162,7 @@ impl<'a> Scanner<'a> {
 
     fn deeper(&mut self) -> Result<(), Fault> {
         self.depth += 1;
-        if self.depth > MAX_DEPTH {
-            Err(Fault::Depth)
-        } else {
-            Ok(())
-        }
+        if self.depth > MAX_DEPTH { Err(Fault::Depth) } else { Ok(()) }
     }
 
     /// Skips one value without recursion: what is open is a bit per level.
@@ -193,11 +175,7 @@ impl<'a> Scanner<'a> {
                     self.at += 1;
                     self.deeper()?;
                     let bit = 1 << (self.depth - 1);
-                    objects = if open == b'{' {
-                        objects | bit
-                    } else {
-                        objects & !bit
-                    };
+                    objects = if open == b'{' { objects | bit } else { objects & !bit };
                     if self.more(true, if open == b'{' { b'}' } else { b']' })? {
                         if open == b'{' {
                             self.key()?;
@@ -295,10 +273,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn digits(&mut self) -> Result<(), Fault> {
-        let count = self.text[self.at..]
-            .iter()
-            .take_while(|b| b.is_ascii_digit())
-            .count();
+        let count = self.text[self.at..].iter().take_while(|b| b.is_ascii_digit()).count();
         if count == 0 {
             return Err(Fault::Syntax(self.at));
         }
@@ -341,29 +316,17 @@ fn plain(text: &[u8]) -> usize {
         short -= 1;
         if short == 0 {
             // A long string: strides that the compiler turns into vector instructions.
-            at += text[at..]
-                .chunks_exact(64)
-                .take_while(|c| !special_in(c))
-                .count()
-                * 64;
+            at += text[at..].chunks_exact(64).take_while(|c| !special_in(c)).count() * 64;
             short = 16;
         }
     }
-    let rest = text[at..]
-        .iter()
-        .take_while(|b| !matches!(b, b'"' | b'\\' | 0..0x20))
-        .count();
+    let rest = text[at..].iter().take_while(|b| !matches!(b, b'"' | b'\\' | 0..0x20)).count();
     at + rest
 }
 
-#[expect(
-    clippy::needless_bitwise_bool,
-    reason = "branches would keep this from becoming vector instructions"
-)]
+#[expect(clippy::needless_bitwise_bool, reason = "branches would keep this from becoming vector instructions")]
 fn special_in(chunk: &[u8]) -> bool {
-    chunk.iter().fold(false, |any, &b| {
-        any | (b == b'"') | (b == b'\\') | (b < 0x20)
-    })
+    chunk.iter().fold(false, |any, &b| any | (b == b'"') | (b == b'\\') | (b < 0x20))
 }
 
 /// The keys seen so far in one object, to refuse doubles. Small objects cost no allocation.
@@ -388,14 +351,8 @@ impl<'a> Keys<'a> {
             return Ok(());
         }
         let few = &self.few[..self.count];
-        let many = self
-            .many
-            .get_or_insert_with(|| few.iter().map(|k| k.to_vec()).collect());
-        if many.insert(unescape(key)) {
-            Ok(())
-        } else {
-            Err(Fault::Duplicate(span.start))
-        }
+        let many = self.many.get_or_insert_with(|| few.iter().map(|k| k.to_vec()).collect());
+        if many.insert(unescape(key)) { Ok(()) } else { Err(Fault::Duplicate(span.start)) }
     }
 }
 

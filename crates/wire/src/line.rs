@@ -88,10 +88,7 @@ mod tests {
     fn large_and_small_texts_splice_alike() {
         for size in [10, 5 * COPY_BELOW] {
             let text = Bytes::from("x".repeat(size));
-            let edits = vec![
-                (Span { start: 7, end: 9 }, &b"B"[..]),
-                (Span { start: 0, end: 1 }, &b"AAA"[..]),
-            ];
+            let edits = vec![(Span { start: 7, end: 9 }, &b"B"[..]), (Span { start: 0, end: 1 }, &b"AAA"[..])];
             let line = Line::splice(&text, edits);
             let expected = format!("AAA{}B{}", "x".repeat(6), "x".repeat(size - 9));
             assert_eq!(line.len(), expected.len());

@@ -36,12 +36,7 @@ pub struct Lines {
 impl Lines {
     /// A framer for lines of at most `limit` bytes.
     pub fn new(limit: usize) -> Self {
-        Lines {
-            buffer: BytesMut::new(),
-            searched: 0,
-            limit,
-            skipped: None,
-        }
+        Lines { buffer: BytesMut::new(), searched: 0, limit, skipped: None }
     }
 
     /// Where the next read should append. Room is made for it.
@@ -138,11 +133,7 @@ impl Lines {
 
 /// Without the byte order mark some runtimes write first, and without white space around.
 fn trim(line: &Bytes) -> Bytes {
-    let start = if line.starts_with(b"\xef\xbb\xbf") {
-        3
-    } else {
-        0
-    };
+    let start = if line.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
     let inner = line[start..].trim_ascii();
     line.slice_ref(inner)
 }
@@ -160,17 +151,10 @@ pub fn guess_last_id(tail: &[u8]) -> Option<LinkId> {
 const ID: &[u8] = b"\"id\"";
 
 fn number(text: &[u8]) -> Option<LinkId> {
-    let text = text
-        .trim_ascii_start()
-        .strip_prefix(b":")?
-        .trim_ascii_start();
+    let text = text.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
     let digits = text.iter().take_while(|b| b.is_ascii_digit()).count();
     // A number that the cut may have shortened is none.
-    if digits < text.len() {
-        LinkId::parse(&text[..digits])
-    } else {
-        None
-    }
+    if digits < text.len() { LinkId::parse(&text[..digits]) } else { None }
 }
 
 #[cfg(test)]
@@ -190,10 +174,7 @@ mod tests {
     #[test]
     fn crlf_blank_lines_bom_and_missing_last_newline() {
         let mut lines = Lines::new(100);
-        assert_eq!(
-            feed(&mut lines, b"\xef\xbb\xbf{}\r\n\r\n\n[1]\nlast"),
-            [text("{}"), text("[1]")]
-        );
+        assert_eq!(feed(&mut lines, b"\xef\xbb\xbf{}\r\n\r\n\n[1]\nlast"), [text("{}"), text("[1]")]);
         assert_eq!(lines.finish(), Some(text("last")));
         assert_eq!(lines.finish(), None);
     }
@@ -207,15 +188,11 @@ mod tests {
             told.extend(feed(&mut lines, "y".repeat(50_000).as_bytes()));
             assert!(lines.buffer.capacity() < 1_000_000);
         }
-        let [Framed::Outgrown(head)] = &told[..] else {
-            panic!("{}", told.len())
-        };
+        let [Framed::Outgrown(head)] = &told[..] else { panic!("{}", told.len()) };
         assert_eq!(guess_id(head), Some(LinkId(7)));
         assert!(lines.skipped() > 4_000_000);
         let framed = feed(&mut lines, b"\",\"end\":1}\n{}\n");
-        let Framed::Tail(tail) = &framed[0] else {
-            panic!("{framed:?}")
-        };
+        let Framed::Tail(tail) = &framed[0] else { panic!("{framed:?}") };
         assert!(tail.ends_with(b"\"end\":1}"));
         assert_eq!(framed[1], text("{}"));
     }
@@ -225,14 +202,8 @@ mod tests {
         let mut lines = Lines::new(10);
         let framed = feed(&mut lines, b"{}\n0123456789abcdef\n[]\n");
         assert_eq!(framed[0], text("{}"));
-        assert_eq!(
-            framed[1],
-            Framed::Outgrown(Bytes::from_static(b"0123456789"))
-        );
-        assert_eq!(
-            framed[2],
-            Framed::Tail(Bytes::from_static(b"0123456789abcdef"))
-        );
+        assert_eq!(framed[1], Framed::Outgrown(Bytes::from_static(b"0123456789")));
+        assert_eq!(framed[2], Framed::Tail(Bytes::from_static(b"0123456789abcdef")));
         assert_eq!(framed[3], text("[]"));
         lines.room().extend_from_slice(b"0123456789abcdef");
         assert!(matches!(lines.finish(), Some(Framed::Outgrown(_))));
@@ -242,14 +213,8 @@ mod tests {
 
     #[test]
     fn ids_are_guessed_from_either_end() {
-        assert_eq!(
-            guess_id(b"{\"jsonrpc\":\"2.0\", \"id\" : 12,\"result"),
-            Some(LinkId(12))
-        );
-        assert_eq!(
-            guess_last_id(b"\"id\":1}]},\"jsonrpc\":\"2.0\",\"id\":13}"),
-            Some(LinkId(13))
-        );
+        assert_eq!(guess_id(b"{\"jsonrpc\":\"2.0\", \"id\" : 12,\"result"), Some(LinkId(12)));
+        assert_eq!(guess_last_id(b"\"id\":1}]},\"jsonrpc\":\"2.0\",\"id\":13}"), Some(LinkId(13)));
         assert_eq!(guess_id(b"{\"id\":\"a\"}"), None);
         assert_eq!(guess_id(b"{\"id\":1"), None);
     }

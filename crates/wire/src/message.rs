@@ -133,10 +133,7 @@ impl fmt::Display for Invalid {
 impl std::error::Error for Invalid {}
 
 /// Reads one message or a batch.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the messages keep the text: it is handed over"
-)]
+#[expect(clippy::needless_pass_by_value, reason = "the messages keep the text: it is handed over")]
 pub fn parse(text: Bytes) -> Result<Incoming, Refused> {
     let refuse = |why| Refused { why, id: None };
     std::str::from_utf8(&text).map_err(|_| refuse(Invalid::Json(Fault::Utf8)))?;
@@ -144,11 +141,7 @@ pub fn parse(text: Bytes) -> Result<Incoming, Refused> {
         None => Err(refuse(Invalid::Empty)),
         Some(b'{') => message(&text).map(Incoming::Single),
         Some(b'[') => batch(&text).map(Incoming::Batch).map_err(refuse),
-        Some(_) => Err(refuse(
-            crate::json::check(&text)
-                .err()
-                .map_or(Invalid::NotObject, Invalid::Json),
-        )),
+        Some(_) => Err(refuse(crate::json::check(&text).err().map_or(Invalid::NotObject, Invalid::Json))),
     }
 }
 
@@ -156,10 +149,7 @@ pub fn parse(text: Bytes) -> Result<Incoming, Refused> {
 pub fn parse_one(text: Bytes) -> Result<Message, Refused> {
     match parse(text)? {
         Incoming::Single(message) => Ok(message),
-        Incoming::Batch(_) => Err(Refused {
-            why: Invalid::NotObject,
-            id: None,
-        }),
+        Incoming::Batch(_) => Err(Refused { why: Invalid::NotObject, id: None }),
     }
 }
 
@@ -168,9 +158,7 @@ fn scrub(text: &Bytes) -> Bytes {
     if memchr::memchr2(b'\r', b'\n', text).is_none() {
         return text.clone();
     }
-    text.iter()
-        .map(|&b| if b == b'\r' || b == b'\n' { b' ' } else { b })
-        .collect()
+    text.iter().map(|&b| if b == b'\r' || b == b'\n' { b' ' } else { b }).collect()
 }
 
 fn batch(text: &Bytes) -> Result<Vec<Result<Message, Refused>>, Invalid> {
@@ -185,11 +173,7 @@ fn batch(text: &Bytes) -> Result<Vec<Result<Message, Refused>>, Invalid> {
         found.push(message(&text.slice(span.range())));
     }
     scanner.end().map_err(Invalid::Json)?;
-    if found.is_empty() {
-        Err(Invalid::Batch)
-    } else {
-        Ok(found)
-    }
+    if found.is_empty() { Err(Invalid::Batch) } else { Ok(found) }
 }
 
 fn message(text: &Bytes) -> Result<Message, Refused> {
@@ -198,30 +182,16 @@ fn message(text: &Bytes) -> Result<Message, Refused> {
         Some(b'{') => envelope.read(text).map_err(Invalid::Json),
         _ => Err(Invalid::NotObject),
     };
-    outcome
-        .and_then(|()| assemble(&envelope, scrub(text)))
-        .map_err(|why| {
-            // The reading may have stopped before the id: many clients write it last.
-            let id = envelope
-                .id
-                .or_else(|| raw::find(text, raw::whole(text), "id"));
-            Refused {
-                why,
-                id: id.and_then(|span| delimited(text, span)),
-            }
-        })
+    outcome.and_then(|()| assemble(&envelope, scrub(text))).map_err(|why| {
+        // The reading may have stopped before the id: many clients write it last.
+        let id = envelope.id.or_else(|| raw::find(text, raw::whole(text), "id"));
+        Refused { why, id: id.and_then(|span| delimited(text, span)) }
+    })
 }
 
 /// The id at `span`, if the member ends there: `01` and a cut number begin like an id that was never sent.
 fn delimited(text: &Bytes, span: Span) -> Option<ClientId> {
-    let behind = Scanner::within(
-        text,
-        Span {
-            start: span.end,
-            end: text.len(),
-        },
-    )
-    .peek();
+    let behind = Scanner::within(text, Span { start: span.end, end: text.len() }).peek();
     let raw = matches!(behind, Some(b',' | b'}')).then(|| text.slice(span.range()));
     raw.and_then(ClientId::new)
 }
@@ -236,23 +206,14 @@ fn assemble(parts: &Envelope, text: Bytes) -> Result<Message, Invalid> {
     }
     let (id, body, failed) = match (parts.method, parts.result, parts.error) {
         (Some(method), None, None) => return call(parts, text, method),
-        (None, Some(body), None) => (
-            Some(legal_id(parts, &text)?.ok_or(Invalid::Shape)?),
-            body,
-            false,
-        ),
+        (None, Some(body), None) => (Some(legal_id(parts, &text)?.ok_or(Invalid::Shape)?), body, false),
         (None, None, Some(body)) => match parts.id {
             Some(null) if &text[null.range()] == NULL => (Some(null), body, true),
             _ => (legal_id(parts, &text)?, body, true),
         },
         _ => return Err(Invalid::Shape),
     };
-    Ok(Message::Response(Response {
-        text,
-        id,
-        body,
-        failed,
-    }))
+    Ok(Message::Response(Response { text, id, body, failed }))
 }
 
 fn call(parts: &Envelope, text: Bytes, method: Span) -> Result<Message, Invalid> {
@@ -260,20 +221,8 @@ fn call(parts: &Envelope, text: Bytes, method: Span) -> Result<Message, Invalid>
     let method = Method::of(&text[name.range()]);
     let params = parts.params;
     Ok(match legal_id(parts, &text)? {
-        Some(id) => Message::Request(Request {
-            text,
-            id,
-            name,
-            method,
-            params,
-            token: parts.token,
-        }),
-        None => Message::Notification(Notification {
-            text,
-            name,
-            method,
-            params,
-        }),
+        Some(id) => Message::Request(Request { text, id, name, method, params, token: parts.token }),
+        None => Message::Notification(Notification { text, name, method, params }),
     })
 }
 
@@ -286,10 +235,7 @@ fn legal_id(parts: &Envelope, text: &Bytes) -> Result<Option<Span>, Invalid> {
 }
 
 fn inside(text: &[u8], string: Span) -> Option<Span> {
-    (text[string.start] == b'"').then_some(Span {
-        start: string.start + 1,
-        end: string.end - 1,
-    })
+    (text[string.start] == b'"').then_some(Span { start: string.start + 1, end: string.end - 1 })
 }
 
 fn spelled(text: &[u8], name: Span) -> Cow<'_, str> {
@@ -303,18 +249,13 @@ fn spelled(text: &[u8], name: Span) -> Cow<'_, str> {
 impl Request {
     /// A request that the gateway makes itself. `params` is raw JSON.
     pub fn new(id: &ClientId, method: &str, params: Option<&str>) -> Result<Request, Refused> {
-        let params = params
-            .map(|params| format!(",\"params\":{params}"))
-            .unwrap_or_default();
+        let params = params.map(|params| format!(",\"params\":{params}")).unwrap_or_default();
         let id = String::from_utf8_lossy(id.raw());
         let method = crate::json::quote(method);
         let text = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":{method}{params}}}");
         match parse_one(text.into())? {
             Message::Request(request) => Ok(request),
-            _ => Err(Refused {
-                why: Invalid::Shape,
-                id: None,
-            }),
+            _ => Err(Refused { why: Invalid::Shape, id: None }),
         }
     }
 
@@ -365,16 +306,11 @@ impl Request {
 impl Notification {
     /// A notification that the gateway makes itself. `params` is raw JSON.
     pub fn new(method: &str, params: Option<&str>) -> Result<Notification, Refused> {
-        let params = params
-            .map(|params| format!(",\"params\":{params}"))
-            .unwrap_or_default();
+        let params = params.map(|params| format!(",\"params\":{params}")).unwrap_or_default();
         let method = crate::json::quote(method);
         match parse_one(format!("{{\"jsonrpc\":\"2.0\",\"method\":{method}{params}}}").into())? {
             Message::Notification(notification) => Ok(notification),
-            _ => Err(Refused {
-                why: Invalid::Shape,
-                id: None,
-            }),
+            _ => Err(Refused { why: Invalid::Shape, id: None }),
         }
     }
 
@@ -406,9 +342,7 @@ impl Notification {
     /// The same notification with one member of its parameters replaced by raw JSON; unchanged if it has none.
     #[must_use]
     pub fn with_param(&self, key: &str, value: &[u8]) -> Notification {
-        let found = self
-            .params
-            .and_then(|params| raw::find(&self.text, params, key));
+        let found = self.params.and_then(|params| raw::find(&self.text, params, key));
         let (Some(span), Some(params)) = (found, self.params) else {
             return self.clone();
         };
@@ -416,25 +350,10 @@ impl Notification {
         let text = raw::replace(&self.text, span, value).into();
         // The name may stand behind the parameters, and moves with them.
         let moved = |at: usize| {
-            if at >= params.end {
-                at - params.end + end
-            } else {
-                at
-            }
+            if at >= params.end { at - params.end + end } else { at }
         };
-        let name = Span {
-            start: moved(self.name.start),
-            end: moved(self.name.end),
-        };
-        Notification {
-            text,
-            name,
-            method: self.method,
-            params: Some(Span {
-                start: params.start,
-                end,
-            }),
-        }
+        let name = Span { start: moved(self.name.start), end: moved(self.name.end) };
+        Notification { text, name, method: self.method, params: Some(Span { start: params.start, end }) }
     }
 
     /// The notification as a line.
@@ -446,44 +365,27 @@ impl Notification {
 impl Response {
     /// A response with a raw JSON `result`, for an id that is put in later.
     pub fn result(result: &str) -> Result<Response, Refused> {
-        Response::read(format!(
-            "{{\"jsonrpc\":\"2.0\",\"id\":0,\"result\":{result}}}"
-        ))
+        Response::read(format!("{{\"jsonrpc\":\"2.0\",\"id\":0,\"result\":{result}}}"))
     }
 
     /// A response with an error, for an id that is put in later. `data` is raw JSON.
     pub fn error(code: i32, message: &str, data: Option<&str>) -> Response {
-        let text = scrub(&crate::error::response(
-            Some(&ClientId::number(0)),
-            code,
-            message,
-            data,
-        ));
+        let text = scrub(&crate::error::response(Some(&ClientId::number(0)), code, message, data));
         let body = raw::find(&text, raw::whole(&text), "error").unwrap_or(raw::whole(&text));
         let id = raw::find(&text, raw::whole(&text), "id");
-        Response {
-            text,
-            id,
-            body,
-            failed: true,
-        }
+        Response { text, id, body, failed: true }
     }
 
     fn read(text: String) -> Result<Response, Refused> {
         match parse_one(text.into())? {
             Message::Response(response) => Ok(response),
-            _ => Err(Refused {
-                why: Invalid::Shape,
-                id: None,
-            }),
+            _ => Err(Refused { why: Invalid::Shape, id: None }),
         }
     }
 
     /// The id it answers, raw; `None` for an error whose request could not be read.
     pub fn id(&self) -> Option<&[u8]> {
-        self.id
-            .map(|span| &self.text[span.range()])
-            .filter(|id| *id != NULL)
+        self.id.map(|span| &self.text[span.range()]).filter(|id| *id != NULL)
     }
 
     /// Whether it is an error.
@@ -519,11 +421,7 @@ impl Response {
             return Line::splice(&self.text, vec![(span, id)]);
         }
         // It has none: it becomes the first member, before the others that there must be.
-        let start = self
-            .text
-            .iter()
-            .position(|&b| b == b'{')
-            .map_or(0, |at| at + 1);
+        let start = self.text.iter().position(|&b| b == b'{').map_or(0, |at| at + 1);
         let member = [b"\"id\":", id, b","].concat();
         Line::splice(&self.text, vec![(Span { start, end: start }, &member)])
     }

@@ -59,19 +59,13 @@ const TABLE: &[(&str, Method)] = &[
 impl Method {
     /// Reads the inside of the JSON string `method`.
     pub fn of(inside: &[u8]) -> Method {
-        TABLE
-            .iter()
-            .find(|(name, _)| same(inside, name))
-            .map_or(Method::Other, |(_, method)| *method)
+        TABLE.iter().find(|(name, _)| same(inside, name)).map_or(Method::Other, |(_, method)| *method)
     }
 
     /// Whether a server may ask its client something on behalf of this request (`spec` 2025-11-25, 2026-07-28
     /// `basic/patterns/mrtr`: tools/call, prompts/get, resources/read; extensions may too).
     pub fn may_ask(self) -> bool {
-        matches!(
-            self,
-            Method::ToolsCall | Method::PromptsGet | Method::ResourcesRead | Method::Other
-        )
+        matches!(self, Method::ToolsCall | Method::PromptsGet | Method::ResourcesRead | Method::Other)
     }
 
     /// Whether a notification of this kind concerns the whole connection rather than one request.
@@ -81,10 +75,7 @@ impl Method {
 
     /// Whether a full queue may drop a notification of this kind: telling less often is no loss of meaning.
     pub fn is_droppable(self) -> bool {
-        matches!(
-            self,
-            Method::Progress | Method::LogMessage | Method::ListChanged | Method::ResourceUpdated
-        )
+        matches!(self, Method::Progress | Method::LogMessage | Method::ListChanged | Method::ResourceUpdated)
     }
 }
 

@@ -21,16 +21,12 @@ pub fn find(text: &[u8], object: Span, key: &str) -> Option<Span> {
 
 /// Like [`find`], along a path of nested objects.
 pub fn find_path(text: &[u8], object: Span, path: &[&str]) -> Option<Span> {
-    path.iter()
-        .try_fold(object, |within, key| find(text, within, key))
+    path.iter().try_fold(object, |within, key| find(text, within, key))
 }
 
 /// The whole of `text` as a span.
 pub fn whole(text: &[u8]) -> Span {
-    Span {
-        start: 0,
-        end: text.len(),
-    }
+    Span { start: 0, end: text.len() }
 }
 
 /// The member `key` of a JSON object given as text, as raw JSON.
@@ -74,6 +70,5 @@ pub fn replace(text: &[u8], span: Span, with: &[u8]) -> Vec<u8> {
 
 /// Whether the inside of a JSON string spells `word`, escapes undone.
 pub fn same(inside: &[u8], word: &str) -> bool {
-    inside == word.as_bytes()
-        || (memchr::memchr(b'\\', inside).is_some() && unescape(inside) == word.as_bytes())
+    inside == word.as_bytes() || (memchr::memchr(b'\\', inside).is_some() && unescape(inside) == word.as_bytes())
 }

@@ -129,11 +129,7 @@ impl Decoder {
                 return Err(TooLarge);
             }
         }
-        if self.buffer.len() > longest {
-            Err(TooLarge)
-        } else {
-            Ok(None)
-        }
+        if self.buffer.len() > longest { Err(TooLarge) } else { Ok(None) }
     }
 
     fn line(&mut self) -> Option<Bytes> {
@@ -166,10 +162,7 @@ impl Decoder {
     /// Takes one non-empty line; gives the value of a `retry` field.
     fn field(&mut self, line: &[u8]) -> Option<u64> {
         let (name, value) = match memchr::memchr(b':', line) {
-            Some(at) => (
-                &line[..at],
-                line[at + 1..].strip_prefix(b" ").unwrap_or(&line[at + 1..]),
-            ),
+            Some(at) => (&line[..at], line[at + 1..].strip_prefix(b" ").unwrap_or(&line[at + 1..])),
             None => (line, &b""[..]),
         };
         let text = || String::from_utf8_lossy(value).into_owned();
@@ -227,11 +220,7 @@ mod tests {
     #[test]
     fn every_line_end_comments_retry_and_joined_data() {
         let stream = b"\xef\xbb\xbf: hello\r\nretry: 250\rdata: a\r\ndata:b\n\nid: 7\nevent: x\ndata\n\ndata: cut";
-        let wanted = [
-            Item::Retry(250),
-            event(None, None, "a\nb"),
-            event(Some("7"), Some("x"), ""),
-        ];
+        let wanted = [Item::Retry(250), event(None, None, "a\nb"), event(Some("7"), Some("x"), "")];
         assert_eq!(read(&[stream]), wanted);
         let bytes: Vec<&[u8]> = stream.chunks(1).collect();
         assert_eq!(read(&bytes), wanted);
@@ -240,18 +229,8 @@ mod tests {
     #[test]
     fn separators_are_escaped_and_everything_else_kept() {
         let mut out = BytesMut::new();
-        write(
-            &mut out,
-            None,
-            None,
-            &[Bytes::from(
-                "{\"a\":\"\u{2028}\u{2029}\u{85}\u{201c}\u{a0}\"}",
-            )],
-        );
-        assert_eq!(
-            out,
-            "data: {\"a\":\"\\u2028\\u2029\\u0085\u{201c}\u{a0}\"}\n\n".as_bytes()
-        );
+        write(&mut out, None, None, &[Bytes::from("{\"a\":\"\u{2028}\u{2029}\u{85}\u{201c}\u{a0}\"}")]);
+        assert_eq!(out, "data: {\"a\":\"\\u2028\\u2029\\u0085\u{201c}\u{a0}\"}\n\n".as_bytes());
     }
 
     #[test]

@@ -28,13 +28,8 @@ pub enum Era {
 
 impl Version {
     /// Every revision, oldest first.
-    pub const ALL: [Version; 5] = [
-        Version::V2024_11_05,
-        Version::V2025_03_26,
-        Version::V2025_06_18,
-        Version::V2025_11_25,
-        Version::V2026_07_28,
-    ];
+    pub const ALL: [Version; 5] =
+        [Version::V2024_11_05, Version::V2025_03_26, Version::V2025_06_18, Version::V2025_11_25, Version::V2026_07_28];
 
     /// The newest revision with a handshake: what an `initialize` for an unknown revision is answered with.
     pub const NEWEST_LEGACY: Version = Version::V2025_11_25;
@@ -44,9 +39,7 @@ impl Version {
 
     /// Reads a revision's name.
     pub fn parse(name: &str) -> Option<Version> {
-        Version::ALL
-            .into_iter()
-            .find(|version| version.name() == name)
+        Version::ALL.into_iter().find(|version| version.name() == name)
     }
 
     /// The revision's name, a date.
@@ -62,19 +55,13 @@ impl Version {
 
     /// The era the revision belongs to.
     pub fn era(self) -> Era {
-        if self <= Version::NEWEST_LEGACY {
-            Era::Legacy
-        } else {
-            Era::Modern
-        }
+        if self <= Version::NEWEST_LEGACY { Era::Legacy } else { Era::Modern }
     }
 
     /// What to answer an `initialize` that asks for `asked`: the same if it has a handshake, else the newest that
     /// has (2025-11-25 `basic/lifecycle`).
     pub fn for_initialize(asked: &str) -> Version {
-        Version::parse(asked)
-            .filter(|version| version.era() == Era::Legacy)
-            .unwrap_or(Version::NEWEST_LEGACY)
+        Version::parse(asked).filter(|version| version.era() == Era::Legacy).unwrap_or(Version::NEWEST_LEGACY)
     }
 
     /// JSON-RPC batches exist in this revision only (2025-03-26 `basic`).

@@ -14,10 +14,8 @@ use std::panic::catch_unwind;
 
 fn replay(kind: &str, run: fn(&[u8])) {
     let folder = format!("{}/tests/corpus/{kind}", env!("CARGO_MANIFEST_DIR"));
-    let mut files: Vec<_> = fs::read_dir(&folder)
-        .expect("the corpus")
-        .map(|entry| entry.expect("an entry of the corpus").path())
-        .collect();
+    let mut files: Vec<_> =
+        fs::read_dir(&folder).expect("the corpus").map(|entry| entry.expect("an entry of the corpus").path()).collect();
     files.sort();
     assert!(files.len() >= 8, "{} files in {folder}", files.len());
     for file in files {

@@ -28,27 +28,18 @@ fn key(name: &'static str) -> BoxedStrategy<String> {
 }
 
 fn member(name: &'static str, parts: Vec<Part>) -> BoxedStrategy<Vec<Member>> {
-    key(name)
-        .prop_map(move |key| vec![(key, parts.clone())])
-        .boxed()
+    key(name).prop_map(move |key| vec![(key, parts.clone())]).boxed()
 }
 
 fn holding(name: &'static str, parts: BoxedStrategy<Vec<Part>>) -> BoxedStrategy<Vec<Member>> {
-    (key(name), parts)
-        .prop_map(|(key, parts)| vec![(key, parts)])
-        .boxed()
+    (key(name), parts).prop_map(|(key, parts)| vec![(key, parts)]).boxed()
 }
 
 /// The members, in some texts one more that makes the text larger than what is copied in one piece.
 fn all(members: Vec<BoxedStrategy<Vec<Member>>>) -> BoxedStrategy<Vec<Member>> {
-    let large = (
-        "\"large\"".to_owned(),
-        text(&format!("\"{}\"", "long \u{e9}".repeat(3000))),
-    );
+    let large = ("\"large\"".to_owned(), text(&format!("\"{}\"", "long \u{e9}".repeat(3000))));
     let large = prop_oneof![3 => Just(vec![]), 1 => Just(vec![large])];
-    (members, large)
-        .prop_map(|(members, large)| members.into_iter().flatten().chain(large).collect())
-        .boxed()
+    (members, large).prop_map(|(members, large)| members.into_iter().flatten().chain(large).collect()).boxed()
 }
 
 fn maybe(members: BoxedStrategy<Vec<Member>>) -> BoxedStrategy<Vec<Member>> {
@@ -56,9 +47,7 @@ fn maybe(members: BoxedStrategy<Vec<Member>>) -> BoxedStrategy<Vec<Member>> {
 }
 
 fn document(members: Vec<BoxedStrategy<Vec<Member>>>) -> BoxedStrategy<Vec<Part>> {
-    let version = key("jsonrpc")
-        .prop_map(|key| vec![(key, text("\"2.0\""))])
-        .boxed();
+    let version = key("jsonrpc").prop_map(|key| vec![(key, text("\"2.0\""))]).boxed();
     let members = members.into_iter().chain([version, unknown()]).collect();
     (white(), object(all(members)), white())
         .prop_map(|(before, parts, after)| [text(&before), parts, text(&after)].concat())
@@ -66,36 +55,16 @@ fn document(members: Vec<BoxedStrategy<Vec<Member>>>) -> BoxedStrategy<Vec<Part>
 }
 
 fn method() -> BoxedStrategy<Vec<Member>> {
-    let names = [
-        "tools/call",
-        "notifications/progress",
-        "tools\\/call",
-        "acme/\\u00e9",
-        "",
-        "\u{2028}",
-    ];
-    holding(
-        "method",
-        select(names.to_vec())
-            .prop_map(|name| text(&format!("\"{name}\"")))
-            .boxed(),
-    )
+    let names = ["tools/call", "notifications/progress", "tools\\/call", "acme/\\u00e9", "", "\u{2028}"];
+    holding("method", select(names.to_vec()).prop_map(|name| text(&format!("\"{name}\""))).boxed())
 }
 
 fn request() -> BoxedStrategy<Vec<Part>> {
     let token = maybe(member("progressToken", vec![Part::Token]));
     let meta = object(all(vec![token, unknown()]));
     let arguments = holding("arguments", value().prop_map(|value| text(&value)).boxed());
-    let params = object(all(vec![
-        maybe(holding("_meta", meta)),
-        arguments,
-        unknown(),
-    ]));
-    document(vec![
-        method(),
-        member("id", vec![Part::Id]),
-        maybe(holding("params", params)),
-    ])
+    let params = object(all(vec![maybe(holding("_meta", meta)), arguments, unknown()]));
+    document(vec![method(), member("id", vec![Part::Id]), maybe(holding("params", params))])
 }
 
 fn notification() -> BoxedStrategy<Vec<Part>> {
@@ -106,8 +75,7 @@ fn notification() -> BoxedStrategy<Vec<Part>> {
 
 fn response() -> BoxedStrategy<Vec<Part>> {
     let body = prop_oneof![Just("result"), Just("error")];
-    let body =
-        body.prop_flat_map(|name| holding(name, value().prop_map(|value| text(&value)).boxed()));
+    let body = body.prop_flat_map(|name| holding(name, value().prop_map(|value| text(&value)).boxed()));
     document(vec![member("id", vec![Part::Id]), body.boxed()])
 }
 
@@ -115,10 +83,7 @@ fn response() -> BoxedStrategy<Vec<Part>> {
 fn place() -> impl Strategy<Value = (Vec<Member>, Vec<Part>)> {
     unknown().prop_flat_map(|members| {
         let open = vec![("\"here\"".to_owned(), vec![Part::Token])];
-        (
-            Just(members.clone()),
-            object(Just([members, open].concat())),
-        )
+        (Just(members.clone()), object(Just([members, open].concat())))
     })
 }
 
@@ -136,28 +101,21 @@ fn one_line(text: &str) -> String {
 }
 
 fn read(text: &str) -> Message {
-    parse_one(Bytes::copy_from_slice(text.as_bytes()))
-        .unwrap_or_else(|refused| panic!("{}: {text}", refused.why))
+    parse_one(Bytes::copy_from_slice(text.as_bytes())).unwrap_or_else(|refused| panic!("{}: {text}", refused.why))
 }
 
 fn read_request(text: &str) -> Request {
-    let Message::Request(request) = read(text) else {
-        panic!("no request: {text}")
-    };
+    let Message::Request(request) = read(text) else { panic!("no request: {text}") };
     request
 }
 
 fn read_notification(text: &str) -> Notification {
-    let Message::Notification(notification) = read(text) else {
-        panic!("no notification: {text}")
-    };
+    let Message::Notification(notification) = read(text) else { panic!("no notification: {text}") };
     notification
 }
 
 fn read_response(text: &str) -> Response {
-    let Message::Response(response) = read(text) else {
-        panic!("no response: {text}")
-    };
+    let Message::Response(response) = read(text) else { panic!("no response: {text}") };
     response
 }
 

@@ -41,13 +41,8 @@ fn read_events(stream: &[u8], seed: u8) -> Vec<Item> {
 /// A message on one line, and now and then a long one.
 fn message() -> impl Strategy<Value = String> {
     let long = select(vec![0usize, 0, 0, 40_000]);
-    (texts::value(), long).prop_map(|(value, long)| {
-        format!(
-            "[{},\"{}\"]",
-            value.replace(['\r', '\n'], " "),
-            "l".repeat(long)
-        )
-    })
+    (texts::value(), long)
+        .prop_map(|(value, long)| format!("[{},\"{}\"]", value.replace(['\r', '\n'], " "), "l".repeat(long)))
 }
 
 /// How one event is spelled: the line end, the space behind the colon, comments between.
@@ -59,24 +54,12 @@ struct Spelling {
 }
 
 fn spelling() -> impl Strategy<Value = Spelling> {
-    (
-        select(vec!["\n", "\r", "\r\n"]),
-        select(vec!["", " "]),
-        any::<bool>(),
-    )
-        .prop_map(|(end, space, comment)| Spelling {
-            end,
-            space,
-            comment,
-        })
+    (select(vec!["\n", "\r", "\r\n"]), select(vec!["", " "]), any::<bool>())
+        .prop_map(|(end, space, comment)| Spelling { end, space, comment })
 }
 
 fn spelled(event: &Event, spelling: &Spelling) -> String {
-    let Spelling {
-        end,
-        space,
-        comment,
-    } = spelling;
+    let Spelling { end, space, comment } = spelling;
     let mut out = String::new();
     let mut field = |name: &str, value: &str| {
         if *comment {
@@ -98,16 +81,11 @@ fn spelled(event: &Event, spelling: &Spelling) -> String {
 
 fn event() -> impl Strategy<Value = Event> {
     let word = "[a-z0-9-]{1,9}";
-    (
-        option::of(word),
-        option::of(word),
-        vec("[^\r\n ][^\r\n]{0,20}", 1..4),
-    )
-        .prop_map(|(id, name, data)| Event {
-            id,
-            name,
-            data: data.join("\n").into(),
-        })
+    (option::of(word), option::of(word), vec("[^\r\n ][^\r\n]{0,20}", 1..4)).prop_map(|(id, name, data)| Event {
+        id,
+        name,
+        data: data.join("\n").into(),
+    })
 }
 
 proptest! {
@@ -179,16 +157,9 @@ proptest! {
 #[test]
 fn the_opening_event_has_an_id_and_a_time_and_no_data() {
     let stream = priming("s-1", 1500);
-    let event = Event {
-        id: Some("s-1".to_owned()),
-        name: None,
-        data: Bytes::new(),
-    };
+    let event = Event { id: Some("s-1".to_owned()), name: None, data: Bytes::new() };
     for seed in [0, 1, 2] {
-        assert_eq!(
-            read_events(&stream, seed),
-            [Item::Retry(1500), Item::Event(event.clone())]
-        );
+        assert_eq!(read_events(&stream, seed), [Item::Retry(1500), Item::Event(event.clone())]);
     }
 }
 
@@ -223,37 +194,21 @@ fn a_line_that_outgrows_its_limit_is_told_before_it_ends() {
     lines.room().extend_from_slice(b"0123456789");
     assert_eq!(lines.next_line(), None);
     lines.room().extend_from_slice(b"a");
-    assert_eq!(
-        lines.next_line(),
-        Some(Framed::Outgrown(Bytes::from_static(b"0123456789")))
-    );
+    assert_eq!(lines.next_line(), Some(Framed::Outgrown(Bytes::from_static(b"0123456789"))));
     assert_eq!(lines.next_line(), None);
     lines.room().extend_from_slice(b"b\nc\n");
-    assert_eq!(
-        lines.next_line(),
-        Some(Framed::Tail(Bytes::from_static(b"0123456789ab")))
-    );
-    assert_eq!(
-        lines.next_line(),
-        Some(Framed::Line(Bytes::from_static(b"c")))
-    );
+    assert_eq!(lines.next_line(), Some(Framed::Tail(Bytes::from_static(b"0123456789ab"))));
+    assert_eq!(lines.next_line(), Some(Framed::Line(Bytes::from_static(b"c"))));
 }
 
 #[test]
 fn a_framer_at_rest_holds_no_memory() {
     let mut lines = Lines::new(1 << 20);
-    lines
-        .room()
-        .extend_from_slice("x".repeat(300_000).as_bytes());
+    lines.room().extend_from_slice("x".repeat(300_000).as_bytes());
     assert_eq!(lines.next_line(), None);
     lines.rest();
     lines.room().extend_from_slice(b"\n");
-    assert_eq!(
-        lines
-            .next_line()
-            .map(|line| matches!(line, Framed::Line(_))),
-        Some(true)
-    );
+    assert_eq!(lines.next_line().map(|line| matches!(line, Framed::Line(_))), Some(true));
     lines.rest();
     assert!(lines.room().capacity() <= 64 * 1024);
 }

@@ -164,11 +164,7 @@ fn halves_of_surrogate_pairs_become_replacement_characters() {
         (r"\ud800\u0041", "\u{fffd}A"),
         (r"\ud800\uE000", "\u{fffd}\u{e000}"),
     ] {
-        assert_eq!(
-            String::from_utf8(unescape(inside.as_bytes())).as_deref(),
-            Ok(wanted),
-            "{inside}"
-        );
+        assert_eq!(String::from_utf8(unescape(inside.as_bytes())).as_deref(), Ok(wanted), "{inside}");
     }
 }
 
@@ -181,21 +177,9 @@ fn numbers_words_and_structure() {
     }
     let bad = r#" - +1 01 -01 1. .1 1e 1e+ 1.e1 0x1 1_0 --1 NaN Infinity tru True nul truefalse [ ] { } [1 [1,
         [1,] [,1] [1]] [} {"a"} {"a":} {"a":1,} {,} {a:1} {1:1} {"a":1] [1]// /**/1 {"a"::1} [[] {"a":[}"#;
-    let spaced = [
-        "",
-        " ",
-        "1 2",
-        "[1 2]",
-        "{\"a\":1 \"b\":2}",
-        "- 1",
-        "1 .0",
-        "t rue",
-    ];
+    let spaced = ["", " ", "1 2", "[1 2]", "{\"a\":1 \"b\":2}", "- 1", "1 .0", "t rue"];
     for text in bad.split_whitespace().chain(spaced) {
-        assert!(
-            matches!(check(text.as_bytes()), Err(Fault::Syntax(_))),
-            "{text}"
-        );
+        assert!(matches!(check(text.as_bytes()), Err(Fault::Syntax(_))), "{text}");
         agree(text.as_bytes());
     }
 }
@@ -217,10 +201,7 @@ fn nesting_ends_at_its_limit() {
         ] {
             let text = nested(depth);
             assert_eq!(check(text.as_bytes()), wanted, "{open} {depth}");
-            assert!(
-                check(&text.as_bytes()[..text.len() - 1]).is_err(),
-                "{open} {depth}"
-            );
+            assert!(check(&text.as_bytes()[..text.len() - 1]).is_err(), "{open} {depth}");
         }
         // serde_json goes one level less far.
         assert!(agree(nested(most - levels).as_bytes()).is_some());

@@ -30,14 +30,10 @@ fn bytes(text: &str) -> Bytes {
 fn refused(marked: &str, reason: Reason, code: i32, id: Option<&str>) {
     let place = marked.find('^').unwrap_or_default();
     let text = marked.replacen('^', "", 1);
-    let refused = parse(bytes(&text))
-        .err()
-        .unwrap_or_else(|| panic!("taken: {text}"));
+    let refused = parse(bytes(&text)).err().unwrap_or_else(|| panic!("taken: {text}"));
     assert_eq!(refused.why, reason(place), "{marked}");
     assert_eq!(refused.why.code(), code, "{marked}");
-    let told = refused
-        .id
-        .map(|id| String::from_utf8_lossy(id.raw()).into_owned());
+    let told = refused.id.map(|id| String::from_utf8_lossy(id.raw()).into_owned());
     assert_eq!(told.as_deref(), id, "{marked}");
 }
 
@@ -50,19 +46,7 @@ fn invalid(cases: &[(&str, Reason, Option<&str>)]) {
 
 #[test]
 fn other_ids_are_refused_and_not_told() {
-    for id in [
-        "null",
-        "1.0",
-        "1.5",
-        "1e3",
-        "-1E-3",
-        "true",
-        "false",
-        "{}",
-        "{\"a\":1}",
-        "[]",
-        "[1]",
-    ] {
+    for id in ["null", "1.0", "1.5", "1e3", "-1E-3", "true", "false", "{}", "{\"a\":1}", "[]", "[1]"] {
         let request = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"ping\"}}");
         refused(&request, ID, INVALID_REQUEST, None);
         let result = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{{}}}}");
@@ -75,10 +59,7 @@ fn other_ids_are_refused_and_not_told() {
     for id in ["01", "+1", "-", ".5", "1.", "NaN", "'a'", "\"\\x\""] {
         let text = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"ping\"}}");
         let refused = parse(bytes(&text)).expect_err(id);
-        assert!(
-            matches!(refused.why, Invalid::Json(Fault::Syntax(_))),
-            "{id}"
-        );
+        assert!(matches!(refused.why, Invalid::Json(Fault::Syntax(_))), "{id}");
         assert!(refused.id.is_none(), "{id}");
     }
 }
@@ -92,53 +73,17 @@ const BROKEN: [Case; 18] = [
     ("\"a\" ^\"b\"", SYNTAX, None),
     ("{\"jsonrpc\":\"2.0\",\"method\":\"a\"^", SYNTAX, None),
     ("{\"jsonrpc\":\"2.0\",\"id\":12^", SYNTAX, None),
-    (
-        "{\"jsonrpc\":\"2.0\",\"id\":1 ^2,\"method\":\"a\"}",
-        SYNTAX,
-        None,
-    ),
+    ("{\"jsonrpc\":\"2.0\",\"id\":1 ^2,\"method\":\"a\"}", SYNTAX, None),
     ("{\"jsonrpc\":\"2.0\",\"id\":\"7\"^7\"}", SYNTAX, None),
-    (
-        "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":^",
-        SYNTAX,
-        Some("7"),
-    ),
-    (
-        "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"a\"} ^x",
-        SYNTAX,
-        Some("7"),
-    ),
-    (
-        "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"a\"}^{}",
-        SYNTAX,
-        Some("7"),
-    ),
-    (
-        "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"a^\nb\"}",
-        SYNTAX,
-        Some("7"),
-    ),
-    (
-        "{\"jsonrpc\":\"2.0\",\"method\":\"a\",\"params\":{\"b\":\"^\r\"}}",
-        SYNTAX,
-        None,
-    ),
+    ("{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":^", SYNTAX, Some("7")),
+    ("{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"a\"} ^x", SYNTAX, Some("7")),
+    ("{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"a\"}^{}", SYNTAX, Some("7")),
+    ("{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"a^\nb\"}", SYNTAX, Some("7")),
+    ("{\"jsonrpc\":\"2.0\",\"method\":\"a\",\"params\":{\"b\":\"^\r\"}}", SYNTAX, None),
     ("{\"jsonrpc\":\"2.0\",\"method\":\"a^\0\"}", SYNTAX, None),
-    (
-        "{\"jsonrpc\":\"2.0\",\"method\":\"a\",\"params\":{\"b\":1,^}}",
-        SYNTAX,
-        None,
-    ),
-    (
-        "[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"a\"},^]",
-        SYNTAX,
-        None,
-    ),
-    (
-        "[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"a\"}^",
-        SYNTAX,
-        None,
-    ),
+    ("{\"jsonrpc\":\"2.0\",\"method\":\"a\",\"params\":{\"b\":1,^}}", SYNTAX, None),
+    ("[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"a\"},^]", SYNTAX, None),
+    ("[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"a\"}^", SYNTAX, None),
 ];
 
 #[test]
@@ -146,16 +91,9 @@ fn broken_texts_are_parse_errors() {
     for (marked, reason, id) in BROKEN {
         refused(marked, reason, PARSE_ERROR, id);
     }
-    for text in [
-        &b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"\xff\"}"[..],
-        b"\xed\xa0\x80",
-        b"[\xc0\xaf]",
-    ] {
+    for text in [&b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"\xff\"}"[..], b"\xed\xa0\x80", b"[\xc0\xaf]"] {
         let refused = parse(Bytes::copy_from_slice(text)).expect_err("no UTF-8");
-        assert_eq!(
-            (refused.why, refused.why.code()),
-            (Invalid::Json(Fault::Utf8), PARSE_ERROR)
-        );
+        assert_eq!((refused.why, refused.why.code()), (Invalid::Json(Fault::Utf8), PARSE_ERROR));
     }
 }
 
@@ -166,62 +104,22 @@ const SHAPES: [Case; 22] = [
     ("null", NOT_OBJECT, None),
     ("{}", VERSION, None),
     (r#"{"id":1,"method":"a"}"#, VERSION, Some("1")),
-    (
-        r#"{"jsonrpc":"1.0","id":1,"method":"a"}"#,
-        VERSION,
-        Some("1"),
-    ),
+    (r#"{"jsonrpc":"1.0","id":1,"method":"a"}"#, VERSION, Some("1")),
     (r#"{"jsonrpc":2.0,"id":1,"method":"a"}"#, VERSION, Some("1")),
-    (
-        r#"{"jsonrpc":"2.0 ","id":1,"method":"a"}"#,
-        VERSION,
-        Some("1"),
-    ),
-    (
-        r#"{"jsonrpc":null,"id":1,"method":"a"}"#,
-        VERSION,
-        Some("1"),
-    ),
+    (r#"{"jsonrpc":"2.0 ","id":1,"method":"a"}"#, VERSION, Some("1")),
+    (r#"{"jsonrpc":null,"id":1,"method":"a"}"#, VERSION, Some("1")),
     (r#"{"jsonrpc":"2.0","id":1}"#, SHAPE, Some("1")),
     (r#"{"jsonrpc":"2.0"}"#, SHAPE, None),
     (r#"{"jsonrpc":"2.0","result":{}}"#, SHAPE, None),
-    (
-        r#"{"jsonrpc":"2.0","id":1,"result":{},"error":{}}"#,
-        SHAPE,
-        Some("1"),
-    ),
-    (
-        r#"{"jsonrpc":"2.0","id":1,"result":{},"error":null}"#,
-        SHAPE,
-        Some("1"),
-    ),
-    (
-        r#"{"jsonrpc":"2.0","id":1,"method":"a","result":{}}"#,
-        SHAPE,
-        Some("1"),
-    ),
-    (
-        r#"{"jsonrpc":"2.0","id":1,"method":"a","error":{}}"#,
-        SHAPE,
-        Some("1"),
-    ),
-    (
-        r#"{"jsonrpc":"2.0","id":1,"method":null}"#,
-        METHOD,
-        Some("1"),
-    ),
+    (r#"{"jsonrpc":"2.0","id":1,"result":{},"error":{}}"#, SHAPE, Some("1")),
+    (r#"{"jsonrpc":"2.0","id":1,"result":{},"error":null}"#, SHAPE, Some("1")),
+    (r#"{"jsonrpc":"2.0","id":1,"method":"a","result":{}}"#, SHAPE, Some("1")),
+    (r#"{"jsonrpc":"2.0","id":1,"method":"a","error":{}}"#, SHAPE, Some("1")),
+    (r#"{"jsonrpc":"2.0","id":1,"method":null}"#, METHOD, Some("1")),
     (r#"{"jsonrpc":"2.0","id":1,"method":5}"#, METHOD, Some("1")),
     (r#"{"jsonrpc":"2.0","method":["a"]}"#, METHOD, None),
-    (
-        r#"{"jsonrpc":"2.0","id":1,"method":"a","params":null}"#,
-        PARAMS,
-        Some("1"),
-    ),
-    (
-        r#"{"jsonrpc":"2.0","id":1,"method":"a","params":"b"}"#,
-        PARAMS,
-        Some("1"),
-    ),
+    (r#"{"jsonrpc":"2.0","id":1,"method":"a","params":null}"#, PARAMS, Some("1")),
+    (r#"{"jsonrpc":"2.0","id":1,"method":"a","params":"b"}"#, PARAMS, Some("1")),
     (r#"{"jsonrpc":"2.0","method":"a","params":3}"#, PARAMS, None),
 ];
 
@@ -232,66 +130,18 @@ fn messages_of_a_wrong_shape() {
 
 /// One key twice, in one object that the gateway reads.
 const DUPLICATES: [Case; 12] = [
-    (
-        r#"{"jsonrpc":"2.0","id":1,"method":"a","^method":"b"}"#,
-        DUPLICATE,
-        Some("1"),
-    ),
-    (
-        r#"{"jsonrpc":"2.0","id":1,"method":"a","^meth\u006Fd":"b"}"#,
-        DUPLICATE,
-        Some("1"),
-    ),
-    (
-        r#"{"jsonrpc":"2.0","id":1,"\u006dethod":"a","^method":"b"}"#,
-        DUPLICATE,
-        Some("1"),
-    ),
-    (
-        r#"{"jsonrpc":"2.0","id":1,"^id":2,"method":"a"}"#,
-        DUPLICATE,
-        Some("1"),
-    ),
-    (
-        r#"{"jsonrpc":"2.0","method":"a","x":1,"^x":1,"id":"late"}"#,
-        DUPLICATE,
-        Some("\"late\""),
-    ),
-    (
-        r#"{"jsonrpc":"2.0","id":1,"method":"a","params":{},"^params":{}}"#,
-        DUPLICATE,
-        Some("1"),
-    ),
-    (
-        r#"{"method":"a","params":{"n":1,"^n":2},"jsonrpc":"2.0","id":9}"#,
-        DUPLICATE,
-        Some("9"),
-    ),
-    (
-        r#"{"method":"a","params":{"/":1,"^\/":2},"jsonrpc":"2.0","id":9}"#,
-        DUPLICATE,
-        Some("9"),
-    ),
-    (
-        r#"{"method":"a","params":{"_meta":{},"^_meta":{}},"jsonrpc":"2.0","id":9}"#,
-        DUPLICATE,
-        Some("9"),
-    ),
-    (
-        r#"{"id":1,"params":{"_meta":{"k":1,"^\u006b":2}}}"#,
-        DUPLICATE,
-        Some("1"),
-    ),
-    (
-        r#"{"id":1,"params":{"_meta":{"progressToken":1,"^progressToken":2}}}"#,
-        DUPLICATE,
-        Some("1"),
-    ),
-    (
-        "{\"id\":1,\"\u{1f600}\":1,\"^\\ud83d\\ude00\":2}",
-        DUPLICATE,
-        Some("1"),
-    ),
+    (r#"{"jsonrpc":"2.0","id":1,"method":"a","^method":"b"}"#, DUPLICATE, Some("1")),
+    (r#"{"jsonrpc":"2.0","id":1,"method":"a","^meth\u006Fd":"b"}"#, DUPLICATE, Some("1")),
+    (r#"{"jsonrpc":"2.0","id":1,"\u006dethod":"a","^method":"b"}"#, DUPLICATE, Some("1")),
+    (r#"{"jsonrpc":"2.0","id":1,"^id":2,"method":"a"}"#, DUPLICATE, Some("1")),
+    (r#"{"jsonrpc":"2.0","method":"a","x":1,"^x":1,"id":"late"}"#, DUPLICATE, Some("\"late\"")),
+    (r#"{"jsonrpc":"2.0","id":1,"method":"a","params":{},"^params":{}}"#, DUPLICATE, Some("1")),
+    (r#"{"method":"a","params":{"n":1,"^n":2},"jsonrpc":"2.0","id":9}"#, DUPLICATE, Some("9")),
+    (r#"{"method":"a","params":{"/":1,"^\/":2},"jsonrpc":"2.0","id":9}"#, DUPLICATE, Some("9")),
+    (r#"{"method":"a","params":{"_meta":{},"^_meta":{}},"jsonrpc":"2.0","id":9}"#, DUPLICATE, Some("9")),
+    (r#"{"id":1,"params":{"_meta":{"k":1,"^\u006b":2}}}"#, DUPLICATE, Some("1")),
+    (r#"{"id":1,"params":{"_meta":{"progressToken":1,"^progressToken":2}}}"#, DUPLICATE, Some("1")),
+    ("{\"id\":1,\"\u{1f600}\":1,\"^\\ud83d\\ude00\":2}", DUPLICATE, Some("1")),
 ];
 
 #[test]
@@ -306,20 +156,11 @@ fn duplicates_are_found_among_any_number_of_keys() {
         for twin in [0, count / 2, count - 1] {
             for escaped in [None, Some(0), Some(count / 2), Some(count)] {
                 let spell = |key: usize, at: usize| {
-                    if escaped == Some(at) {
-                        format!("\\u006b{key}")
-                    } else {
-                        format!("k{key}")
-                    }
+                    if escaped == Some(at) { format!("\\u006b{key}") } else { format!("k{key}") }
                 };
-                let mut members: Vec<String> = (0..count)
-                    .map(|at| format!("\"{}\":{at}", spell(at, at)))
-                    .collect();
+                let mut members: Vec<String> = (0..count).map(|at| format!("\"{}\":{at}", spell(at, at))).collect();
                 let text = |members: &[String]| {
-                    format!(
-                        "{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"a\",\"params\":{{{}}}}}",
-                        members.join(",")
-                    )
+                    format!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"a\",\"params\":{{{}}}}}", members.join(","))
                 };
                 assert!(parse_one(bytes(&text(&members))).is_ok());
                 members.push(format!("\"^{}\":0", spell(twin, count)));
@@ -331,87 +172,23 @@ fn duplicates_are_found_among_any_number_of_keys() {
 
 /// Keys that only a parser which folds case takes for the protocol's.
 const LOOKALIKES: [Case; 17] = [
-    (
-        r#"{"jsonrpc":"2.0","id":1,"^Method":"a"}"#,
-        LOOKALIKE,
-        Some("1"),
-    ),
-    (
-        r#"{"jsonrpc":"2.0","id":1,"method":"a","^METHOD":"b"}"#,
-        LOOKALIKE,
-        Some("1"),
-    ),
-    (
-        r#"{"^JSONRPC":"2.0","jsonrpc":"2.0","id":1,"method":"a"}"#,
-        LOOKALIKE,
-        Some("1"),
-    ),
-    (
-        r#"{"jsonrpc":"2.0","^ID":2,"method":"a","id":1}"#,
-        LOOKALIKE,
-        Some("1"),
-    ),
+    (r#"{"jsonrpc":"2.0","id":1,"^Method":"a"}"#, LOOKALIKE, Some("1")),
+    (r#"{"jsonrpc":"2.0","id":1,"method":"a","^METHOD":"b"}"#, LOOKALIKE, Some("1")),
+    (r#"{"^JSONRPC":"2.0","jsonrpc":"2.0","id":1,"method":"a"}"#, LOOKALIKE, Some("1")),
+    (r#"{"jsonrpc":"2.0","^ID":2,"method":"a","id":1}"#, LOOKALIKE, Some("1")),
     (r#"{"jsonrpc":"2.0","^iD":2,"method":"a"}"#, LOOKALIKE, None),
-    (
-        r#"{"jsonrpc":"2.0","id":1,"^m\u0045thod":"a"}"#,
-        LOOKALIKE,
-        Some("1"),
-    ),
-    (
-        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"a\",\"^param\u{17f}\":{}}",
-        LOOKALIKE,
-        Some("1"),
-    ),
-    (
-        r#"{"jsonrpc":"2.0","id":1,"method":"a","^param\u017f":{}}"#,
-        LOOKALIKE,
-        Some("1"),
-    ),
-    (
-        r#"{"jsonrpc":"2.0","id":1,"^re\u017fult":{}}"#,
-        LOOKALIKE,
-        Some("1"),
-    ),
-    (
-        r#"{"jsonrpc":"2.0","id":1,"^Error":{}}"#,
-        LOOKALIKE,
-        Some("1"),
-    ),
-    (
-        r#"{"id":1,"params":{"^_Meta":{"progressToken":1}}}"#,
-        LOOKALIKE,
-        Some("1"),
-    ),
-    (
-        r#"{"id":1,"params":{"_meta":{"^progresstoken":1}}}"#,
-        LOOKALIKE,
-        Some("1"),
-    ),
-    (
-        "{\"id\":1,\"params\":{\"_meta\":{\"^progressTo\u{212a}en\":1}}}",
-        LOOKALIKE,
-        Some("1"),
-    ),
-    (
-        r#"{"id":1,"params":{"_meta":{"^progre\u017f\u017fTo\u212aen":1}}}"#,
-        LOOKALIKE,
-        Some("1"),
-    ),
-    (
-        r#"{"id":1,"params":{"_meta":{"^io.modelcontextprotocol/ProtocolVersion":1}}}"#,
-        LOOKALIKE,
-        Some("1"),
-    ),
-    (
-        r#"{"id":1,"params":{"_meta":{"^IO.modelcontextprotocol/clientInfo":1}}}"#,
-        LOOKALIKE,
-        Some("1"),
-    ),
-    (
-        r#"{"id":1,"params":{"_meta":{"^io.modelcontextprotocol\/clientcapabilities":1}}}"#,
-        LOOKALIKE,
-        Some("1"),
-    ),
+    (r#"{"jsonrpc":"2.0","id":1,"^m\u0045thod":"a"}"#, LOOKALIKE, Some("1")),
+    ("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"a\",\"^param\u{17f}\":{}}", LOOKALIKE, Some("1")),
+    (r#"{"jsonrpc":"2.0","id":1,"method":"a","^param\u017f":{}}"#, LOOKALIKE, Some("1")),
+    (r#"{"jsonrpc":"2.0","id":1,"^re\u017fult":{}}"#, LOOKALIKE, Some("1")),
+    (r#"{"jsonrpc":"2.0","id":1,"^Error":{}}"#, LOOKALIKE, Some("1")),
+    (r#"{"id":1,"params":{"^_Meta":{"progressToken":1}}}"#, LOOKALIKE, Some("1")),
+    (r#"{"id":1,"params":{"_meta":{"^progresstoken":1}}}"#, LOOKALIKE, Some("1")),
+    ("{\"id\":1,\"params\":{\"_meta\":{\"^progressTo\u{212a}en\":1}}}", LOOKALIKE, Some("1")),
+    (r#"{"id":1,"params":{"_meta":{"^progre\u017f\u017fTo\u212aen":1}}}"#, LOOKALIKE, Some("1")),
+    (r#"{"id":1,"params":{"_meta":{"^io.modelcontextprotocol/ProtocolVersion":1}}}"#, LOOKALIKE, Some("1")),
+    (r#"{"id":1,"params":{"_meta":{"^IO.modelcontextprotocol/clientInfo":1}}}"#, LOOKALIKE, Some("1")),
+    (r#"{"id":1,"params":{"_meta":{"^io.modelcontextprotocol\/clientcapabilities":1}}}"#, LOOKALIKE, Some("1")),
 ];
 
 #[test]
@@ -421,15 +198,8 @@ fn keys_that_a_lenient_parser_would_take_are_refused() {
 
 #[test]
 fn batches_of_none_and_of_too_many() {
-    let many = format!(
-        "[{}]",
-        vec![r#"{"jsonrpc":"2.0","id":1,"method":"a"}"#; MAX_BATCH + 1].join(" ,\n")
-    );
-    invalid(&[
-        ("[]", BATCH, None),
-        (" [ \n ] ", BATCH, None),
-        (&many, BATCH, None),
-    ]);
+    let many = format!("[{}]", vec![r#"{"jsonrpc":"2.0","id":1,"method":"a"}"#; MAX_BATCH + 1].join(" ,\n"));
+    invalid(&[("[]", BATCH, None), (" [ \n ] ", BATCH, None), (&many, BATCH, None)]);
 }
 
 #[test]
@@ -437,34 +207,16 @@ fn nesting_is_counted_from_the_outermost_value() {
     let most = MAX_DEPTH as usize;
     let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
     let message = |depth: usize| {
-        format!(
-            "{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"a\",\"params\":{{\"a\":{}}}}}",
-            nested(depth - 2)
-        )
+        format!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"a\",\"params\":{{\"a\":{}}}}}", nested(depth - 2))
     };
     for depth in [most - 1, most] {
         assert!(parse_one(bytes(&message(depth))).is_ok());
     }
     for depth in [most + 1, 1_000_000] {
-        refused(
-            &message(depth),
-            |_| Invalid::Json(Fault::Depth),
-            INVALID_REQUEST,
-            Some("1"),
-        );
-        refused(
-            &nested(depth),
-            |_| Invalid::Json(Fault::Depth),
-            INVALID_REQUEST,
-            None,
-        );
+        refused(&message(depth), |_| Invalid::Json(Fault::Depth), INVALID_REQUEST, Some("1"));
+        refused(&nested(depth), |_| Invalid::Json(Fault::Depth), INVALID_REQUEST, None);
     }
     // In a batch the array counts too.
     assert!(parse(bytes(&format!("[{}]", message(most - 1)))).is_ok());
-    refused(
-        &format!("[{}]", message(most)),
-        |_| Invalid::Json(Fault::Depth),
-        INVALID_REQUEST,
-        None,
-    );
+    refused(&format!("[{}]", message(most)), |_| Invalid::Json(Fault::Depth), INVALID_REQUEST, None);
 }

@@ -30,15 +30,10 @@ fn parse(text: &str) -> Result<Vec<Expected>> {
         let words: Vec<&str> = entry.split_whitespace().collect();
         match words[..] {
             [] => {}
-            [suite, spec, scenario] if !reason.trim().is_empty() => list.push(Expected {
-                suite: suite.to_owned(),
-                spec: spec.to_owned(),
-                scenario: scenario.to_owned(),
-            }),
-            _ => bail!(
-                "{FILE}:{}: write `SUITE REVISION SCENARIO # reason`",
-                at + 1
-            ),
+            [suite, spec, scenario] if !reason.trim().is_empty() => {
+                list.push(Expected { suite: suite.to_owned(), spec: spec.to_owned(), scenario: scenario.to_owned() })
+            }
+            _ => bail!("{FILE}:{}: write `SUITE REVISION SCENARIO # reason`", at + 1),
         }
     }
     Ok(list)
@@ -53,9 +48,7 @@ pub(super) fn judge(list: &[Expected], spec: &str, suites: &[String], table: &Ta
         .flat_map(|(scenario, runs)| runs.iter().map(move |(suite, run)| (scenario, suite, run)))
         .filter(|(_, suite, _)| suites.contains(suite))
     {
-        let expected = list
-            .iter()
-            .any(|e| e.suite == *suite && e.spec == spec && e.scenario == *scenario);
+        let expected = list.iter().any(|e| e.suite == *suite && e.spec == spec && e.scenario == *scenario);
         match (run.status, expected) {
             (Status::Failed, true) => known += 1,
             (Status::Failed, false) => score.failed += 1,
@@ -80,70 +73,23 @@ mod tests {
     use super::*;
 
     fn score(list: &str, status: Status) -> Score {
-        let run = Run {
-            status,
-            checks: 1,
-            passed: 0,
-            warnings: 0,
-            problems: vec![],
-        };
+        let run = Run { status, checks: 1, passed: 0, warnings: 0, problems: vec![] };
         let table = Table::from([("ping".to_owned(), [("0.1".to_owned(), run)].into())]);
-        judge(
-            &parse(list).unwrap(),
-            "2025-06-18",
-            &["0.1".to_owned()],
-            &table,
-        )
+        judge(&parse(list).unwrap(), "2025-06-18", &["0.1".to_owned()], &table)
     }
 
     #[test]
     fn failures_pass_only_when_named() {
-        assert_eq!(
-            score("", Status::Failed),
-            Score {
-                passed: 0,
-                failed: 1
-            }
-        );
-        assert_eq!(
-            score("0.1 2025-06-18 ping # why", Status::Failed),
-            Score {
-                passed: 0,
-                failed: 0
-            }
-        );
-        assert_eq!(
-            score("0.2 2025-06-18 ping # why", Status::Failed),
-            Score {
-                passed: 0,
-                failed: 1
-            }
-        );
-        assert_eq!(
-            score("", Status::Passed),
-            Score {
-                passed: 1,
-                failed: 0
-            }
-        );
-        assert_eq!(
-            score("", Status::Skipped),
-            Score {
-                passed: 0,
-                failed: 0
-            }
-        );
+        assert_eq!(score("", Status::Failed), Score { passed: 0, failed: 1 });
+        assert_eq!(score("0.1 2025-06-18 ping # why", Status::Failed), Score { passed: 0, failed: 0 });
+        assert_eq!(score("0.2 2025-06-18 ping # why", Status::Failed), Score { passed: 0, failed: 1 });
+        assert_eq!(score("", Status::Passed), Score { passed: 1, failed: 0 });
+        assert_eq!(score("", Status::Skipped), Score { passed: 0, failed: 0 });
     }
 
     #[test]
     fn a_stale_line_fails() {
-        assert_eq!(
-            score("0.1 2025-06-18 ping # why", Status::Passed),
-            Score {
-                passed: 0,
-                failed: 1
-            }
-        );
+        assert_eq!(score("0.1 2025-06-18 ping # why", Status::Passed), Score { passed: 0, failed: 1 });
     }
 
     #[test]

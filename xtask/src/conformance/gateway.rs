@@ -21,18 +21,10 @@ impl Gateway {
     pub(super) fn start(profile: &str, log: &Path) -> Result<Self> {
         let out = File::create(log).with_context(|| format!("create {}", log.display()))?;
         let mut command = Command::new(repo::program(profile, "janua")?);
-        command
-            .args(["proxy", "--port", "0", "--"])
-            .arg(repo::program(profile, "everything")?);
-        command
-            .stdin(Stdio::null())
-            .stdout(out.try_clone()?)
-            .stderr(out);
+        command.args(["proxy", "--port", "0", "--"]).arg(repo::program(profile, "everything")?);
+        command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out);
         let child = command.spawn().context("start janua")?;
-        let mut gateway = Self {
-            url: String::new(),
-            child,
-        };
+        let mut gateway = Self { url: String::new(), child };
         let deadline = Instant::now() + START;
         loop {
             let printed = fs::read_to_string(log).unwrap_or_default();
@@ -44,10 +36,7 @@ impl Gateway {
                 bail!("janua ended at once: {status}\n{}", printed.trim_end());
             }
             if Instant::now() > deadline {
-                bail!(
-                    "janua did not print its address within {START:?}\n{}",
-                    printed.trim_end()
-                );
+                bail!("janua did not print its address within {START:?}\n{}", printed.trim_end());
             }
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -57,9 +46,7 @@ impl Gateway {
 impl Drop for Gateway {
     fn drop(&mut self) {
         // The orderly stop is part of the product, so it is asked for first.
-        let asked = Command::new("kill")
-            .args(["-TERM", &self.child.id().to_string()])
-            .status();
+        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
         let deadline = Instant::now() + STOP;
         while asked.is_ok() && Instant::now() < deadline {
             if matches!(self.child.try_wait(), Ok(Some(_))) {

@@ -48,41 +48,24 @@ impl Suite {
             bail!("no suite {short}, only 0.1 and 0.2");
         };
         let home = setup::node_modules().join(format!("suite-{short}"));
-        let about = fs::read_to_string(home.join("package.json")).with_context(|| {
-            format!(
-                "the suite is not in {}: run cargo xtask setup",
-                home.display()
-            )
-        })?;
+        let about = fs::read_to_string(home.join("package.json"))
+            .with_context(|| format!("the suite is not in {}: run cargo xtask setup", home.display()))?;
         let about: Value = serde_json::from_str(&about).context("read the suite's package.json")?;
         if about["version"] != version {
-            bail!(
-                "suite {} is installed where {version} is expected",
-                about["version"]
-            );
+            bail!("suite {} is installed where {version} is expected", about["version"]);
         }
-        Ok(Self {
-            version,
-            script: home.join("dist/index.js"),
-        })
+        Ok(Self { version, script: home.join("dist/index.js") })
     }
 
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(setup::node());
-        command
-            .arg(&self.script)
-            .args(args)
-            .env("NO_COLOR", "1")
-            .stdin(Stdio::null());
+        command.arg(&self.script).args(args).env("NO_COLOR", "1").stdin(Stdio::null());
         command
     }
 
     /// The server scenarios that apply to a revision, in the suite's order.
     pub(super) fn scenarios(&self, spec: &str) -> Result<Vec<String>> {
-        let listed = self
-            .command(&["list"])
-            .output()
-            .context("list the suite's scenarios")?;
+        let listed = self.command(&["list"]).output().context("list the suite's scenarios")?;
         let names = server_scenarios(&String::from_utf8_lossy(&listed.stdout), spec);
         if names.is_empty() {
             bail!("suite {} lists no server scenario for {spec}", self.version);
@@ -102,14 +85,7 @@ impl Suite {
     ) -> Result<BTreeMap<String, Run>> {
         let log = folder.join("suite.log");
         let output = folder.join("results");
-        let base = [
-            "server",
-            "--url",
-            url,
-            "--spec-version",
-            spec,
-            "--output-dir",
-        ];
+        let base = ["server", "--url", url, "--spec-version", spec, "--output-dir"];
         if !one_by_one {
             let mut command = self.command(&base);
             command.arg(&output).args(["--suite", "all"]).args(extra);
@@ -134,19 +110,9 @@ impl Suite {
 
 /// A scenario that left no result behind.
 fn missing(ended: bool, log: &Path) -> Run {
-    let why = if ended {
-        "the suite left no result"
-    } else {
-        "stopped after the time limit"
-    };
+    let why = if ended { "the suite left no result" } else { "stopped after the time limit" };
     let problems = vec![format!("{why}, see {}", log.display())];
-    Run {
-        status: Status::Failed,
-        checks: 1,
-        passed: 0,
-        warnings: 0,
-        problems,
-    }
+    Run { status: Status::Failed, checks: 1, passed: 0, warnings: 0, problems }
 }
 
 impl fmt::Display for Run {
@@ -157,11 +123,7 @@ impl fmt::Display for Run {
             Status::Skipped => "skip",
         };
         write!(f, "{word} {}/{}", self.passed, self.checks)?;
-        if self.warnings > 0 {
-            write!(f, " {}w", self.warnings)
-        } else {
-            Ok(())
-        }
+        if self.warnings > 0 { write!(f, " {}w", self.warnings) } else { Ok(()) }
     }
 }
 
@@ -171,12 +133,9 @@ fn server_scenarios(listed: &str, spec: &str) -> Vec<String> {
     let mut inside = false;
     for line in listed.lines() {
         if let Some(rest) = line.strip_prefix("  - ") {
-            let applies = rest.split_once(" [").is_some_and(|(_, revisions)| {
-                revisions
-                    .trim_end_matches(']')
-                    .split(',')
-                    .any(|r| r == spec)
-            });
+            let applies = rest
+                .split_once(" [")
+                .is_some_and(|(_, revisions)| revisions.trim_end_matches(']').split(',').any(|r| r == spec));
             if inside && applies {
                 names.extend(rest.split(' ').next().map(str::to_owned));
             }
@@ -189,17 +148,9 @@ fn server_scenarios(listed: &str, spec: &str) -> Vec<String> {
 
 /// Runs a command into a log file; false when it had to be stopped.
 fn bounded(command: &mut Command, limit: Duration, log: &Path) -> Result<bool> {
-    let out = File::options()
-        .create(true)
-        .append(true)
-        .open(log)
-        .context("open the suite's log")?;
+    let out = File::options().create(true).append(true).open(log).context("open the suite's log")?;
     let both = out.try_clone().context("open the suite's log")?;
-    let mut child = command
-        .stdout(out)
-        .stderr(both)
-        .spawn()
-        .context("start the suite")?;
+    let mut child = command.stdout(out).stderr(both).spawn().context("start the suite")?;
     let deadline = Instant::now() + limit;
     while child.try_wait().context("wait for the suite")?.is_none() {
         if Instant::now() > deadline {
@@ -226,8 +177,7 @@ fn collect(output: &Path) -> Result<BTreeMap<String, Run>> {
         let Ok(text) = fs::read_to_string(folder.path().join("checks.json")) else {
             continue;
         };
-        let checks =
-            serde_json::from_str(&text).with_context(|| format!("read the checks of {name}"))?;
+        let checks = serde_json::from_str(&text).with_context(|| format!("read the checks of {name}"))?;
         runs.insert(name, judge(&checks));
     }
     Ok(runs)
@@ -237,52 +187,29 @@ fn collect(output: &Path) -> Result<BTreeMap<String, Run>> {
 fn scenario_of(folder: &str) -> Option<String> {
     let stamped = folder.strip_prefix("server-")?;
     let date = stamped.rfind('T')?.checked_sub("-2026-11-21".len())?;
-    stamped
-        .get(..date)
-        .filter(|_| stamped.ends_with('Z'))
-        .map(str::to_owned)
+    stamped.get(..date).filter(|_| stamped.ends_with('Z')).map(str::to_owned)
 }
 
 /// A scenario fails with any failed check, and passes only with one that succeeded on its subject.
 fn judge(checks: &Value) -> Run {
     let checks = checks.as_array().map_or(&[][..], Vec::as_slice);
     let with = |status: &str| checks.iter().filter(|c| c["status"] == status).count();
-    let about_schema = |c: &Value| {
-        c["id"]
-            .as_str()
-            .is_some_and(|id| id.starts_with("wire-schema"))
-    };
+    let about_schema = |c: &Value| c["id"].as_str().is_some_and(|id| id.starts_with("wire-schema"));
     let (passed, failed) = (with("SUCCESS"), with("FAILURE"));
     let status = if failed > 0 {
         Status::Failed
-    } else if checks
-        .iter()
-        .any(|c| matches!(c["status"].as_str(), Some("SUCCESS" | "WARNING")) && !about_schema(c))
-    {
+    } else if checks.iter().any(|c| matches!(c["status"].as_str(), Some("SUCCESS" | "WARNING")) && !about_schema(c)) {
         Status::Passed
     } else {
         Status::Skipped
     };
     let problem = |c: &Value| {
-        let said = c["errorMessage"]
-            .as_str()
-            .or(c["description"].as_str())
-            .unwrap_or("");
+        let said = c["errorMessage"].as_str().or(c["description"].as_str()).unwrap_or("");
         let short: String = said.chars().take(200).collect();
         format!("{}: {short}", c["id"].as_str().unwrap_or("?"))
     };
-    let problems = checks
-        .iter()
-        .filter(|c| c["status"] == "FAILURE")
-        .map(problem)
-        .collect();
-    Run {
-        status,
-        checks: passed + failed,
-        passed,
-        warnings: with("WARNING"),
-        problems,
-    }
+    let problems = checks.iter().filter(|c| c["status"] == "FAILURE").map(problem).collect();
+    Run { status, checks: passed + failed, passed, warnings: with("WARNING"), problems }
 }
 
 #[cfg(test)]
@@ -303,14 +230,8 @@ mod tests {
     #[test]
     fn a_result_folder_names_its_scenario() {
         let name = |folder| scenario_of(folder).unwrap_or_default();
-        assert_eq!(
-            name("server-tools-list-2026-11-21T00-01-56-123Z"),
-            "tools-list"
-        );
-        assert_eq!(
-            name("server-json-schema-2020-12-2026-11-21T00-01-56-123Z"),
-            "json-schema-2020-12"
-        );
+        assert_eq!(name("server-tools-list-2026-11-21T00-01-56-123Z"), "tools-list");
+        assert_eq!(name("server-json-schema-2020-12-2026-11-21T00-01-56-123Z"), "json-schema-2020-12");
         assert_eq!(name("client-initialize-2026-11-21T00-01-56-123Z"), "");
         assert_eq!(name("server-T"), "");
     }
@@ -318,18 +239,13 @@ mod tests {
     #[test]
     fn one_failed_check_fails_and_none_at_all_does_not_pass() {
         let of = |statuses: &[&str]| {
-            let checks = statuses
-                .iter()
-                .map(|s| json!({"id": "x", "status": s, "errorMessage": "e"}));
+            let checks = statuses.iter().map(|s| json!({"id": "x", "status": s, "errorMessage": "e"}));
             judge(&checks.collect())
         };
         assert_eq!(of(&["SUCCESS", "SUCCESS"]).status, Status::Passed);
         assert_eq!(of(&["SUCCESS", "WARNING"]).status, Status::Passed);
         let failed = of(&["SUCCESS", "FAILURE"]);
-        assert_eq!(
-            (failed.status, &failed.problems[..]),
-            (Status::Failed, &["x: e".to_owned()][..])
-        );
+        assert_eq!((failed.status, &failed.problems[..]), (Status::Failed, &["x: e".to_owned()][..]));
         assert_eq!(of(&["SKIPPED", "INFO"]).status, Status::Skipped);
         assert_eq!(of(&[]).status, Status::Skipped);
         let schema = judge(&json!([{"id": "wire-schema-x", "status": "SUCCESS"}]));

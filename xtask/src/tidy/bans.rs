@@ -7,9 +7,8 @@ use super::source::{Source, closing, words};
 const MARKS: [&str; 2] = [concat!("TO", "DO"), concat!("FIX", "ME")];
 const SPAWNS: [&str; 3] = ["spawn_blocking", "spawn_local", "spawn"];
 /// Names that say nothing about what is inside.
-const NAMES: [&str; 10] = [
-    "manager", "handler", "helper", "helpers", "util", "utils", "common", "context", "base", "misc",
-];
+const NAMES: [&str; 10] =
+    ["manager", "handler", "helper", "helpers", "util", "utils", "common", "context", "base", "misc"];
 const READS: [&str; 4] = ["var", "var_os", "vars", "vars_os"];
 
 pub(super) fn check(source: &Source) -> Vec<Finding> {
@@ -31,12 +30,7 @@ fn head(source: &Source, findings: &mut Vec<Finding>) {
     let mut parts = source.path.trim_end_matches(".rs").split('/');
     if let Some(name) = parts.find(|part| NAMES.contains(part)) {
         let remedy = "name it for what it holds";
-        findings.push(Finding::new(
-            &source.path,
-            1,
-            format!("a module called {name}"),
-            remedy,
-        ));
+        findings.push(Finding::new(&source.path, 1, format!("a module called {name}"), remedy));
     }
     if source.path.ends_with("/mod.rs") {
         let remedy = "name it after its module, beside the folder";
@@ -46,29 +40,14 @@ fn head(source: &Source, findings: &mut Vec<Finding>) {
 
 fn unfinished(source: &Source, findings: &mut Vec<Finding>) {
     for (at, line) in source.text.lines().enumerate() {
-        for mark in MARKS
-            .iter()
-            .filter(|m| words(line).iter().any(|(_, w)| w == *m))
-        {
-            findings.push(Finding::new(
-                &source.path,
-                at + 1,
-                *mark,
-                "do it, or say in an issue what is left",
-            ));
+        for mark in MARKS.iter().filter(|m| words(line).iter().any(|(_, w)| w == *m)) {
+            findings.push(Finding::new(&source.path, at + 1, *mark, "do it, or say in an issue what is left"));
         }
     }
     for (at, word) in words(&source.code) {
-        if matches!(word, "todo" | "unimplemented")
-            && source.code[at + word.len()..].starts_with('!')
-        {
+        if matches!(word, "todo" | "unimplemented") && source.code[at + word.len()..].starts_with('!') {
             let line = source.line(at);
-            findings.push(Finding::new(
-                &source.path,
-                line,
-                format!("{word}!"),
-                "write the code",
-            ));
+            findings.push(Finding::new(&source.path, line, format!("{word}!"), "write the code"));
         }
     }
 }
@@ -106,20 +85,13 @@ fn globs(source: &Source, findings: &mut Vec<Finding>) {
         }
         let own_tests = bare == "usesuper::*" && source.inside(at).contains(&"tests");
         if bare.contains('*') && !own_tests {
-            findings.push(Finding::new(
-                &source.path,
-                source.line(at),
-                "glob import",
-                "name what is used",
-            ));
+            findings.push(Finding::new(&source.path, source.line(at), "glob import", "name what is used"));
         }
     }
 }
 
 fn spawns(source: &Source, findings: &mut Vec<Finding>) {
-    let free = ["crates/testkit/", "xtask/", "fuzz/"]
-        .iter()
-        .any(|f| source.path.starts_with(f));
+    let free = ["crates/testkit/", "xtask/", "fuzz/"].iter().any(|f| source.path.starts_with(f));
     if free || source.path == "crates/janua/src/tasks.rs" {
         return;
     }
@@ -131,36 +103,22 @@ fn spawns(source: &Source, findings: &mut Vec<Finding>) {
         let method = word != "spawn" && before.ends_with('.') && !before.ends_with("tasks.");
         if (tokios || method || statement.contains("use tokio::")) && !source.in_tests(at) {
             let remedy = "spawn through janua::tasks";
-            findings.push(Finding::new(
-                &source.path,
-                source.line(at),
-                "a task without an owner",
-                remedy,
-            ));
+            findings.push(Finding::new(&source.path, source.line(at), "a task without an owner", remedy));
         }
     }
 }
 
 fn environment(source: &Source, findings: &mut Vec<Finding>) {
     let inside = source.path.strip_prefix("crates/janua/src/");
-    let reader =
-        inside.is_some_and(|f| f.starts_with("config") || f.starts_with("cli") || f == "main.rs");
+    let reader = inside.is_some_and(|f| f.starts_with("config") || f.starts_with("cli") || f == "main.rs");
     let product = inside.is_some() || source.path.starts_with("crates/wire/src/");
     if reader || !product {
         return;
     }
-    for (at, word) in words(&source.code)
-        .into_iter()
-        .filter(|(_, w)| READS.contains(w))
-    {
+    for (at, word) in words(&source.code).into_iter().filter(|(_, w)| READS.contains(w)) {
         if source.code[..at].ends_with("env::") && !source.in_tests(at) {
             let remedy = "read it in janua::config and pass the value";
-            findings.push(Finding::new(
-                &source.path,
-                source.line(at),
-                format!("env::{word}"),
-                remedy,
-            ));
+            findings.push(Finding::new(&source.path, source.line(at), format!("env::{word}"), remedy));
         }
     }
 }
@@ -171,10 +129,7 @@ mod tests {
 
     fn found(path: &str, text: &str) -> Vec<String> {
         let findings = check(&Source::new(path, &format!("//! x\n{text}")));
-        findings
-            .iter()
-            .map(|f| format!("{} {}", f.line, f.what))
-            .collect()
+        findings.iter().map(|f| format!("{} {}", f.line, f.what)).collect()
     }
 
     #[track_caller]
@@ -201,11 +156,7 @@ mod tests {
     #[test]
     fn unfinished_work_is_found() {
         bad(PLACE, concat!("// TO", "DO: later"), concat!("TO", "DO"));
-        bad(
-            PLACE,
-            concat!("let x = 1; // FIX", "ME"),
-            concat!("FIX", "ME"),
-        );
+        bad(PLACE, concat!("let x = 1; // FIX", "ME"), concat!("FIX", "ME"));
         bad(PLACE, "fn f() { todo!() }", "todo!");
         bad(PLACE, "fn f() { unimplemented!(\"x\") }", "unimplemented!");
         bad(PLACE, "#[ignore = \"slow\"]", "#[ignore]");
@@ -217,10 +168,7 @@ mod tests {
         bad(PLACE, "#[allow(dead_code)]", "#[allow]");
         bad(PLACE, "#![allow(dead_code)]", "#[allow]");
         bad(PLACE, "#[cfg_attr(test, allow(dead_code))]", "#[allow]");
-        good(
-            PLACE,
-            "#[expect(dead_code, reason = \"allow(x)\")] fn allow() {}",
-        );
+        good(PLACE, "#[expect(dead_code, reason = \"allow(x)\")] fn allow() {}");
     }
 
     #[test]
@@ -236,26 +184,11 @@ mod tests {
     #[test]
     fn tasks_have_owners() {
         bad(PLACE, "tokio::spawn(f)", "a task without an owner");
-        bad(
-            PLACE,
-            "tokio::task::spawn_blocking(f)",
-            "a task without an owner",
-        );
-        bad(
-            PLACE,
-            "use tokio::task::spawn_local;",
-            "a task without an owner",
-        );
-        bad(
-            PLACE,
-            "use tokio::{select, spawn};",
-            "a task without an owner",
-        );
+        bad(PLACE, "tokio::task::spawn_blocking(f)", "a task without an owner");
+        bad(PLACE, "use tokio::task::spawn_local;", "a task without an owner");
+        bad(PLACE, "use tokio::{select, spawn};", "a task without an owner");
         bad(PLACE, "handle.spawn_blocking(f)", "a task without an owner");
-        good(
-            PLACE,
-            "tasks::spawn(f); tasks.spawn_blocking(f); command.spawn()",
-        );
+        good(PLACE, "tasks::spawn(f); tasks.spawn_blocking(f); command.spawn()");
         good(PLACE, "mod tests { fn f() { tokio::spawn(g) } }");
         good("crates/janua/src/tasks.rs", "tokio::spawn(f)");
         good("crates/janua/tests/calls.rs", "tokio::spawn(f)");

@@ -15,23 +15,10 @@ pub(super) fn check() -> Result<Vec<Finding>> {
     findings.extend(tls(&tree("janua", "normal,build")?));
     if wasm_installed() {
         let mut build = repo::cargo();
-        build.args([
-            "check",
-            "--quiet",
-            "--locked",
-            "-p",
-            "janua-wire",
-            "--target",
-            WASM,
-        ]);
+        build.args(["check", "--quiet", "--locked", "-p", "janua-wire", "--target", WASM]);
         if let Err(error) = repo::output(&mut build) {
             let what = format!("does not build for {WASM}");
-            findings.push(Finding::new(
-                "crates/wire/Cargo.toml",
-                1,
-                what,
-                format!("{error:#}"),
-            ));
+            findings.push(Finding::new("crates/wire/Cargo.toml", 1, what, format!("{error:#}")));
         }
     } else {
         println!("tidy: no target {WASM} here, janua-wire was not built for it");
@@ -42,9 +29,7 @@ pub(super) fn check() -> Result<Vec<Finding>> {
 /// Names of all packages below one, itself included.
 fn tree(package: &str, edges: &str) -> Result<Vec<String>> {
     let mut tree = repo::cargo();
-    tree.args([
-        "tree", "--locked", "--prefix", "none", "--format", "{p}", "-p", package, "-e", edges,
-    ]);
+    tree.args(["tree", "--locked", "--prefix", "none", "--format", "{p}", "-p", package, "-e", edges]);
     Ok(names(&repo::output(&mut tree)?))
 }
 
@@ -80,14 +65,8 @@ fn tls(names: &[String]) -> Vec<Finding> {
 
 /// Whether this toolchain has the target; without rustup there is no telling, and no check.
 fn wasm_installed() -> bool {
-    let listed = Command::new("rustup")
-        .args(["target", "list", "--installed"])
-        .output();
-    listed.is_ok_and(|l| {
-        String::from_utf8_lossy(&l.stdout)
-            .lines()
-            .any(|t| t == WASM)
-    })
+    let listed = Command::new("rustup").args(["target", "list", "--installed"]).output();
+    listed.is_ok_and(|l| String::from_utf8_lossy(&l.stdout).lines().any(|t| t == WASM))
 }
 
 #[cfg(test)]
@@ -106,13 +85,7 @@ mod tests {
 
     #[test]
     fn other_tls_is_found() {
-        assert_eq!(
-            tls(&names("rustls v0.23\naws-lc-rs v1\nring-buffer v1")),
-            []
-        );
-        assert_eq!(
-            tls(&names("rustls v0.23\nring v0.17 (*)\nnative-tls v0.2")).len(),
-            2
-        );
+        assert_eq!(tls(&names("rustls v0.23\naws-lc-rs v1\nring-buffer v1")), []);
+        assert_eq!(tls(&names("rustls v0.23\nring v0.17 (*)\nnative-tls v0.2")).len(), 2);
     }
 }

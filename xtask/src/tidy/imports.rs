@@ -103,18 +103,13 @@ fn group(code: &str, open: usize, base: &[String], paths: &mut Vec<Vec<String>>)
 /// The word that begins right here.
 fn first_word(code: &str) -> Option<(usize, &str)> {
     let code = code.strip_prefix("r#").map_or((0, code), |rest| (2, rest));
-    let end = code
-        .1
-        .find(|c: char| !(c.is_alphanumeric() || c == '_'))
-        .unwrap_or(code.1.len());
+    let end = code.1.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(code.1.len());
     (end > 0).then(|| (code.0, &code.1[..end]))
 }
 
 fn skip(code: &str, at: usize) -> usize {
     let at = at.min(code.len());
-    at + code[at..]
-        .find(|c: char| !c.is_whitespace())
-        .unwrap_or(code.len() - at)
+    at + code[at..].find(|c: char| !c.is_whitespace()).unwrap_or(code.len() - at)
 }
 
 #[cfg(test)]
@@ -123,35 +118,20 @@ mod tests {
 
     fn of(path: &str, text: &str) -> Vec<String> {
         let found = imports(&Source::new(path, text));
-        found
-            .iter()
-            .map(|i| format!("{} {}", i.line, i.path.join("::")))
-            .collect()
+        found.iter().map(|i| format!("{} {}", i.line, i.path.join("::"))).collect()
     }
 
     #[test]
     fn groups_and_plain_paths_are_followed() {
         let text = "use crate::{a::{self, B, c::D as E}, f};\nfn g() { crate::h::i(1); }\n";
-        assert_eq!(
-            of("crates/x/src/y.rs", text),
-            ["1 a", "1 a::B", "1 a::c::D", "1 f", "2 h::i"]
-        );
-        assert_eq!(
-            of(
-                "crates/x/src/y.rs",
-                "use std::a;\nuse b::crate_::c;\npub(in crate::y) x"
-            ),
-            [] as [&str; 0]
-        );
+        assert_eq!(of("crates/x/src/y.rs", text), ["1 a", "1 a::B", "1 a::c::D", "1 f", "2 h::i"]);
+        assert_eq!(of("crates/x/src/y.rs", "use std::a;\nuse b::crate_::c;\npub(in crate::y) x"), [] as [&str; 0]);
     }
 
     #[test]
     fn super_and_self_are_counted_from_where_they_stand() {
         assert_eq!(of("crates/x/src/a.rs", "use super::b::C;"), ["1 b::C"]);
-        assert_eq!(
-            of("crates/x/src/a/b.rs", "use super::c;\nuse super::super::d;"),
-            ["1 a::c", "2 d"]
-        );
+        assert_eq!(of("crates/x/src/a/b.rs", "use super::c;\nuse super::super::d;"), ["1 a::c", "2 d"]);
         assert_eq!(of("crates/x/src/a.rs", "use self::b::C;"), ["1 a::b::C"]);
         let inline = "mod tests {\n use super::X;\n use super::super::y::Z; }";
         assert_eq!(of("crates/x/src/a.rs", inline), ["2 a::X", "3 y::Z"]);
@@ -159,17 +139,8 @@ mod tests {
 
     #[test]
     fn macros_of_the_root_and_comments_are_not_imports() {
-        assert_eq!(
-            of(
-                "crates/x/src/a.rs",
-                "crate::log!(1); // crate::b::c\n\"crate::d::e\""
-            ),
-            [] as [&str; 0]
-        );
-        assert_eq!(
-            of("crates/x/src/a.rs", "if crate::b::X != 1 {}"),
-            ["1 b::X"]
-        );
+        assert_eq!(of("crates/x/src/a.rs", "crate::log!(1); // crate::b::c\n\"crate::d::e\""), [] as [&str; 0]);
+        assert_eq!(of("crates/x/src/a.rs", "if crate::b::X != 1 {}"), ["1 b::X"]);
     }
 
     #[test]

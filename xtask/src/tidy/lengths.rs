@@ -24,26 +24,13 @@ pub(super) fn check(sources: &[Source], list: &str) -> Vec<Finding> {
         let lines = source.text.lines().count();
         if lines > FILE && !excepted(&mut exceptions, &source.path, lines, &mut findings) {
             let what = format!("{lines} lines, more than {FILE}");
-            findings.push(Finding::new(
-                &source.path,
-                1,
-                what,
-                "split the file by what it holds",
-            ));
+            findings.push(Finding::new(&source.path, 1, what, "split the file by what it holds"));
         }
         for function in source.functions().iter().filter(|f| f.lines > FUNCTION) {
             let key = format!("{}::{}", source.path, function.name);
             if !excepted(&mut exceptions, &key, function.lines, &mut findings) {
-                let what = format!(
-                    "fn {}: {} lines, more than {FUNCTION}",
-                    function.name, function.lines
-                );
-                findings.push(Finding::new(
-                    &source.path,
-                    function.line,
-                    what,
-                    "split the function",
-                ));
+                let what = format!("fn {}: {} lines, more than {FUNCTION}", function.name, function.lines);
+                findings.push(Finding::new(&source.path, function.line, what, "split the function"));
             }
         }
     }
@@ -67,12 +54,7 @@ fn excepted(
     exception.needed = true;
     if lines < exception.lines {
         let what = format!("{key} is down to {lines} lines");
-        findings.push(Finding::new(
-            EXCEPTIONS,
-            exception.line,
-            what,
-            "lower the figure",
-        ));
+        findings.push(Finding::new(EXCEPTIONS, exception.line, what, "lower the figure"));
     }
     lines <= exception.lines
 }
@@ -80,20 +62,11 @@ fn excepted(
 fn parse(list: &str, findings: &mut Vec<Finding>) -> BTreeMap<String, Exception> {
     let mut exceptions = BTreeMap::new();
     for (at, line) in list.lines().enumerate() {
-        let words: Vec<&str> = line
-            .split('#')
-            .next()
-            .unwrap_or("")
-            .split_whitespace()
-            .collect();
+        let words: Vec<&str> = line.split('#').next().unwrap_or("").split_whitespace().collect();
         match (&words[..], words.get(1).map(|w| w.parse())) {
             ([], _) => {}
             ([key, _], Some(Ok(lines))) => {
-                let exception = Exception {
-                    line: at + 1,
-                    lines,
-                    needed: false,
-                };
+                let exception = Exception { line: at + 1, lines, needed: false };
                 exceptions.insert((*key).to_owned(), exception);
             }
             _ => {
@@ -111,39 +84,24 @@ mod tests {
 
     fn found(text: &str, list: &str) -> Vec<String> {
         let findings = check(&[Source::new("a.rs", text)], list);
-        findings
-            .iter()
-            .map(|f| format!("{}:{}: {}", f.file, f.line, f.what))
-            .collect()
+        findings.iter().map(|f| format!("{}:{}: {}", f.file, f.line, f.what)).collect()
     }
 
     fn function(lines: usize) -> String {
-        format!(
-            "//! x\nfn long() {{\n{}}}\n",
-            "    x();\n".repeat(lines - 2)
-        )
+        format!("//! x\nfn long() {{\n{}}}\n", "    x();\n".repeat(lines - 2))
     }
 
     #[test]
     fn the_limit_itself_is_allowed_and_one_more_is_not() {
         assert_eq!(found(&function(60), ""), [] as [&str; 0]);
-        assert_eq!(
-            found(&function(61), ""),
-            ["a.rs:2: fn long: 61 lines, more than 60"]
-        );
+        assert_eq!(found(&function(61), ""), ["a.rs:2: fn long: 61 lines, more than 60"]);
         assert_eq!(found(&"x\n".repeat(600), ""), [] as [&str; 0]);
-        assert_eq!(
-            found(&"x\n".repeat(601), ""),
-            ["a.rs:1: 601 lines, more than 600"]
-        );
+        assert_eq!(found(&"x\n".repeat(601), ""), ["a.rs:1: 601 lines, more than 600"]);
     }
 
     #[test]
     fn an_exception_covers_its_figure_and_must_fall_with_it() {
-        assert_eq!(
-            found(&function(70), "a.rs::long 70 # history"),
-            [] as [&str; 0]
-        );
+        assert_eq!(found(&function(70), "a.rs::long 70 # history"), [] as [&str; 0]);
         assert_eq!(found(&function(71), "a.rs::long 70").len(), 1);
         let lower = "xtask/tidy-exceptions.txt:1: a.rs::long is down to 65 lines";
         assert_eq!(found(&function(65), "a.rs::long 70"), [lower]);
@@ -153,13 +111,7 @@ mod tests {
     fn a_stale_or_unreadable_entry_is_found() {
         let stale = "xtask/tidy-exceptions.txt:2: a.rs::long is within the limit";
         assert_eq!(found(&function(9), "# c\na.rs::long 70"), [stale]);
-        assert_eq!(
-            found("", "gone.rs 700"),
-            ["xtask/tidy-exceptions.txt:1: gone.rs is within the limit"]
-        );
-        assert_eq!(
-            found("", "a.rs many"),
-            ["xtask/tidy-exceptions.txt:1: not an entry"]
-        );
+        assert_eq!(found("", "gone.rs 700"), ["xtask/tidy-exceptions.txt:1: gone.rs is within the limit"]);
+        assert_eq!(found("", "a.rs many"), ["xtask/tidy-exceptions.txt:1: not an entry"]);
     }
 }

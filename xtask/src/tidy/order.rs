@@ -21,22 +21,11 @@ pub(super) fn check(sources: &[Source], document: &str) -> Vec<Finding> {
         let remedy = format!("add a fenced block whose first line is `{HEAD}`");
         return vec![Finding::new(DOCUMENT, 1, "no import order", remedy)];
     };
-    let files: Vec<&Source> = sources
-        .iter()
-        .filter(|s| s.path.starts_with(PRODUCT))
-        .collect();
-    let tops: BTreeSet<String> = files
-        .iter()
-        .filter_map(|s| module(&s.path).into_iter().next())
-        .collect();
+    let files: Vec<&Source> = sources.iter().filter(|s| s.path.starts_with(PRODUCT)).collect();
+    let tops: BTreeSet<String> = files.iter().filter_map(|s| module(&s.path).into_iter().next()).collect();
     for (name, (_, line)) in ranks.iter().filter(|(name, _)| !tops.contains(*name)) {
         if name != "main" && name != "lib" {
-            findings.push(Finding::new(
-                DOCUMENT,
-                *line,
-                format!("no module {name}"),
-                "take it out of the order",
-            ));
+            findings.push(Finding::new(DOCUMENT, *line, format!("no module {name}"), "take it out of the order"));
         }
     }
     for source in files {
@@ -45,24 +34,11 @@ pub(super) fn check(sources: &[Source], document: &str) -> Vec<Finding> {
         };
         let Some((rank, _)) = ranks.get(&mine) else {
             let remedy = format!("give it a row in the import order of {DOCUMENT}");
-            findings.push(Finding::new(
-                &source.path,
-                1,
-                format!("module {mine} has no place"),
-                remedy,
-            ));
+            findings.push(Finding::new(&source.path, 1, format!("module {mine} has no place"), remedy));
             continue;
         };
         for import in imports(source) {
-            findings.extend(judge(
-                source,
-                &mine,
-                *rank,
-                &ranks,
-                &tops,
-                &import.path,
-                import.line,
-            ));
+            findings.extend(judge(source, &mine, *rank, &ranks, &tops, &import.path, import.line));
         }
     }
     findings
@@ -80,26 +56,16 @@ fn judge(
     let target = path.first()?;
     if !tops.contains(target) {
         let what = format!("`crate::{target}` is not a module");
-        return Some(Finding::new(
-            &source.path,
-            line,
-            what,
-            "import from the module that defines it",
-        ));
+        return Some(Finding::new(&source.path, line, what, "import from the module that defines it"));
     }
     // A target without a row is reported at its own file.
     let (other, _) = ranks.get(target)?;
     if target == mine || *other < rank {
         return None;
     }
-    let relation = if *other == rank {
-        "in the same row"
-    } else {
-        "above it"
-    };
+    let relation = if *other == rank { "in the same row" } else { "above it" };
     let what = format!("{mine} imports {target}, which is {relation}");
-    let remedy =
-        format!("move what is shared to a lower module, or pass it in ({DOCUMENT}, import order)");
+    let remedy = format!("move what is shared to a lower module, or pass it in ({DOCUMENT}, import order)");
     Some(Finding::new(&source.path, line, what, remedy))
 }
 
@@ -107,38 +73,19 @@ fn judge(
 fn ranks(document: &str, findings: &mut Vec<Finding>) -> Option<Ranks> {
     let lines: Vec<&str> = document.lines().map(str::trim).collect();
     let head = lines.iter().position(|l| *l == HEAD)?;
-    let first = lines[..head]
-        .iter()
-        .rposition(|l| !l.is_empty())
-        .map_or("", |at| lines[at]);
+    let first = lines[..head].iter().rposition(|l| !l.is_empty()).map_or("", |at| lines[at]);
     // The heading stands in the fence or right above it.
     let begin = if first.starts_with("```") {
         head + 1
     } else {
-        head + 1
-            + lines[head + 1..]
-                .iter()
-                .position(|l| l.starts_with("```"))?
-            + 1
+        head + 1 + lines[head + 1..].iter().position(|l| l.starts_with("```"))? + 1
     };
     let mut ranks = Ranks::new();
-    for (row, line) in lines[begin..]
-        .iter()
-        .take_while(|l| !l.starts_with("```"))
-        .enumerate()
-    {
+    for (row, line) in lines[begin..].iter().take_while(|l| !l.starts_with("```")).enumerate() {
         for name in line.split_whitespace() {
-            if ranks
-                .insert(name.to_owned(), (row, begin + row + 1))
-                .is_some()
-            {
+            if ranks.insert(name.to_owned(), (row, begin + row + 1)).is_some() {
                 let what = format!("{name} stands in two rows");
-                findings.push(Finding::new(
-                    DOCUMENT,
-                    begin + row + 1,
-                    what,
-                    "leave it in one",
-                ));
+                findings.push(Finding::new(DOCUMENT, begin + row + 1, what, "leave it in one"));
             }
         }
     }
@@ -156,16 +103,10 @@ pub(super) fn cycles(sources: &[Source], folder: &str) -> Vec<Finding> {
     let mut edges: BTreeMap<&[String], BTreeMap<&[String], usize>> = BTreeMap::new();
     for (from, source) in &files {
         for import in imports(source) {
-            let known = (1..=import.path.len())
-                .rev()
-                .find_map(|n| files.get_key_value(&import.path[..n]));
+            let known = (1..=import.path.len()).rev().find_map(|n| files.get_key_value(&import.path[..n]));
             match known {
                 Some((to, _)) if to != from => {
-                    edges
-                        .entry(from)
-                        .or_default()
-                        .entry(to)
-                        .or_insert(import.line);
+                    edges.entry(from).or_default().entry(to).or_insert(import.line);
                 }
                 Some(_) => {}
                 None => {
@@ -180,11 +121,7 @@ pub(super) fn cycles(sources: &[Source], folder: &str) -> Vec<Finding> {
         let names: Vec<String> = group.iter().map(|m| m.join("::")).collect();
         for (from, to) in group.iter().flat_map(|f| group.iter().map(move |t| (f, t))) {
             if let Some(line) = edges.get(from).and_then(|targets| targets.get(to)) {
-                let what = format!(
-                    "imports {} within the cycle of {}",
-                    to.join("::"),
-                    names.join(", ")
-                );
+                let what = format!("imports {} within the cycle of {}", to.join("::"), names.join(", "));
                 let remedy = "move what they share to a module below both";
                 findings.push(Finding::new(&files[*from].path, *line, what, remedy));
             }
@@ -194,9 +131,7 @@ pub(super) fn cycles(sources: &[Source], folder: &str) -> Vec<Finding> {
 }
 
 /// The strongly connected components of more than one node.
-fn components<'a>(
-    edges: &BTreeMap<&'a [String], BTreeMap<&'a [String], usize>>,
-) -> Vec<Vec<&'a [String]>> {
+fn components<'a>(edges: &BTreeMap<&'a [String], BTreeMap<&'a [String], usize>>) -> Vec<Vec<&'a [String]>> {
     let mut reach: BTreeMap<&[String], BTreeSet<&[String]>> = BTreeMap::new();
     for start in edges.keys() {
         let (mut seen, mut open) = (BTreeSet::new(), vec![*start]);
@@ -226,42 +161,25 @@ fn components<'a>(
 mod tests {
     use super::*;
 
-    const DOC: &str =
-        "# A\n\n```text\nimport order (lowest first)\nclock error\ncall\npipeline\n```\n";
+    const DOC: &str = "# A\n\n```text\nimport order (lowest first)\nclock error\ncall\npipeline\n```\n";
 
     fn tree(files: &[(&str, &str)]) -> Vec<Source> {
-        files
-            .iter()
-            .map(|(name, text)| Source::new(&format!("{PRODUCT}{name}"), text))
-            .collect()
+        files.iter().map(|(name, text)| Source::new(&format!("{PRODUCT}{name}"), text)).collect()
     }
 
     fn found(files: &[(&str, &str)], document: &str) -> Vec<String> {
-        let all = [
-            ("clock.rs", ""),
-            ("error.rs", ""),
-            ("call.rs", ""),
-            ("pipeline.rs", ""),
-        ];
-        let rest = all
-            .iter()
-            .filter(|(name, _)| files.iter().all(|(file, _)| file != name));
+        let all = [("clock.rs", ""), ("error.rs", ""), ("call.rs", ""), ("pipeline.rs", "")];
+        let rest = all.iter().filter(|(name, _)| files.iter().all(|(file, _)| file != name));
         let files: Vec<_> = files.iter().chain(rest).copied().collect();
         let findings = check(&tree(&files), document);
-        findings
-            .iter()
-            .map(|f| format!("{}:{}: {}", f.file, f.line, f.what))
-            .collect()
+        findings.iter().map(|f| format!("{}:{}: {}", f.file, f.line, f.what)).collect()
     }
 
     #[test]
     fn imports_of_lower_rows_and_of_oneself_pass() {
         let files = [
             ("lib.rs", "pub use crate::pipeline::Z;"),
-            (
-                "call.rs",
-                "use crate::{clock::C, error};\nuse crate::call::d::E;",
-            ),
+            ("call.rs", "use crate::{clock::C, error};\nuse crate::call::d::E;"),
             ("call/d.rs", "use super::X;\nuse crate::clock;"),
             ("pipeline.rs", "fn f() { crate::call::g(); }"),
         ];
@@ -271,60 +189,35 @@ mod tests {
     #[test]
     fn imports_of_the_same_or_a_higher_row_fail() {
         let up = found(&[("call.rs", "\nuse crate::{clock, pipeline::X};")], DOC);
-        assert_eq!(
-            up,
-            ["crates/janua/src/call.rs:2: call imports pipeline, which is above it"]
-        );
+        assert_eq!(up, ["crates/janua/src/call.rs:2: call imports pipeline, which is above it"]);
         let beside = found(&[("clock.rs", "fn f() { crate::error::g() }")], DOC);
-        assert_eq!(
-            beside,
-            ["crates/janua/src/clock.rs:1: clock imports error, which is in the same row"]
-        );
+        assert_eq!(beside, ["crates/janua/src/clock.rs:1: clock imports error, which is in the same row"]);
         let hidden = found(&[("clock.rs", "use super::call::X;")], DOC);
-        assert_eq!(
-            hidden,
-            ["crates/janua/src/clock.rs:1: clock imports call, which is above it"]
-        );
+        assert_eq!(hidden, ["crates/janua/src/clock.rs:1: clock imports call, which is above it"]);
         let root = found(&[("call.rs", "use crate::Pipeline;")], DOC);
-        assert_eq!(
-            root,
-            ["crates/janua/src/call.rs:1: `crate::Pipeline` is not a module"]
-        );
+        assert_eq!(root, ["crates/janua/src/call.rs:1: `crate::Pipeline` is not a module"]);
     }
 
     #[test]
     fn the_table_and_the_tree_name_the_same_modules() {
         let extra = found(&[("new.rs", "")], DOC);
-        assert_eq!(
-            extra,
-            ["crates/janua/src/new.rs:1: module new has no place"]
-        );
+        assert_eq!(extra, ["crates/janua/src/new.rs:1: module new has no place"]);
         let gone = found(&[], &DOC.replace("call\n", "call old\n"));
         assert_eq!(gone, ["ARCHITECTURE.md:6: no module old"]);
         let twice = found(&[], &DOC.replace("call\n", "call clock\n"));
         assert_eq!(twice[0], "ARCHITECTURE.md:6: clock stands in two rows");
-        assert_eq!(
-            found(&[], "# nothing"),
-            ["ARCHITECTURE.md:1: no import order"]
-        );
+        assert_eq!(found(&[], "# nothing"), ["ARCHITECTURE.md:1: no import order"]);
     }
 
     #[test]
     fn the_heading_may_stand_above_the_fence() {
         let above = "import order (lowest first)\n\n```\nclock error\ncall\npipeline\n```\n";
-        assert_eq!(
-            found(&[("clock.rs", "use crate::call::X;")], above).len(),
-            1
-        );
+        assert_eq!(found(&[("clock.rs", "use crate::call::X;")], above).len(), 1);
     }
 
     #[test]
     fn a_cycle_is_found_and_a_chain_is_not() {
-        let chain = tree(&[
-            ("a.rs", "use crate::b::X;"),
-            ("b.rs", "use crate::c::Y;"),
-            ("c.rs", ""),
-        ]);
+        let chain = tree(&[("a.rs", "use crate::b::X;"), ("b.rs", "use crate::c::Y;"), ("c.rs", "")]);
         assert_eq!(cycles(&chain, PRODUCT), []);
         let ring = tree(&[
             ("a.rs", "use crate::b::X;"),
@@ -333,16 +226,9 @@ mod tests {
             ("e.rs", "use crate::a::X;\nuse crate::a;"),
         ]);
         let found = cycles(&ring, PRODUCT);
-        let shown: Vec<_> = found
-            .iter()
-            .map(|f| format!("{}:{}: {}", f.file, f.line, f.what))
-            .collect();
+        let shown: Vec<_> = found.iter().map(|f| format!("{}:{}: {}", f.file, f.line, f.what)).collect();
         assert_eq!(shown.len(), 3, "{shown:?}");
-        assert!(
-            shown[1].starts_with(
-                "crates/janua/src/b.rs:2: imports c::d within the cycle of a, b, c::d"
-            )
-        );
+        assert!(shown[1].starts_with("crates/janua/src/b.rs:2: imports c::d within the cycle of a, b, c::d"));
     }
 
     #[test]

@@ -29,21 +29,10 @@ impl Source {
     pub(super) fn new(path: &str, text: &str) -> Self {
         let code = mask(text);
         let starts = std::iter::once(0)
-            .chain(
-                text.bytes()
-                    .enumerate()
-                    .filter(|(_, b)| *b == b'\n')
-                    .map(|(at, _)| at + 1),
-            )
+            .chain(text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(at, _)| at + 1))
             .collect();
         let modules = modules(&code);
-        Self {
-            path: path.to_owned(),
-            text: text.to_owned(),
-            code,
-            modules,
-            starts,
-        }
+        Self { path: path.to_owned(), text: text.to_owned(), code, modules, starts }
     }
 
     /// The line a byte stands in, from 1.
@@ -53,11 +42,7 @@ impl Source {
 
     /// Names of the inline modules around a byte, outermost first.
     pub(super) fn inside(&self, at: usize) -> Vec<&str> {
-        self.modules
-            .iter()
-            .filter(|(_, r)| r.contains(&at))
-            .map(|(name, _)| &name[..])
-            .collect()
+        self.modules.iter().filter(|(_, r)| r.contains(&at)).map(|(name, _)| &name[..]).collect()
     }
 
     /// Whether a byte belongs to tests: a file of a `tests` folder, or a module of that name.
@@ -79,11 +64,7 @@ impl Source {
             }
             if let Some(end) = body_end(&self.code, named + name.len()) {
                 let (line, last) = (self.line(*at), self.line(end));
-                found.push(Function {
-                    name: (*name).to_owned(),
-                    line,
-                    lines: last - line + 1,
-                });
+                found.push(Function { name: (*name).to_owned(), line, lines: last - line + 1 });
             }
         }
         found
@@ -251,9 +232,7 @@ fn character(rest: &str) -> usize {
     match chars.next() {
         Some((_, '\\')) => {
             let escaped = chars.next().map_or(rest.len(), |(at, c)| at + c.len_utf8());
-            rest[escaped..]
-                .find('\'')
-                .map_or(rest.len(), |at| escaped + at + 1)
+            rest[escaped..].find('\'').map_or(rest.len(), |at| escaped + at + 1)
         }
         Some((at, c)) if rest[at + c.len_utf8()..].starts_with('\'') => at + c.len_utf8() + 1,
         _ => 0,
@@ -271,13 +250,9 @@ fn raw_string(rest: &[u8]) -> usize {
     if rest.get(open) != Some(&b'"') {
         return 0;
     }
-    let end: Vec<u8> = std::iter::once(b'"')
-        .chain(std::iter::repeat_n(b'#', hashes))
-        .collect();
+    let end: Vec<u8> = std::iter::once(b'"').chain(std::iter::repeat_n(b'#', hashes)).collect();
     let body = &rest[open + 1..];
-    body.windows(end.len())
-        .position(|w| w == end)
-        .map_or(rest.len(), |at| open + 1 + at + end.len())
+    body.windows(end.len()).position(|w| w == end).map_or(rest.len(), |at| open + 1 + at + end.len())
 }
 
 #[cfg(test)]
@@ -295,10 +270,7 @@ mod tests {
         assert_eq!(masked(r#"f("a\"}{", b)"#), "f(       , b)");
         assert_eq!(masked("r#\"a\"{\"#; b"), "        ; b");
         assert_eq!(masked("br##\"x\"#\"##.y"), "           .y");
-        assert_eq!(
-            masked(r"['{', '\'', '\u{7d}', 'é']"),
-            "[   ,     ,         ,     ]"
-        );
+        assert_eq!(masked(r"['{', '\'', '\u{7d}', 'é']"), "[   ,     ,         ,     ]");
         assert_eq!(masked("fn f<'a>(x: &'a str) {}"), "fn f<'a>(x: &'a str) {}");
         assert_eq!(masked("r#fn + var\"x\""), "r#fn + var   ");
         assert_eq!(masked("\"open\n{"), "     \n ");
@@ -306,33 +278,18 @@ mod tests {
 
     fn sizes(text: &str) -> Vec<(String, usize, usize)> {
         let found = Source::new("x.rs", text).functions();
-        found
-            .into_iter()
-            .map(|f| (f.name, f.line, f.lines))
-            .collect()
+        found.into_iter().map(|f| (f.name, f.line, f.lines)).collect()
     }
 
     #[test]
     fn functions_are_found_wherever_they_stand() {
         let text = "impl A {\n    pub async fn one(&self) -> [u8; { 2 }]\n    where\n        A: B,\n    {\n        fn inner() {\n        }\n    }\n}\n";
         assert_eq!(sizes(text), [("one".into(), 2, 7), ("inner".into(), 6, 2)]);
-        assert_eq!(
-            sizes("trait T { fn a(&self); fn b(&self) {} }"),
-            [("b".into(), 1, 1)]
-        );
+        assert_eq!(sizes("trait T { fn a(&self); fn b(&self) {} }"), [("b".into(), 1, 1)]);
         assert_eq!(sizes("type F = fn(u8) -> u8;\nstruct S { f: fn() }"), []);
-        assert_eq!(
-            sizes("fn g<const N: usize = { 3 }>(a: A<{ N }>) {\n}"),
-            [("g".into(), 1, 2)]
-        );
-        assert_eq!(
-            sizes("fn s() {\n  let x = \"}\"; // }\n  let y = '}';\n}\n"),
-            [("s".into(), 1, 4)]
-        );
-        assert_eq!(
-            sizes("macro_rules! m { ($n:ident) => { fn $n() {\n} } }"),
-            [("n".into(), 1, 2)]
-        );
+        assert_eq!(sizes("fn g<const N: usize = { 3 }>(a: A<{ N }>) {\n}"), [("g".into(), 1, 2)]);
+        assert_eq!(sizes("fn s() {\n  let x = \"}\"; // }\n  let y = '}';\n}\n"), [("s".into(), 1, 4)]);
+        assert_eq!(sizes("macro_rules! m { ($n:ident) => { fn $n() {\n} } }"), [("n".into(), 1, 2)]);
     }
 
     #[test]

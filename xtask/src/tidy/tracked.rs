@@ -36,16 +36,9 @@ fn search(file: &str, text: &str) -> Vec<Finding> {
         for (needle, why) in NEEDLES.iter().filter(|(needle, _)| line.contains(needle)) {
             let remedy = match *why {
                 MACHINE => "use a relative path, a variable or a made-up one such as /srv",
-                _ => {
-                    "leave it to the client's configuration (npm: omit-lockfile-registry-resolved)"
-                }
+                _ => "leave it to the client's configuration (npm: omit-lockfile-registry-resolved)",
             };
-            findings.push(Finding::new(
-                file,
-                at + 1,
-                format!("{needle}, {why}"),
-                remedy,
-            ));
+            findings.push(Finding::new(file, at + 1, format!("{needle}, {why}"), remedy));
         }
     }
     findings
@@ -66,12 +59,6 @@ mod tests {
 
     #[test]
     fn paths_that_every_machine_has_pass() {
-        assert_eq!(
-            search(
-                "a.md",
-                "see src/main.rs, /srv/files, ~/x and https://crates.io"
-            ),
-            []
-        );
+        assert_eq!(search("a.md", "see src/main.rs, /srv/files, ~/x and https://crates.io"), []);
     }
 }

@@ -247,5 +247,7 @@ fn announce(proxy: &proxy::Proxy, options: &Options) {
 
 fn trial(url: &str) -> String {
     let hello = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"curl","version":"1"}}}"#;
-    format!("  curl -i {url} -H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' -d '{hello}'")
+    format!(
+        "  curl -i {url} -H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' -d '{hello}'"
+    )
 }

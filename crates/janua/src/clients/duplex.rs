@@ -95,7 +95,10 @@ fn open(gateway: &Arc<Gateway>, session: &Arc<Session>, request: Request) {
 async fn run(gateway: &Arc<Gateway>, session: &Arc<Session>, caller: Option<Arc<Caller>>, request: Request) {
     let id = request.id().detached();
     let Some(caller) = caller else {
-        return put(session, &error::response(Some(&id), INVALID_REQUEST, "the session is not initialized yet", None).into());
+        return put(
+            session,
+            &error::response(Some(&id), INVALID_REQUEST, "the session is not initialized yet", None).into(),
+        );
     };
     let Some(running) = session.enter() else {
         let failure = Failure::new(Kind::Overloaded, "too many requests of this session are under way");

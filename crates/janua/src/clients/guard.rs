@@ -5,7 +5,8 @@ use std::net::Ipv4Addr;
 use axum::body::Body;
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, HOST, HeaderValue, ORIGIN, VARY,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, HOST, HeaderValue, ORIGIN,
+    VARY,
 };
 use axum::http::request::Parts;
 use axum::http::{Method, Response, StatusCode};
@@ -122,14 +123,12 @@ impl Pass {
         let headers = answer.headers_mut();
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(VARY, HeaderValue::from_static("origin"));
-        headers.insert(
-            ACCESS_CONTROL_EXPOSE_HEADERS,
-            HeaderValue::from_static("mcp-session-id, mcp-protocol-version"),
-        );
+        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("mcp-session-id, mcp-protocol-version"));
         if self.preflight {
             headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, DELETE"));
             // A page that may use the gateway may send what its servers need, which is not known here.
-            let usual = || HeaderValue::from_static("content-type, accept, authorization, mcp-session-id, last-event-id");
+            let usual =
+                || HeaderValue::from_static("content-type, accept, authorization, mcp-session-id, last-event-id");
             headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, self.wanted.unwrap_or_else(usual));
             headers.insert(VARY, HeaderValue::from_static("origin, access-control-request-headers"));
             headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
@@ -154,8 +153,11 @@ mod tests {
 
     #[test]
     fn hosts_and_origins_on_loopback() {
-        let guard =
-            Guard { hosts: Some(LOOPBACK.map(str::to_owned).to_vec()), origins: vec!["https://app.test".into()], cors: true };
+        let guard = Guard {
+            hosts: Some(LOOPBACK.map(str::to_owned).to_vec()),
+            origins: vec!["https://app.test".into()],
+            cors: true,
+        };
         let cases: &[(&str, &[(&str, &str)], u16)] = &[
             ("/mcp", &[("host", "localhost:3000")], 200),
             ("/mcp", &[("host", "LOCALHOST")], 200),

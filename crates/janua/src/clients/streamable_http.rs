@@ -201,7 +201,12 @@ async fn respond(edge: &Edge, from: From, request: Request, accepts: Accepts) ->
         From::Anybody(caller) => return respond_alone(edge, caller, request, id, accepts).await,
     };
     let Some(caller) = session.caller().cloned() else {
-        return answer::error(StatusCode::BAD_REQUEST, Some(&id), INVALID_REQUEST, "the session is not initialized yet");
+        return answer::error(
+            StatusCode::BAD_REQUEST,
+            Some(&id),
+            INVALID_REQUEST,
+            "the session is not initialized yet",
+        );
     };
     let Some(running) = session.enter() else {
         return answer::failure(&id, &too_many(edge));
@@ -358,20 +363,13 @@ async fn notified(edge: &Edge, from: &From, notification: Notification) -> Respo
 }
 
 /// Several messages at once (2025-03-26): each is handled by itself, the answers go back together.
-async fn batch(
-    edge: &Edge,
-    from: &From,
-    messages: Vec<Result<Message, Refused>>,
-    accepts: Accepts,
-) -> Response<Body> {
+async fn batch(edge: &Edge, from: &From, messages: Vec<Result<Message, Refused>>, accepts: Accepts) -> Response<Body> {
     let refuse = |message| answer::error(StatusCode::BAD_REQUEST, None, INVALID_REQUEST, message);
     let From::Session(session) = from else { return refuse("batches need a session") };
     if !session.caller().is_some_and(|caller| caller.version.has_batches()) {
         return refuse("batches exist in protocol version 2025-03-26 only");
     }
-    let opens = |message: &Result<Message, Refused>| {
-        matches!(message, Ok(Message::Request(request)) if request.method() == Method::Initialize)
-    };
+    let opens = |message: &Result<Message, Refused>| matches!(message, Ok(Message::Request(request)) if request.method() == Method::Initialize);
     if messages.iter().any(opens) {
         return refuse("initialize must not be part of a batch");
     }

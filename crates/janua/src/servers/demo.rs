@@ -140,9 +140,10 @@ impl Demo {
         let (sender, receiver) = oneshot::channel();
         let ask = Ask::new(question, Arc::new(Waiting(Lock::new(Some(sender)))));
         let answered = stream::once(async move {
-            let name = receiver.await.ok().and_then(|response: Response| {
-                raw::peek_string(raw::peek(response.body(), "content")?, "name")
-            });
+            let name = receiver
+                .await
+                .ok()
+                .and_then(|response: Response| raw::peek_string(raw::peek(response.body(), "content")?, "name"));
             done(text(&name.map_or("Then I do not greet anybody.".to_owned(), |name| format!("Hello, {name}!"))))
         });
         Reply::stream(stream::once(std::future::ready(Event::Ask(ask))).chain(answered))

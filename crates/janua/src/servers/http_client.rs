@@ -219,12 +219,8 @@ impl Ended {
     pub(crate) fn failure(&self) -> Failure {
         let failure = match self {
             Ended::Closed => Failure::new(Kind::Unreachable, "the server ended its answer before the result"),
-            Ended::Broken(cause) => {
-                Failure::new(Kind::Unreachable, format!("the server's answer broke off: {cause}"))
-            }
-            Ended::TooLarge => {
-                Failure::new(Kind::ResponseTooLarge, "the server sent a message larger than the limit")
-            }
+            Ended::Broken(cause) => Failure::new(Kind::Unreachable, format!("the server's answer broke off: {cause}")),
+            Ended::TooLarge => Failure::new(Kind::ResponseTooLarge, "the server sent a message larger than the limit"),
         };
         failure.after_sending()
     }
@@ -403,10 +399,7 @@ impl http_body::Body for Pieces {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let piece = self.pieces.pop_front();
         if self.pieces.is_empty() {
             (self.written)();

@@ -36,12 +36,7 @@ impl Opening {
             "{{\"protocolVersion\":\"{version}\",\"capabilities\":{{}},\"clientInfo\":{{\"name\":\"janua\",\"version\":\"{}\"}}}}",
             env!("CARGO_PKG_VERSION")
         );
-        Opening {
-            params: params.into(),
-            version,
-            capabilities: ClientCapabilities::default(),
-            on_own_behalf: true,
-        }
+        Opening { params: params.into(), version, capabilities: ClientCapabilities::default(), on_own_behalf: true }
     }
 
     /// The `initialize` request itself.

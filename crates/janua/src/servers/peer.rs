@@ -103,7 +103,8 @@ impl Peer {
     fn cancel(&self, caller: &Caller, notification: &Notification) {
         let Some(id) = notification.param("requestId") else { return };
         let mut table = self.table.lock();
-        let meant = |entry: &Entry| entry.id.raw() == id && entry.scope == caller.scope && entry.method != Method::Initialize;
+        let meant =
+            |entry: &Entry| entry.id.raw() == id && entry.scope == caller.scope && entry.method != Method::Initialize;
         let mut found = table.calls.iter().filter(|(_, entry)| meant(entry)).map(|(link, _)| *link);
         let (Some(link), None) = (found.next(), found.next()) else { return };
         let entry = table.calls.remove(&link);

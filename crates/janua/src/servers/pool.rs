@@ -44,7 +44,14 @@ struct Trouble {
 impl Pool {
     pub(crate) fn new(opener: Box<dyn Opener>) -> Self {
         let (turns, proven) = (Semaphore::new(TURNS), AtomicBool::new(false));
-        Pool { opener, links: Lock::default(), shared: tokio::sync::Mutex::default(), turns, proven, trouble: Lock::default() }
+        Pool {
+            opener,
+            links: Lock::default(),
+            shared: tokio::sync::Mutex::default(),
+            turns,
+            proven,
+            trouble: Lock::default(),
+        }
     }
 
     /// The link that serves `scope`, if there is one.

@@ -47,11 +47,7 @@ impl Opener for RemoteOpener {
     }
 }
 
-async fn open(
-    reach: &Reach,
-    transport: RemoteTransport,
-    opening: &Opening,
-) -> Result<Arc<dyn Connection>, Refusal> {
+async fn open(reach: &Reach, transport: RemoteTransport, opening: &Opening) -> Result<Arc<dyn Connection>, Refusal> {
     if transport == RemoteTransport::Sse {
         return sse::open(reach, opening).await;
     }

@@ -64,9 +64,8 @@ async fn endpoint(reach: &Reach, events: &mut Events) -> Result<Url, Failure> {
         };
         let named = String::from_utf8_lossy(&event.data);
         return reach.target.resolve(reach.target.url(), named.trim()).map_err(|origin| {
-            let message = format!(
-                "the server named an endpoint for messages that is not at its own origin ({origin}): refused"
-            );
+            let message =
+                format!("the server named an endpoint for messages that is not at its own origin ({origin}): refused");
             Failure::new(Kind::StartFailed, message)
         });
     }

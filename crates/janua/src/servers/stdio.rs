@@ -40,7 +40,8 @@ impl Opener for StdioOpener {
         async move {
             let started = command.clone();
             let process = Tasks::on_spawner(move || process::start(&started)).await;
-            let process = process.unwrap_or_else(|| Err(Failure::new(Kind::StartFailed, "the start was interrupted")))?;
+            let process =
+                process.unwrap_or_else(|| Err(Failure::new(Kind::StartFailed, "the start was interrupted")))?;
             let link = Link::new(process, &command, limits.clone(), tasks, &opening);
             let opened = tokio::time::timeout(limits.start, link.handshake(&opening)).await;
             let outcome = opened.unwrap_or_else(|_| {
@@ -116,7 +117,10 @@ impl Link {
         let (ending, words) = (Ending::default(), LastWords::default());
         let label = command.program.rsplit('/').next().unwrap_or_default().to_owned();
         tasks.spawn("server stderr", last_words::drain(stderr, words.clone(), label, command.env.clone()));
-        let writer = { let (stdin, ending) = (stdin.clone(), ending.clone()); async move { stdin.write(&ending).await } };
+        let writer = {
+            let (stdin, ending) = (stdin.clone(), ending.clone());
+            async move { stdin.write(&ending).await }
+        };
         tasks.spawn("server stdin", writer);
         let reader = Reader {
             stdout,
@@ -171,7 +175,8 @@ struct Pending {
 
 impl Stdin {
     fn new(pipe: pipe::Sender, limits: Arc<Limits>) -> Self {
-        let pending = Pending { pipe: Some(Arc::new(pipe)), queue: VecDeque::new(), items: 0, bytes: 0, gathering: false };
+        let pending =
+            Pending { pipe: Some(Arc::new(pipe)), queue: VecDeque::new(), items: 0, bytes: 0, gathering: false };
         Stdin { state: Lock::new(pending), changed: Notify::new(), limits }
     }
 
@@ -227,7 +232,8 @@ impl Pending {
         while !self.queue.is_empty() {
             let Some(pipe) = &self.pipe else { return Ok(()) };
             let mut slices = [IoSlice::new(&[]); SLICES];
-            let count = self.queue.iter().take(SLICES).zip(&mut slices).map(|(part, slot)| *slot = IoSlice::new(part)).count();
+            let count =
+                self.queue.iter().take(SLICES).zip(&mut slices).map(|(part, slot)| *slot = IoSlice::new(part)).count();
             match pipe.try_write_vectored(&slices[..count]) {
                 Ok(written) => self.written(written),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),

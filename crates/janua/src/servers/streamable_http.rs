@@ -425,7 +425,8 @@ mod tests {
 
     #[test]
     fn a_dead_session_is_recognised_by_its_words() {
-        let said = r#"{"jsonrpc":"2.0","error":{"code":-32000,"message":"Bad Request: No valid session ID"},"id":null}"#;
+        let said =
+            r#"{"jsonrpc":"2.0","error":{"code":-32000,"message":"Bad Request: No valid session ID"},"id":null}"#;
         assert!(names_session(said.as_bytes()));
         assert!(names_session(b"Bad Request: Server not initialized"));
         assert!(!names_session(b"{\"error\":\"unsupported protocol version\"}"));

@@ -10,11 +10,7 @@ async fn refuses(bodies: &[(&[u8], i64)]) {
         let what = String::from_utf8_lossy(&body[..body.len().min(100)]).into_owned();
         let answer = session.post(body.to_vec()).await;
         assert_refused(&answer, &what);
-        assert_eq!(
-            (answer.status.as_u16(), answer.message().error_code()),
-            (400, Some(*code)),
-            "{what}"
-        );
+        assert_eq!((answer.status.as_u16(), answer.message().error_code()), (400, Some(*code)), "{what}");
     }
     assert_nothing_passed(&session).await;
 }
@@ -37,31 +33,10 @@ async fn check_malformed_json() {
 
 #[tokio::test]
 async fn check_invalid_utf8_in_a_request_body() {
-    let call = |text: &[u8]| {
-        [
-            br#"{"jsonrpc":"2.0","id":1,"method":"x","params":{"a":""#,
-            text,
-            br#""}}"#,
-        ]
-        .concat()
-    };
-    let wrong: [&[u8]; 6] = [
-        b"\xff",
-        b"\xc3\x28",
-        b"\xed\xa0\x80",
-        b"\xf8\x88\x80\x80\x80",
-        b"\xc0\xaf",
-        b"\xe2\x82",
-    ];
-    let bodies: Vec<Vec<u8>> = wrong
-        .iter()
-        .map(|text| call(text))
-        .chain([call(b"\0")])
-        .collect();
-    let bodies: Vec<(&[u8], i64)> = bodies
-        .iter()
-        .map(|body| (body.as_slice(), -32700))
-        .collect();
+    let call = |text: &[u8]| [br#"{"jsonrpc":"2.0","id":1,"method":"x","params":{"a":""#, text, br#""}}"#].concat();
+    let wrong: [&[u8]; 6] = [b"\xff", b"\xc3\x28", b"\xed\xa0\x80", b"\xf8\x88\x80\x80\x80", b"\xc0\xaf", b"\xe2\x82"];
+    let bodies: Vec<Vec<u8>> = wrong.iter().map(|text| call(text)).chain([call(b"\0")]).collect();
+    let bodies: Vec<(&[u8], i64)> = bodies.iter().map(|body| (body.as_slice(), -32700)).collect();
     refuses(&bodies).await;
 }
 
@@ -69,15 +44,9 @@ async fn check_invalid_utf8_in_a_request_body() {
 async fn check_100000_deep_nesting() {
     let deep = |levels: usize| {
         let (open, close) = ("[".repeat(levels), "]".repeat(levels));
-        format!(
-            r#"{{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{{"a":{open}{close}}}}}"#
-        )
+        format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{{"a":{open}{close}}}}}"#)
     };
-    refuses(&[
-        (deep(100_000).as_bytes(), -32600),
-        (deep(1_000_000).as_bytes(), -32600),
-    ])
-    .await;
+    refuses(&[(deep(100_000).as_bytes(), -32600), (deep(1_000_000).as_bytes(), -32600)]).await;
     let gateway = probe("").await;
     let session = open(&gateway).await;
     // The object and its params are the first two levels. (The server's own parser takes 127.)
@@ -92,13 +61,7 @@ async fn check_empty_body() {
 
 #[tokio::test]
 async fn check_body_is_not_an_object() {
-    refuses(&[
-        (b"42", -32600),
-        (b"\"text\"", -32600),
-        (b"null", -32600),
-        (b"true", -32600),
-    ])
-    .await;
+    refuses(&[(b"42", -32600), (b"\"text\"", -32600), (b"null", -32600), (b"true", -32600)]).await;
 }
 
 #[tokio::test]
@@ -113,11 +76,7 @@ async fn check_wrong_jsonrpc_version() {
 
 #[tokio::test]
 async fn check_id_null() {
-    refuses(&[(
-        br#"{"jsonrpc":"2.0","id":null,"method":"tools/list"}"#,
-        -32600,
-    )])
-    .await;
+    refuses(&[(br#"{"jsonrpc":"2.0","id":null,"method":"tools/list"}"#, -32600)]).await;
 }
 
 #[tokio::test]

@@ -8,22 +8,14 @@ use janua_testkit::gateway::Gateway;
 use janua_testkit::process::{self, eventually, eventually_with};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::scene::{
-    SOON, below, command_line, echo, failure, hostile, open, pids, probe, reason, sessions, told,
-};
+use crate::scene::{SOON, below, command_line, echo, failure, hostile, open, pids, probe, reason, sessions, told};
 
 /// Holds an answer to being that of a call whose server has died.
 fn assert_died(reply: &Reply, how: &str) {
-    assert_eq!(
-        (reply.status.as_u16(), failure(reply).as_str()),
-        (500, "server_exited")
-    );
+    assert_eq!((reply.status.as_u16(), failure(reply).as_str()), (500, "server_exited"));
     assert!(reason(reply).contains(how), "{}", reason(reply));
     let data = reply.response().at("/error/data");
-    assert_eq!(
-        (&data["outcome"], &data["retryable"]),
-        (&"unknown".into(), &false.into())
-    );
+    assert_eq!((&data["outcome"], &data["retryable"]), (&"unknown".into(), &false.into()));
 }
 
 /// Holds a session to being over: its client has to open another.
@@ -34,10 +26,7 @@ async fn assert_over(gateway: &Gateway, session: &Session) {
 }
 
 fn kill(pid: u32, signal: Signal) {
-    let pid = i32::try_from(pid)
-        .ok()
-        .and_then(Pid::from_raw)
-        .expect("a pid");
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a pid");
     kill_process(pid, signal).expect("send a signal");
 }
 
@@ -54,11 +43,7 @@ async fn check_child_crashes_in_a_call() {
 
 #[tokio::test]
 async fn every_way_to_die_is_told() {
-    for (how, said) in [
-        ("abort", "signal 6"),
-        ("segv", "signal 11"),
-        ("kill", "signal 9"),
-    ] {
+    for (how, said) in [("abort", "signal 6"), ("segv", "signal 11"), ("kill", "signal 9")] {
         let gateway = hostile("", &format!("crash {how}")).await;
         let session = open(&gateway).await;
         assert_died(&session.call("act", "{}").await, said);
@@ -75,17 +60,12 @@ async fn everyone_who_waits_is_told_at_once_and_nobody_else_notices() {
     for signal in [Signal::KILL, Signal::SEGV, Signal::ABORT] {
         let gateway = probe("").await;
         let (dying, other) = (open(&gateway).await, open(&gateway).await);
-        let pid = told(&dying, "info").await["pid"]
-            .as_u64()
-            .and_then(|pid| u32::try_from(pid).ok());
+        let pid = told(&dying, "info").await["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok());
         let pid = pid.expect("a pid");
         let waiting = join_all((0..10).map(|_| dying.call("slow", r#"{"s":60}"#)));
         let killing = async {
-            let all_sent = || async {
-                told(&dying, "info").await["seen"]
-                    .as_array()
-                    .is_some_and(|seen| seen.len() >= 13)
-            };
+            let all_sent =
+                || async { told(&dying, "info").await["seen"].as_array().is_some_and(|seen| seen.len() >= 13) };
             assert!(eventually_with(SOON, all_sent).await);
             kill(pid, signal);
             // A runtime may take the first SIGSEGV as its own business.
@@ -95,17 +75,9 @@ async fn everyone_who_waits_is_told_at_once_and_nobody_else_notices() {
             Instant::now()
         };
         let elsewhere = other.call("slow", r#"{"s":3}"#);
-        let (replies, killed, slept) = tokio::join!(
-            async { (waiting.await, Instant::now()) },
-            killing,
-            elsewhere
-        );
+        let (replies, killed, slept) = tokio::join!(async { (waiting.await, Instant::now()) }, killing, elsewhere);
         let (replies, answered) = replies;
-        assert!(
-            answered - killed < Duration::from_secs(2),
-            "took {:?}",
-            answered - killed
-        );
+        assert!(answered - killed < Duration::from_secs(2), "took {:?}", answered - killed);
         for reply in &replies {
             assert_died(reply, &format!("signal {}", signal.as_raw()));
         }
@@ -119,11 +91,7 @@ async fn everyone_who_waits_is_told_at_once_and_nobody_else_notices() {
 async fn last_answer(gateway: &Gateway, size: usize) -> bool {
     let session = open(gateway).await;
     let reply = session.call("act", "{}").await;
-    reply
-        .response()
-        .at("/result/content/0/text")
-        .as_str()
-        .is_some_and(|text| text.len() == size)
+    reply.response().at("/result/content/0/text").as_str().is_some_and(|text| text.len() == size)
 }
 
 #[tokio::test]
@@ -137,11 +105,7 @@ async fn an_answer_written_just_before_the_end_is_never_lost() {
         }
         assert_eq!(arrived, 100, "answers of {size} bytes");
         let quiet = || below(&gateway).is_empty() && process::zombies_of(gateway.pid()).is_empty();
-        assert!(
-            eventually(SOON, quiet).await,
-            "zombies {:?}",
-            process::zombies_of(gateway.pid())
-        );
+        assert!(eventually(SOON, quiet).await, "zombies {:?}", process::zombies_of(gateway.pid()));
         assert_eq!(sessions(&gateway).await, 0);
     }
 }
@@ -176,10 +140,7 @@ async fn a_stream_that_belongs_to_no_request_ends_with_the_server() {
 async fn a_shared_server_that_died_is_started_again_with_the_next_call() {
     let gateway = hostile("--stateless", "crash").await;
     let client = gateway.client();
-    let session = Session::from_reply(
-        client.clone(),
-        &client.try_initialize("2025-06-18", "{}").await,
-    );
+    let session = Session::from_reply(client.clone(), &client.try_initialize("2025-06-18", "{}").await);
     assert_eq!(session.id, None);
     let first = pids(&session).await[0];
     assert_died(&session.call("act", "{}").await, "exited with code 3");

@@ -7,16 +7,12 @@ use janua_testkit::client::session::{Reply, Session};
 use janua_testkit::process::{eventually_with, wait_gone};
 
 use crate::scene::{
-    MIB, SOON, arguments, assert_growth, echo, failure, hostile, open, peak, pids, probe, seen,
-    server_pid, told,
+    MIB, SOON, arguments, assert_growth, echo, failure, hostile, open, peak, pids, probe, seen, server_pid, told,
 };
 
 /// Holds an answer to being that of a call that took too long.
 fn assert_late(reply: &Reply) {
-    assert_eq!(
-        (reply.status.as_u16(), failure(reply).as_str()),
-        (408, "deadline_exceeded")
-    );
+    assert_eq!((reply.status.as_u16(), failure(reply).as_str()), (408, "deadline_exceeded"));
     assert_eq!(reply.response().at("/error/data/outcome"), "unknown");
 }
 
@@ -25,10 +21,7 @@ async fn burst(session: &Session, count: usize, size: usize) {
     let arguments = arguments(&"x".repeat(size));
     let replies = join_all((0..count).map(|_| session.call("echo", &arguments))).await;
     let expected = |code: String| ["deadline_exceeded", "overloaded"].contains(&code.as_str());
-    assert!(
-        replies.iter().all(|reply| expected(failure(reply))),
-        "{replies:?}"
-    );
+    assert!(replies.iter().all(|reply| expected(failure(reply))), "{replies:?}");
 }
 
 #[tokio::test]
@@ -42,8 +35,7 @@ async fn check_swallowed_call_leaves_others_served() {
         }
         Instant::now()
     };
-    let ((swallowed, ended), others) =
-        tokio::join!(async { (swallowed.await, Instant::now()) }, others);
+    let ((swallowed, ended), others) = tokio::join!(async { (swallowed.await, Instant::now()) }, others);
     assert_late(&swallowed);
     assert!(others < ended);
 }
@@ -82,13 +74,7 @@ async fn an_answer_that_comes_too_late_reaches_nobody() {
     while Instant::now() < end {
         echo(&session, "meanwhile").await;
     }
-    assert!(
-        stream
-            .next_message(Duration::from_millis(100))
-            .await
-            .is_err(),
-        "nothing belongs on this stream"
-    );
+    assert!(stream.next_message(Duration::from_millis(100)).await.is_err(), "nothing belongs on this stream");
 }
 
 #[tokio::test]
@@ -100,10 +86,7 @@ async fn progress_keeps_a_call_alive_until_it_is_cancelled() {
     for number in 1..=20 {
         let message = call.message().await;
         assert_eq!(
-            (
-                message.at("/params/progress"),
-                message.at("/params/progressToken")
-            ),
+            (message.at("/params/progress"), message.at("/params/progressToken")),
             (&number.into(), &"mine".into())
         );
     }
@@ -182,17 +165,8 @@ async fn a_server_that_leaves_its_input_unread_is_stopped() {
     let reply = session.call("echo", &arguments(&"x".repeat(300_000))).await;
     // It began as a stream after some silence, so the failure is in the message alone.
     assert_eq!(failure(&reply), "server_exited");
-    assert!(
-        since.elapsed() > Duration::from_secs(25),
-        "{:?}",
-        since.elapsed()
-    );
-    assert!(
-        eventually_with(SOON, || async {
-            session.request("ping", "").await.status == 404
-        })
-        .await
-    );
+    assert!(since.elapsed() > Duration::from_secs(25), "{:?}", since.elapsed());
+    assert!(eventually_with(SOON, || async { session.request("ping", "").await.status == 404 }).await);
 }
 
 #[tokio::test]

@@ -10,8 +10,7 @@ use janua_testkit::gateway::Gateway;
 use janua_testkit::process::{eventually, open_files};
 
 use crate::scene::{
-    MIB, SOON, assert_growth, assert_nothing_passed, assert_refused, below, echo, health, open,
-    peak, probe, sessions,
+    MIB, SOON, assert_growth, assert_nothing_passed, assert_refused, below, echo, health, open, peak, probe, sessions,
 };
 
 const LIST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
@@ -22,30 +21,17 @@ async fn check_100_mb_body() {
     // What a gateway needs for any request at all is there before it is measured.
     gateway.client().post_json(vec![b' '; 100_000]).await;
     let before = peak(&gateway);
-    let head = [
-        "host: localhost",
-        "content-type: application/json",
-        "accept: application/json, text/event-stream",
-    ];
+    let head = ["host: localhost", "content-type: application/json", "accept: application/json, text/event-stream"];
     let block = vec![b' '; 1_000_000];
     let mut announced = head.to_vec();
     announced.push("content-length: 100000000");
     let mut socket = RawSocket::open(gateway.authority()).await;
-    socket
-        .write(&http_request("POST", "/mcp", &announced, ""))
-        .await
-        .expect("the head is read");
-    assert!(
-        socket.read_until("HTTP/1.1 413", SOON).await,
-        "refused without a byte of the body"
-    );
+    socket.write(&http_request("POST", "/mcp", &announced, "")).await.expect("the head is read");
+    assert!(socket.read_until("HTTP/1.1 413", SOON).await, "refused without a byte of the body");
     let mut chunked = head.to_vec();
     chunked.push("transfer-encoding: chunked");
     let mut socket = RawSocket::open(gateway.authority()).await;
-    socket
-        .write(&http_request("POST", "/mcp", &chunked, ""))
-        .await
-        .expect("the head is read");
+    socket.write(&http_request("POST", "/mcp", &chunked, "")).await.expect("the head is read");
     for _ in 0..100 {
         let part = [format!("{:x}\r\n", block.len()).as_bytes(), &block, b"\r\n"].concat();
         if socket.write(&part).await.is_err() {
@@ -53,10 +39,7 @@ async fn check_100_mb_body() {
         }
     }
     assert!(socket.read_until("HTTP/1.1 413", SOON).await);
-    let whole = gateway
-        .client()
-        .try_send(Method::POST, "/mcp", vec![b' '; 100_000_000], &JSON_POST)
-        .await;
+    let whole = gateway.client().try_send(Method::POST, "/mcp", vec![b' '; 100_000_000], &JSON_POST).await;
     assert!(whole.map_or(true, |answer| answer.status == 413));
     assert_growth(&gateway, before, (4 + 8) * MIB);
     assert!(below(&gateway).is_empty(), "no server was started for it");
@@ -69,28 +52,13 @@ async fn heads_that_are_too_large_are_refused() {
     let many: Vec<String> = (0..150).map(|number| format!("x-{number}: y")).collect();
     let mut headers: Vec<&str> = many.iter().map(String::as_str).collect();
     headers.push("host: localhost");
-    let answer = raw_socket(
-        gateway.authority(),
-        &http_request("GET", "/health", &headers, ""),
-    )
-    .await;
-    assert!(
-        answer.starts_with(b"HTTP/1.1 431"),
-        "{}",
-        String::from_utf8_lossy(&answer)
-    );
+    let answer = raw_socket(gateway.authority(), &http_request("GET", "/health", &headers, "")).await;
+    assert!(answer.starts_with(b"HTTP/1.1 431"), "{}", String::from_utf8_lossy(&answer));
     let before = peak(&gateway);
     let long = format!("x: {}", "y".repeat(8_000_000));
-    let answer = raw_socket(
-        gateway.authority(),
-        &http_request("GET", "/health", &["host: localhost", &long], ""),
-    )
-    .await;
-    assert!(
-        answer.is_empty() || answer.starts_with(b"HTTP/1.1 4"),
-        "{}",
-        String::from_utf8_lossy(&answer)
-    );
+    let answer =
+        raw_socket(gateway.authority(), &http_request("GET", "/health", &["host: localhost", &long], "")).await;
+    assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 4"), "{}", String::from_utf8_lossy(&answer));
     assert_growth(&gateway, before, 8 * MIB);
     health(&gateway).await;
 }
@@ -99,18 +67,10 @@ async fn heads_that_are_too_large_are_refused() {
 async fn what_is_no_plain_json_is_refused() {
     let gateway = probe("").await;
     let session = open(&gateway).await;
-    let kinds = [
-        "text/plain",
-        "application/x-www-form-urlencoded",
-        "multipart/form-data",
-        "application/json; charset=utf-16",
-    ];
+    let kinds =
+        ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/json; charset=utf-16"];
     for kind in kinds {
-        let mut headers: Vec<(&str, &str)> = session
-            .headers
-            .iter()
-            .map(|(n, v)| (n.as_str(), v.as_str()))
-            .collect();
+        let mut headers: Vec<(&str, &str)> = session.headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
         headers.extend([("content-type", kind), ("accept", "application/json")]);
         let answer = session.client.post("/mcp", LIST, &headers).await;
         assert_eq!(answer.status, 415, "{kind}");
@@ -140,23 +100,10 @@ async fn refused_everywhere(gateway: &Gateway, headers: &[(&str, &str)]) {
         all.extend_from_slice(headers);
         let body = janua_testkit::client::message::initialize_params(crate::scene::VERSION, "{}");
         let body = janua_testkit::client::message::request("1", "initialize", &body);
-        let answer = gateway
-            .client()
-            .send(method.clone(), path, body, &all)
-            .await;
-        assert_eq!(
-            answer.status,
-            403,
-            "{method} {path} {headers:?}: {}",
-            answer.text()
-        );
+        let answer = gateway.client().send(method.clone(), path, body, &all).await;
+        assert_eq!(answer.status, 403, "{method} {path} {headers:?}: {}", answer.text());
         assert_refused(&answer, path);
-        assert!(
-            answer
-                .headers
-                .keys()
-                .all(|name| !name.as_str().starts_with("access-control-"))
-        );
+        assert!(answer.headers.keys().all(|name| !name.as_str().starts_with("access-control-")));
     }
     assert_eq!(sessions(gateway).await, 0);
     assert!(below(gateway).is_empty());
@@ -178,20 +125,8 @@ async fn check_foreign_origin() {
     for origin in origins {
         refused_everywhere(&gateway, &[("origin", origin)]).await;
     }
-    for origin in [
-        "http://localhost:5173",
-        "http://127.0.0.1",
-        "https://[::1]:8443",
-    ] {
-        assert_eq!(
-            gateway
-                .client()
-                .get("/health", &[("origin", origin)])
-                .await
-                .status,
-            200,
-            "{origin}"
-        );
+    for origin in ["http://localhost:5173", "http://127.0.0.1", "https://[::1]:8443"] {
+        assert_eq!(gateway.client().get("/health", &[("origin", origin)]).await.status, 200, "{origin}");
     }
 }
 
@@ -213,15 +148,7 @@ async fn check_foreign_host() {
         refused_everywhere(&gateway, &[("host", host), ("origin", "http://localhost")]).await;
     }
     for host in ["localhost", "LOCALHOST:3000", "127.0.0.1", "[::1]:3000"] {
-        assert_eq!(
-            gateway
-                .client()
-                .get("/health", &[("host", host)])
-                .await
-                .status,
-            200,
-            "{host}"
-        );
+        assert_eq!(gateway.client().get("/health", &[("host", host)]).await.status, 200, "{host}");
     }
 }
 
@@ -237,39 +164,15 @@ async fn a_target_and_a_host_that_contradict_each_other_are_refused() {
     let gateway = probe("").await;
     let close = "connection: close";
     let cases: [(&str, &[&str], &str); 6] = [
-        (
-            "http://evil.example/health",
-            &["host: localhost", close],
-            "400",
-        ),
-        (
-            "http://localhost/health",
-            &["host: evil.example", close],
-            "400",
-        ),
-        (
-            "http://evil.example/health",
-            &["host: evil.example", close],
-            "403",
-        ),
-        (
-            "/health",
-            &["host: localhost", "host: evil.example", close],
-            "400",
-        ),
+        ("http://evil.example/health", &["host: localhost", close], "400"),
+        ("http://localhost/health", &["host: evil.example", close], "400"),
+        ("http://evil.example/health", &["host: evil.example", close], "403"),
+        ("/health", &["host: localhost", "host: evil.example", close], "400"),
         ("/health", &[close], "400"),
-        (
-            "http://localhost/health",
-            &["host: localhost", close],
-            "200",
-        ),
+        ("http://localhost/health", &["host: localhost", close], "200"),
     ];
     for (target, headers, wanted) in cases {
-        assert_eq!(
-            status(&gateway, &http_request("GET", target, headers, "")).await,
-            wanted,
-            "{target} {headers:?}"
-        );
+        assert_eq!(status(&gateway, &http_request("GET", target, headers, "")).await, wanted, "{target} {headers:?}");
     }
 }
 
@@ -290,11 +193,7 @@ async fn requests_with_two_lengths_are_refused() {
         &["content-length : 5"],
     ];
     for headers in cases {
-        let mut all = vec![
-            "host: localhost",
-            "content-type: application/json",
-            "accept: application/json",
-        ];
+        let mut all = vec!["host: localhost", "content-type: application/json", "accept: application/json"];
         all.extend_from_slice(headers);
         let status = status(&gateway, &http_request("POST", "/mcp", &all, &chunked)).await;
         assert_eq!(status, "400", "{headers:?}");
@@ -308,9 +207,7 @@ async fn slow_head(gateway: &Gateway) -> Duration {
     socket.write(start).await.expect("the first lines");
     let since = Instant::now();
     // Ends with an error as soon as the gateway has closed the connection.
-    let written = socket
-        .write_slowly(&[b'y'; 2000], 1, Duration::from_millis(20))
-        .await;
+    let written = socket.write_slowly(&[b'y'; 2000], 1, Duration::from_millis(20)).await;
     assert!(written.is_err(), "closed by then");
     since.elapsed()
 }
@@ -318,12 +215,7 @@ async fn slow_head(gateway: &Gateway) -> Duration {
 /// Sends the beginning of a body and says when the gateway did not wait any more.
 async fn slow_body(gateway: &Gateway) -> Duration {
     let mut socket = RawSocket::open(gateway.authority()).await;
-    let head = [
-        "host: localhost",
-        "content-type: application/json",
-        "accept: application/json",
-        "content-length: 100",
-    ];
+    let head = ["host: localhost", "content-type: application/json", "accept: application/json", "content-length: 100"];
     let request = http_request("POST", "/mcp", &head, r#"{"jsonrpc""#);
     socket.write(&request).await.expect("the beginning");
     let since = Instant::now();
@@ -356,11 +248,7 @@ async fn slow_crowd(gateway: &Gateway) {
 #[tokio::test]
 async fn slow_heads_and_bodies_are_given_up() {
     let gateway = probe("").await;
-    let (head, body, ()) = tokio::join!(
-        slow_head(&gateway),
-        slow_body(&gateway),
-        slow_crowd(&gateway)
-    );
+    let (head, body, ()) = tokio::join!(slow_head(&gateway), slow_body(&gateway), slow_crowd(&gateway));
     let seconds = Duration::from_secs;
     assert!(head > seconds(8) && head < seconds(25), "{head:?}");
     assert!(body > seconds(28), "{body:?}");
@@ -372,21 +260,14 @@ async fn an_upload_that_is_cut_off_reaches_nobody() {
     let gateway = probe("").await;
     let session = open(&gateway).await;
     let id = format!("mcp-session-id: {}", session.id.as_deref().expect("an id"));
-    let head = [
-        "host: localhost",
-        "content-type: application/json",
-        "accept: application/json",
-        &id,
-    ];
+    let head = ["host: localhost", "content-type: application/json", "accept: application/json", &id];
     let mut announced = head.to_vec();
     announced.push("content-length: 1000");
     let mut chunked = head.to_vec();
     chunked.push("transfer-encoding: chunked");
     let first_chunk = format!("{:x}\r\n{LIST}\r\n", LIST.len());
-    let requests = [
-        http_request("POST", "/mcp", &announced, LIST),
-        http_request("POST", "/mcp", &chunked, &first_chunk),
-    ];
+    let requests =
+        [http_request("POST", "/mcp", &announced, LIST), http_request("POST", "/mcp", &chunked, &first_chunk)];
     for request in &requests {
         abort(gateway.authority(), request, None).await;
         let mut socket = RawSocket::open(gateway.authority()).await;
@@ -405,12 +286,7 @@ async fn clients_that_never_read_are_given_up() {
     let files = open_files(gateway.pid()).expect("the gateway lives");
     let before = peak(&gateway);
     let id = format!("mcp-session-id: {}", session.id.as_deref().expect("an id"));
-    let head = [
-        "host: localhost",
-        "content-type: application/json",
-        "accept: application/json",
-        &id,
-    ];
+    let head = ["host: localhost", "content-type: application/json", "accept: application/json", &id];
     let flood = janua_testkit::client::message::call_params(
         "rawresult",
         &format!(r#"{{"json":"\"{}\""}}"#, "r".repeat(3_000_000)),
@@ -419,10 +295,7 @@ async fn clients_that_never_read_are_given_up() {
     let mut deaf = Vec::new();
     for _ in 0..4 {
         let mut socket = RawSocket::open(gateway.authority()).await;
-        socket
-            .write(&http_request("POST", "/mcp", &head, &body))
-            .await
-            .expect("the request");
+        socket.write(&http_request("POST", "/mcp", &head, &body)).await.expect("the request");
         deaf.push(socket);
     }
     echo(&session, "read at once").await;

@@ -9,20 +9,11 @@ use janua_testkit::gateway::{Gateway, program};
 use janua_testkit::process::{self, eventually, eventually_with};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::scene::{
-    JANUA, SOON, all_gone, below, command_line, echo, hostile, open, pids, server_pid, sessions,
-    told,
-};
+use crate::scene::{JANUA, SOON, all_gone, below, command_line, echo, hostile, open, pids, server_pid, sessions, told};
 
 /// Servers that leave something behind, or that do not want to leave.
-const FAMILIES: [&str; 6] = [
-    "grandchild",
-    "grandchild detached",
-    "daemon",
-    "daemon stubborn",
-    "stubborn",
-    "launcher stubborn",
-];
+const FAMILIES: [&str; 6] =
+    ["grandchild", "grandchild detached", "daemon", "daemon stubborn", "stubborn", "launcher stubborn"];
 /// Two seconds to leave, three after SIGTERM, and some to find the strays on a busy machine.
 const STOPPED: Duration = Duration::from_secs(8);
 
@@ -43,11 +34,7 @@ impl Family {
         members.dedup();
         let expected = if mode == "stubborn" { 1 } else { 2 };
         assert_eq!(members.len(), expected, "{mode}: {members:?}");
-        Family {
-            gateway,
-            session,
-            members,
-        }
+        Family { gateway, session, members }
     }
 
     async fn all(options: &str) -> Vec<Self> {
@@ -56,10 +43,7 @@ impl Family {
 }
 
 fn kill(pid: u32) {
-    let pid = i32::try_from(pid)
-        .ok()
-        .and_then(Pid::from_raw)
-        .expect("a pid");
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a pid");
     kill_process(pid, Signal::KILL).expect("send a signal");
 }
 
@@ -74,10 +58,7 @@ async fn check_grandchild_is_gone_after_delete() {
 async fn check_no_survivors_after_sigterm() {
     let mut family = Family::new("", "grandchild").await;
     let stopped = family.gateway.terminate(SOON).await;
-    assert!(
-        stopped.status.success() && stopped.took < STOPPED,
-        "{stopped:?}"
-    );
+    assert!(stopped.status.success() && stopped.took < STOPPED, "{stopped:?}");
     all_gone(&family.members, Duration::ZERO).await;
 }
 
@@ -87,11 +68,7 @@ async fn check_child_that_ignores_sigterm_and_eof_is_gone_after_delete() {
     let since = Instant::now();
     family.session.delete().await;
     all_gone(&family.members, Duration::from_secs(12)).await;
-    assert!(
-        since.elapsed() > Duration::from_secs(4),
-        "it had its time: {:?}",
-        since.elapsed()
-    );
+    assert!(since.elapsed() > Duration::from_secs(4), "it had its time: {:?}", since.elapsed());
     assert!(process::zombies_of(family.gateway.pid()).is_empty());
 }
 
@@ -122,18 +99,8 @@ async fn no_family_survives_an_idle_session() {
 #[tokio::test]
 async fn no_family_survives_sigterm_of_the_gateway() {
     let mut families = Family::all("").await;
-    let stopped = join_all(
-        families
-            .iter_mut()
-            .map(|family| family.gateway.terminate(SOON)),
-    )
-    .await;
-    assert!(
-        stopped
-            .iter()
-            .all(|stopped| stopped.status.success() && stopped.took < STOPPED),
-        "{stopped:?}"
-    );
+    let stopped = join_all(families.iter_mut().map(|family| family.gateway.terminate(SOON))).await;
+    assert!(stopped.iter().all(|stopped| stopped.status.success() && stopped.took < STOPPED), "{stopped:?}");
     for family in &families {
         all_gone(&family.members, Duration::ZERO).await;
     }
@@ -165,10 +132,7 @@ async fn no_family_survives_the_crash_of_its_server() {
 async fn a_gateway_whose_guardian_was_killed_gets_another() {
     let mut family = Family::new("", "stubborn").await;
     let guardian: Vec<u32> = process::children(family.gateway.pid());
-    let guardian = guardian
-        .into_iter()
-        .find(|pid| !family.members.contains(pid))
-        .expect("a guardian");
+    let guardian = guardian.into_iter().find(|pid| !family.members.contains(pid)).expect("a guardian");
     kill(guardian);
     assert!(process::wait_gone(guardian, SOON).await);
     let second = open(&family.gateway).await;
@@ -179,74 +143,33 @@ async fn a_gateway_whose_guardian_was_killed_gets_another() {
 
 #[tokio::test]
 async fn check_the_gateways_own_secret_is_hidden_from_the_child() {
-    let builder = Gateway::builder(JANUA)
-        .env("CANARY_TOKEN", "tweet")
-        .env("JANUA_LOG_LEVEL", "info");
-    let builder = builder
-        .env("LD_LIBRARY_PATH", "/nowhere")
-        .env("HOME", "/tmp")
-        .arg("-e")
-        .arg("GIVEN=yes");
-    let gateway = builder
-        .arg("--")
-        .arg(program("hostile"))
-        .arg("env-canary")
-        .start()
-        .await;
+    let builder = Gateway::builder(JANUA).env("CANARY_TOKEN", "tweet").env("JANUA_LOG_LEVEL", "info");
+    let builder = builder.env("LD_LIBRARY_PATH", "/nowhere").env("HOME", "/tmp").arg("-e").arg("GIVEN=yes");
+    let gateway = builder.arg("--").arg(program("hostile")).arg("env-canary").start().await;
     let session = open(&gateway).await;
     let environment = told(&session, "act").await;
-    let mut names: Vec<&str> = environment
-        .as_object()
-        .expect("an object")
-        .keys()
-        .map(String::as_str)
-        .collect();
+    let mut names: Vec<&str> = environment.as_object().expect("an object").keys().map(String::as_str).collect();
     names.retain(|name| !["LANG", "TZ", "JANUA_INSTANCE"].contains(name));
     assert_eq!(names, ["GIVEN", "HOME", "PATH"], "{environment}");
-    assert_eq!(
-        (&environment["HOME"], &environment["GIVEN"]),
-        (&"/tmp".into(), &"yes".into())
-    );
+    assert_eq!((&environment["HOME"], &environment["GIVEN"]), (&"/tmp".into(), &"yes".into()));
 }
 
 #[tokio::test]
 async fn check_only_loopback_is_listened_on() {
     let gateway = hostile("", "plain").await;
-    let port = gateway
-        .authority()
-        .rsplit(':')
-        .next()
-        .and_then(|port| port.parse::<u16>().ok())
-        .expect("a port");
+    let port = gateway.authority().rsplit(':').next().and_then(|port| port.parse::<u16>().ok()).expect("a port");
     let listening = |table: &str, port: u16| {
         let lines = std::fs::read_to_string(table).unwrap_or_default();
-        let local = lines
-            .lines()
-            .filter_map(|line| line.split_whitespace().nth(1).map(str::to_owned));
-        local
-            .filter(|address| address.ends_with(&format!(":{port:04X}")))
-            .collect::<Vec<_>>()
+        let local = lines.lines().filter_map(|line| line.split_whitespace().nth(1).map(str::to_owned));
+        local.filter(|address| address.ends_with(&format!(":{port:04X}"))).collect::<Vec<_>>()
     };
     let addresses = listening("/proc/net/tcp", port);
-    assert!(
-        !addresses.is_empty()
-            && addresses
-                .iter()
-                .all(|address| address.starts_with("0100007F:")),
-        "{addresses:?}"
-    );
+    assert!(!addresses.is_empty() && addresses.iter().all(|address| address.starts_with("0100007F:")), "{addresses:?}");
     assert!(listening("/proc/net/tcp6", port).is_empty());
     for host in ["0.0.0.0", "::"] {
-        let open = Gateway::builder(JANUA)
-            .args(&["--host", host, "--", "cat"])
-            .try_start()
-            .await;
+        let open = Gateway::builder(JANUA).args(&["--host", host, "--", "cat"]).try_start().await;
         let fault = open.expect_err("refused");
-        assert!(
-            fault.stderr.contains("without authentication"),
-            "{}",
-            fault.stderr
-        );
+        assert!(fault.stderr.contains("without authentication"), "{}", fault.stderr);
     }
 }
 
@@ -270,9 +193,7 @@ async fn a_thousand_sessions_come_and_go_and_the_others_stay() {
     short_life(&gateway).await;
     assert!(eventually(SOON, settled).await);
     let files = process::open_files(gateway.pid()).expect("the gateway lives");
-    let lives = stream::iter(0..1000)
-        .map(|_| short_life(&gateway))
-        .buffer_unordered(8);
+    let lives = stream::iter(0..1000).map(|_| short_life(&gateway)).buffer_unordered(8);
     let well = lives.filter(|well| std::future::ready(*well)).count().await;
     assert_eq!(well, 1000);
     assert!(eventually(SOON, settled).await, "{:?}", below(&gateway));
@@ -280,11 +201,7 @@ async fn a_thousand_sessions_come_and_go_and_the_others_stay() {
         assert_eq!(server_pid(session).await, *pid);
     }
     let back = || process::open_files(gateway.pid()).is_some_and(|now| now <= files + 2);
-    assert!(
-        eventually(SOON, back).await,
-        "{files} files before, {:?} now",
-        process::open_files(gateway.pid())
-    );
+    assert!(eventually(SOON, back).await, "{files} files before, {:?} now", process::open_files(gateway.pid()));
     assert!(eventually(SOON, || process::zombies_of(gateway.pid()).is_empty()).await);
     assert_eq!(sessions(&gateway).await, 20);
 }

@@ -7,8 +7,7 @@ use janua_testkit::gateway::Gateway;
 use janua_testkit::process::{eventually, eventually_with};
 
 use crate::scene::{
-    JANUA, MIB, SOON, arguments, assert_growth, below, echo, failure, hostile, open, peak, probe,
-    sessions, try_open,
+    JANUA, MIB, SOON, arguments, assert_growth, below, echo, failure, hostile, open, peak, probe, sessions, try_open,
 };
 
 #[tokio::test]
@@ -17,11 +16,7 @@ async fn check_20_mb_result_line() {
     let session = open(&gateway).await;
     let since = Instant::now();
     let reply = session.call("act", "{}").await;
-    assert!(
-        since.elapsed() < Duration::from_secs(15),
-        "{:?}",
-        since.elapsed()
-    );
+    assert!(since.elapsed() < Duration::from_secs(15), "{:?}", since.elapsed());
     assert!(reply.text().len() == 20_000_000 && reply.text().bytes().all(|byte| byte == b'b'));
     echo(&session, "afterwards").await;
 }
@@ -43,10 +38,7 @@ async fn time_of(size: usize) -> Duration {
 async fn the_time_of_a_large_result_is_linear() {
     let (small, large) = (time_of(2_000_000).await, time_of(16_000_000).await);
     // Eight times the size; quadratic work would take sixty-four times as long.
-    assert!(
-        large < small * 24 + Duration::from_millis(200),
-        "{small:?} and {large:?}"
-    );
+    assert!(large < small * 24 + Duration::from_millis(200), "{small:?} and {large:?}");
 }
 
 /// Has a server write an overlong line and gives the answer of the call.
@@ -64,11 +56,7 @@ async fn check_300_mb_without_a_newline() {
     let session = open(&gateway).await;
     let since = Instant::now();
     endless(&gateway, &session, (16 + 8) * MIB).await;
-    assert!(
-        since.elapsed() < Duration::from_secs(10),
-        "{:?}",
-        since.elapsed()
-    );
+    assert!(since.elapsed() < Duration::from_secs(10), "{:?}", since.elapsed());
     // The rest of the line is passed over, and the session goes on.
     echo(&session, "afterwards").await;
 }
@@ -102,13 +90,8 @@ async fn check_200_mb_of_notifications_to_a_client_that_does_not_read() {
     let before = peak(&gateway);
     // The head of the answer arrives and then nothing is read until the server has written everything.
     let mut call = session.open_call("act", "{}").await;
-    let passed = async {
-        tokio::time::timeout(
-            Duration::from_secs(60),
-            session.call("echo", &arguments("meanwhile")),
-        )
-        .await
-    };
+    let passed =
+        async { tokio::time::timeout(Duration::from_secs(60), session.call("echo", &arguments("meanwhile"))).await };
     assert_eq!(passed.await.expect("an answer").text(), "meanwhile");
     assert_growth(&gateway, before, 8 * MIB);
     while let Some(message) = call.next().await {
@@ -130,11 +113,7 @@ async fn a_client_that_reads_loses_no_notification() {
         .iter()
         .filter_map(|message| message.at("/params/data/number").as_u64())
         .collect();
-    assert!(
-        numbers.iter().copied().eq(1..=5000),
-        "{} of 5000",
-        numbers.len()
-    );
+    assert!(numbers.iter().copied().eq(1..=5000), "{} of 5000", numbers.len());
 }
 
 #[tokio::test]
@@ -148,21 +127,8 @@ async fn check_valid_request_of_1_mb() {
 async fn running_out_of_files_is_survived() {
     let program = janua_testkit::gateway::program("hostile");
     // A shell sets the limit and becomes the gateway.
-    let words = [
-        "-c",
-        r#"ulimit -n 60; exec "$@""#,
-        "sh",
-        JANUA,
-        "--port",
-        "0",
-        "--",
-    ];
-    let gateway = Gateway::builder("sh")
-        .args(&words)
-        .arg(program)
-        .arg("plain")
-        .start()
-        .await;
+    let words = ["-c", r#"ulimit -n 60; exec "$@""#, "sh", JANUA, "--port", "0", "--"];
+    let gateway = Gateway::builder("sh").args(&words).arg(program).arg("plain").start().await;
     let mut held = Vec::new();
     let refused = loop {
         let reply = try_open(&gateway).await;
@@ -173,10 +139,7 @@ async fn running_out_of_files_is_survived() {
         assert!(held.len() < 30, "the limit is never reached");
     };
     assert!(held.len() >= 5, "{} sessions", held.len());
-    assert_eq!(
-        (refused.status.as_u16(), failure(&refused).as_str()),
-        (503, "start_failed")
-    );
+    assert_eq!((refused.status.as_u16(), failure(&refused).as_str()), (503, "start_failed"));
     for _ in 0..5 {
         try_open(&gateway).await;
     }
@@ -187,9 +150,5 @@ async fn running_out_of_files_is_survived() {
         session.delete().await;
     }
     let well = || async { try_open(&gateway).await.error_code().is_none() };
-    assert!(
-        eventually_with(Duration::from_secs(10), well).await,
-        "{}",
-        gateway.stderr()
-    );
+    assert!(eventually_with(Duration::from_secs(10), well).await, "{}", gateway.stderr());
 }

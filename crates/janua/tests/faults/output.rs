@@ -40,18 +40,9 @@ async fn check_doubled_response_on_stdout() {
     let mut stream = session.listen().await;
     for number in 0..20 {
         let reply = session.call("echo", &arguments(&number.to_string())).await;
-        assert_eq!(
-            (reply.text(), reply.messages.len()),
-            (number.to_string().as_str(), 1)
-        );
+        assert_eq!((reply.text(), reply.messages.len()), (number.to_string().as_str(), 1));
     }
-    assert!(
-        stream
-            .next_message(Duration::from_millis(100))
-            .await
-            .is_err(),
-        "a second answer came"
-    );
+    assert!(stream.next_message(Duration::from_millis(100)).await.is_err(), "a second answer came");
 }
 
 #[tokio::test]
@@ -64,10 +55,7 @@ async fn check_invalid_utf8_on_stdout() {
     let gateway = hostile("", "bad-utf8").await;
     serves(&gateway).await;
     let session = open(&gateway).await;
-    assert_eq!(
-        failure(&session.call("act", "{}").await),
-        "invalid_response"
-    );
+    assert_eq!(failure(&session.call("act", "{}").await), "invalid_response");
     echo(&session, "afterwards").await;
 }
 
@@ -84,11 +72,7 @@ async fn stderr_without_end_is_read_and_not_all_logged() {
     let muted = || gateway.stderr().contains("too much of it");
     assert!(eventually(SOON, muted).await);
     echo(&session, "still").await;
-    assert!(
-        gateway.stderr().lines().count() < 5000,
-        "{} lines",
-        gateway.stderr().lines().count()
-    );
+    assert!(gateway.stderr().lines().count() < 5000, "{} lines", gateway.stderr().lines().count());
 }
 
 #[tokio::test]
@@ -96,10 +80,7 @@ async fn nul_and_byte_order_marks_are_passed_over() {
     let gateway = hostile("", "nul").await;
     serves(&gateway).await;
     let session = open(&gateway).await;
-    assert_eq!(
-        failure(&session.call("act", "{}").await),
-        "invalid_response"
-    );
+    assert_eq!(failure(&session.call("act", "{}").await), "invalid_response");
     echo(&session, "afterwards").await;
     serves(&hostile("", "bom").await).await;
     serves(&hostile("", "bom each").await).await;
@@ -115,10 +96,7 @@ async fn an_answer_on_many_lines_is_none_and_harms_no_other() {
     let gateway = hostile("--call-timeout 1", "pretty").await;
     let session = open(&gateway).await;
     let code = failure(&session.call("act", "{}").await);
-    assert!(
-        ["deadline_exceeded", "invalid_response"].contains(&code.as_str()),
-        "{code}"
-    );
+    assert!(["deadline_exceeded", "invalid_response"].contains(&code.as_str()), "{code}");
     echo(&session, "afterwards").await;
 }
 
@@ -140,11 +118,7 @@ async fn ids_of_both_directions_are_kept_apart() {
         let params = r#"{"name":"act","arguments":{}}"#;
         let roots = |_: &Message| format!(r#"{{"roots":[{{"uri":"file:///{number}"}}]}}"#);
         let reply = session.request_answering("tools/call", params, roots).await;
-        assert!(
-            reply.text().contains(&format!("file:///{number}")),
-            "{}",
-            reply.text()
-        );
+        assert!(reply.text().contains(&format!("file:///{number}")), "{}", reply.text());
     }
     let texts: Vec<String> = (0..30).map(|number| number.to_string()).collect();
     join_all(texts.iter().map(|text| echo(&session, text))).await;

@@ -79,18 +79,12 @@ pub(crate) async fn serves(gateway: &Gateway) {
 pub(crate) fn failure(reply: &Reply) -> String {
     let message = reply.response();
     let code = message.at("/error/data/code").as_str();
-    code.unwrap_or_else(|| panic!("not a failure of the gateway: {}", message.raw()))
-        .to_owned()
+    code.unwrap_or_else(|| panic!("not a failure of the gateway: {}", message.raw())).to_owned()
 }
 
 /// The sentence of the error in an answer.
 pub(crate) fn reason(reply: &Reply) -> String {
-    reply
-        .response()
-        .at("/error/message")
-        .as_str()
-        .unwrap_or_default()
-        .to_owned()
+    reply.response().at("/error/message").as_str().unwrap_or_default().to_owned()
 }
 
 /// The text result of a tool without arguments, which is JSON.
@@ -103,11 +97,7 @@ pub(crate) async fn told(session: &Session, tool: &str) -> Value {
 pub(crate) async fn seen(session: &Session) -> Vec<String> {
     let info = told(session, "info").await;
     let lines = info["seen"].as_array().expect("a list of lines");
-    lines
-        .iter()
-        .filter_map(Value::as_str)
-        .map(str::to_owned)
-        .collect()
+    lines.iter().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 /// The process id of the session's server.
@@ -120,18 +110,12 @@ pub(crate) async fn pids(session: &Session) -> Vec<u32> {
     let told = told(session, "pid").await;
     let more = told["descendants"].as_array().into_iter().flatten();
     let all = [&told["pid"]].into_iter().chain(more);
-    all.filter_map(Value::as_u64)
-        .filter_map(|pid| u32::try_from(pid).ok())
-        .collect()
+    all.filter_map(Value::as_u64).filter_map(|pid| u32::try_from(pid).ok()).collect()
 }
 
 /// The processes under a gateway but the guardian.
 pub(crate) fn below(gateway: &Gateway) -> Vec<u32> {
-    let guardian = |pid: &u32| {
-        process::cmdline(*pid)
-            .iter()
-            .any(|word| word == "--janua-guardian")
-    };
+    let guardian = |pid: &u32| process::cmdline(*pid).iter().any(|word| word == "--janua-guardian");
     let mut all = process::descendants(gateway.pid());
     all.retain(|pid| !guardian(pid));
     all
@@ -139,29 +123,16 @@ pub(crate) fn below(gateway: &Gateway) -> Vec<u32> {
 
 /// Waits until none of these processes runs any more.
 pub(crate) async fn all_gone(pids: &[u32], deadline: Duration) {
-    let left = || {
-        pids.iter()
-            .copied()
-            .filter(|pid| process::alive(*pid))
-            .collect::<Vec<_>>()
-    };
+    let left = || pids.iter().copied().filter(|pid| process::alive(*pid)).collect::<Vec<_>>();
     let gone = eventually(deadline, || left().is_empty()).await;
     assert!(gone, "{:?} of {pids:?} live after {deadline:?}", left());
 }
 
 /// The most memory a gateway ever had resident, in KiB.
 pub(crate) fn peak(gateway: &Gateway) -> u64 {
-    let status =
-        fs::read_to_string(format!("/proc/{}/status", gateway.pid())).expect("the gateway lives");
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .expect("a peak");
-    line.trim()
-        .trim_end_matches(" kB")
-        .trim()
-        .parse()
-        .expect("a number of KiB")
+    let status = fs::read_to_string(format!("/proc/{}/status", gateway.pid())).expect("the gateway lives");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+    line.trim().trim_end_matches(" kB").trim().parse().expect("a number of KiB")
 }
 
 /// Holds a gateway to not having grown by more than `limit` KiB since its peak was `before`.
@@ -179,34 +150,15 @@ pub(crate) async fn health(gateway: &Gateway) -> Value {
 
 /// How many sessions the gateway has.
 pub(crate) async fn sessions(gateway: &Gateway) -> u64 {
-    health(gateway).await["active_sessions"]
-        .as_u64()
-        .expect("a count")
+    health(gateway).await["active_sessions"].as_u64().expect("a count")
 }
 
 /// Holds an answer to being a refusal with a JSON-RPC error in it.
 pub(crate) fn assert_refused(answer: &Answer, what: &str) {
-    assert!(
-        answer.status.is_client_error(),
-        "{what}: {} {}",
-        answer.status,
-        answer.text()
-    );
+    assert!(answer.status.is_client_error(), "{what}: {} {}", answer.status, answer.text());
     let message = answer.message();
-    assert!(
-        message.error_code().is_some() && message.at("/jsonrpc") == "2.0",
-        "{what}: {}",
-        answer.text()
-    );
-    assert!(
-        !message
-            .at("/error/message")
-            .as_str()
-            .unwrap_or_default()
-            .is_empty(),
-        "{what}: {}",
-        answer.text()
-    );
+    assert!(message.error_code().is_some() && message.at("/jsonrpc") == "2.0", "{what}: {}", answer.text());
+    assert!(!message.at("/error/message").as_str().unwrap_or_default().is_empty(), "{what}: {}", answer.text());
 }
 
 /// Holds the server to having got nothing but the opening of its session and the question for what it got.

@@ -38,12 +38,7 @@ async fn ask(mut scene: Scene, method: &str) -> Verdict {
         assert!(matches!(text, "{}" | r#"{"result":{}}"#), "{text}");
         return Verdict::degrades("Janua answers for the client");
     }
-    let methods: Vec<_> = scene
-        .link
-        .asked
-        .iter()
-        .filter_map(Message::method)
-        .collect();
+    let methods: Vec<_> = scene.link.asked.iter().filter_map(Message::method).collect();
     assert_eq!(methods, [method]);
     if scene.server.kind == ServerKind::Demo {
         assert_eq!(text, "Hello, Ann!");
@@ -61,21 +56,13 @@ async fn asked(link: &mut Link, call: &ToolCall) -> Message {
 /// Two questions are open at once, and the second is answered first.
 pub(crate) async fn several(mut scene: Scene) -> Verdict {
     let scripted = matches!(scene.server.kind, ServerKind::Http | ServerKind::Sse);
-    let call = if scripted {
-        scene.server.slow()
-    } else {
-        ("ask2", "{}".to_owned())
-    };
+    let call = if scripted { scene.server.slow() } else { ("ask2", "{}".to_owned()) };
     let id = scene.link.send_call(&call).await;
     if scripted {
         scene.server.has_heard(&mut scene.link, "tools/call").await;
         for question in ["First?", "Second?"] {
             let params = format!(r#"{{"message":"{question}","requestedSchema":{{}}}}"#);
-            scene.server.push(&message::request(
-                &message::quoted(question),
-                "elicitation/create",
-                &params,
-            ));
+            scene.server.push(&message::request(&message::quoted(question), "elicitation/create", &params));
         }
     }
     if scene.client == ClientKind::Sessionless || scene.server.kind == ServerKind::Demo {
@@ -88,10 +75,7 @@ pub(crate) async fn several(mut scene: Scene) -> Verdict {
     questions.sort_by_key(|question| question.at("/params/message").to_string());
     for (question, name) in questions.iter().zip(["one", "two"]).rev() {
         let result = format!(r#"{{"action":"accept","content":{{"name":"{name}"}}}}"#);
-        scene
-            .link
-            .post(&message::response(&question.id().expect("an id"), &result))
-            .await;
+        scene.link.post(&message::response(&question.id().expect("an id"), &result)).await;
     }
     if scripted {
         for (question, name) in [("First?", "one"), ("Second?", "two")] {
@@ -101,12 +85,7 @@ pub(crate) async fn several(mut scene: Scene) -> Verdict {
         scene.link.answer(&id).await.result();
     } else {
         let answer = scene.link.answer(&id).await;
-        let names: Vec<_> = answer
-            .text()
-            .split("\"name\":\"")
-            .skip(1)
-            .map(|rest| &rest[..3])
-            .collect();
+        let names: Vec<_> = answer.text().split("\"name\":\"").skip(1).map(|rest| &rest[..3]).collect();
         assert_eq!(names, ["one", "two"], "{}", answer.raw());
     }
     Verdict::Works
@@ -116,18 +95,13 @@ pub(crate) async fn several(mut scene: Scene) -> Verdict {
 pub(crate) async fn beside(mut scene: Scene) -> Verdict {
     match scene.server.kind {
         ServerKind::Stdio => {
-            for (method, params) in [
-                ("tools/list", "{}"),
-                ("tools/call", r#"{"name":"any","arguments":{}}"#),
-            ] {
+            for (method, params) in [("tools/list", "{}"), ("tools/call", r#"{"name":"any","arguments":{}}"#)] {
                 let id = scene.link.send(method, params).await;
                 scene.link.answering(&id, ANSWER).await.result();
             }
         }
         ServerKind::Http | ServerKind::Sse => {
-            scene
-                .server
-                .push(&message::request("\"beside\"", "roots/list", ""));
+            scene.server.push(&message::request("\"beside\"", "roots/list", ""));
         }
         ServerKind::Demo => {
             scene.link.request("tools/list", "").await.result();
@@ -136,17 +110,10 @@ pub(crate) async fn beside(mut scene: Scene) -> Verdict {
         }
     }
     let unasked = scene.client == ClientKind::Sessionless;
-    let questions = if scene.server.kind == ServerKind::Stdio {
-        2
-    } else {
-        1
-    };
+    let questions = if scene.server.kind == ServerKind::Stdio { 2 } else { 1 };
     while !unasked && scene.link.asked.len() < questions {
         let question = scene.link.until_method("roots/list").await;
-        scene
-            .link
-            .post(&message::response(&question.id().expect("an id"), ANSWER))
-            .await;
+        scene.link.post(&message::response(&question.id().expect("an id"), ANSWER)).await;
         scene.link.asked.push(question);
     }
     let wanted = if unasked { r#""code":-32601"# } else { ANSWER };
@@ -167,12 +134,7 @@ async fn recalled(scene: &mut Scene, questions: usize, wanted: &str) {
         let told = scene.link.request("acme/answers", "").await;
         let answers = told.at("/result/told").as_array().map_or(0, Vec::len);
         if answers == questions {
-            assert_eq!(
-                told.raw().matches(wanted).count(),
-                questions,
-                "{}",
-                told.raw()
-            );
+            assert_eq!(told.raw().matches(wanted).count(), questions, "{}", told.raw());
             return;
         }
     }
@@ -192,12 +154,7 @@ async fn unasked(scene: &mut Scene, id: &str, scripted: bool) -> Verdict {
     if let Some(code) = answer.error_code() {
         return Verdict::error(code);
     }
-    assert_eq!(
-        answer.text().matches("-32601").count(),
-        2,
-        "{}",
-        answer.raw()
-    );
+    assert_eq!(answer.text().matches("-32601").count(), 2, "{}", answer.raw());
     Verdict::degrades("the server's question is refused: method not found (-32601)")
 }
 
@@ -206,19 +163,11 @@ async fn answered(scene: &Scene, question: &str, wanted: &str) {
     let id = message::quoted(question);
     let mut last = None;
     let came = janua_testkit::process::eventually(SOON, || {
-        last = scene
-            .server
-            .responses()
-            .into_iter()
-            .find(|answer| answer.answers(&id));
+        last = scene.server.responses().into_iter().find(|answer| answer.answers(&id));
         last.is_some()
     });
     assert!(came.await, "no answer to {question}");
-    assert!(
-        last.as_ref()
-            .is_some_and(|answer| answer.raw().contains(wanted)),
-        "{last:?}"
-    );
+    assert!(last.as_ref().is_some_and(|answer| answer.raw().contains(wanted)), "{last:?}");
 }
 
 pub(crate) async fn undeclared(mut scene: Scene) -> Verdict {
@@ -226,22 +175,11 @@ pub(crate) async fn undeclared(mut scene: Scene) -> Verdict {
     for method in ["elicitation/create", "sampling/createMessage", "roots/list"] {
         let call = scene.server.asking(method);
         let answer = asked(&mut link, &call).await;
-        assert!(
-            link.asked.is_empty(),
-            "{method} reached a client that did not declare it"
-        );
+        assert!(link.asked.is_empty(), "{method} reached a client that did not declare it");
         if scene.server.kind != ServerKind::Demo {
-            assert!(
-                answer.text().contains(r#""code":-32601"#),
-                "{method}: {}",
-                answer.raw()
-            );
+            assert!(answer.text().contains(r#""code":-32601"#), "{method}: {}", answer.raw());
         } else if method == "elicitation/create" {
-            assert!(
-                answer.text().contains("your client cannot be asked"),
-                "{}",
-                answer.raw()
-            );
+            assert!(answer.text().contains("your client cannot be asked"), "{}", answer.raw());
         }
     }
     scene.link.request("ping", "").await.result();

@@ -38,34 +38,19 @@ pub(crate) async fn observe(kind: Closed) -> Verdict {
                 ("sec-websocket-version", "13"),
                 ("sec-websocket-key", key),
             ];
-            Verdict::status(
-                plain(Method::GET, "/ws", "", &upgrade)
-                    .await
-                    .status
-                    .as_u16(),
-            )
+            Verdict::status(plain(Method::GET, "/ws", "", &upgrade).await.status.as_u16())
         }
         Closed::RestClient => {
             let json = [("content-type", "application/json")];
-            Verdict::status(
-                plain(Method::POST, "/api/probe/echo", r#"{"text":"x"}"#, &json)
-                    .await
-                    .status
-                    .as_u16(),
-            )
+            Verdict::status(plain(Method::POST, "/api/probe/echo", r#"{"text":"x"}"#, &json).await.status.as_u16())
         }
         Closed::ModernHttpServer => {
             let body = format!(r#"{{"jsonrpc":"2.0","id":null,"error":{UNSUPPORTED}}}"#);
             let refusal = Canned::new(400, &body).header("content-type", "application/json");
-            let server = CannedServer::builder()
-                .on("POST /elsewhere", refusal)
-                .start()
-                .await;
+            let server = CannedServer::builder().on("POST /elsewhere", refusal).start().await;
             opened(&[server.site.url("/elsewhere")]).await
         }
-        Closed::ModernStdioServer => {
-            opened(&["--", "sh", "-c", MODERN_SERVER, UNSUPPORTED].map(str::to_owned)).await
-        }
+        Closed::ModernStdioServer => opened(&["--", "sh", "-c", MODERN_SERVER, UNSUPPORTED].map(str::to_owned)).await,
         Closed::WebSocketServer => websocket().await,
     }
 }
@@ -78,15 +63,8 @@ async fn untouched() -> Gateway {
 
 async fn plain(method: Method, path: &str, body: &str, headers: &[(&str, &str)]) -> Answer {
     let gateway = untouched().await;
-    let answer = gateway
-        .client()
-        .send(method, path, body.to_owned(), headers)
-        .await;
-    assert_eq!(
-        process::children(gateway.pid()),
-        [] as [u32; 0],
-        "nothing is started"
-    );
+    let answer = gateway.client().send(method, path, body.to_owned(), headers).await;
+    assert_eq!(process::children(gateway.pid()), [] as [u32; 0], "nothing is started");
     answer
 }
 
@@ -94,51 +72,32 @@ async fn modern_http() -> Verdict {
     let gateway = untouched().await;
     let modern = gateway.client().modern(MODERN, "{}");
     let mut verdicts = Vec::new();
-    for (method, members) in [
-        ("server/discover", ""),
-        ("tools/list", ""),
-        ("tools/call", r#""name":"echo","arguments":{"text":"x"}"#),
-    ] {
+    for (method, members) in
+        [("server/discover", ""), ("tools/list", ""), ("tools/call", r#""name":"echo","arguments":{"text":"x"}"#)]
+    {
         let reply = modern.request(method, members).await;
         let code = reply.error_code().expect("a JSON-RPC error");
-        assert_eq!(
-            reply.response().id().as_deref(),
-            Some(reply_id(&reply.body)).filter(|id| *id != "null")
-        );
-        verdicts.push(format!(
-            "HTTP {} with a JSON-RPC error ({code})",
-            reply.status.as_u16()
-        ));
+        assert_eq!(reply.response().id().as_deref(), Some(reply_id(&reply.body)).filter(|id| *id != "null"));
+        verdicts.push(format!("HTTP {} with a JSON-RPC error ({code})", reply.status.as_u16()));
     }
-    assert_eq!(
-        process::children(gateway.pid()),
-        [] as [u32; 0],
-        "nothing is started"
-    );
+    assert_eq!(process::children(gateway.pid()), [] as [u32; 0], "nothing is started");
     verdicts.dedup();
     assert_eq!(verdicts.len(), 1, "{verdicts:?}");
     Verdict::Refused(verdicts.remove(0))
 }
 
 fn reply_id(body: &str) -> &str {
-    body.split_once(r#""id":"#)
-        .and_then(|(_, rest)| rest.split([',', '}']).next())
-        .unwrap_or("null")
+    body.split_once(r#""id":"#).and_then(|(_, rest)| rest.split([',', '}']).next()).unwrap_or("null")
 }
 
 async fn modern_stdio() -> Verdict {
     let probe = program("probe").display().to_string();
-    let mut client =
-        StdioClient::start(Path::new(JANUA), &["connect", "--", &probe]).deadline(SOON);
+    let mut client = StdioClient::start(Path::new(JANUA), &["connect", "--", &probe]).deadline(SOON);
     let meta = format!(
         r#"{{"_meta":{{"io.modelcontextprotocol/protocolVersion":"{MODERN}","io.modelcontextprotocol/clientCapabilities":{{}}}}}}"#
     );
     let answer = client.request("server/discover", &meta).await;
-    assert_eq!(
-        process::children(client.pid()),
-        [] as [u32; 0],
-        "nothing is started"
-    );
+    assert_eq!(process::children(client.pid()), [] as [u32; 0], "nothing is started");
     let code = answer.error_code().expect("a JSON-RPC error");
     // A client of both eras falls back to the handshake on the same pipe.
     client.initialize("2025-11-25", "{}").await;
@@ -148,35 +107,20 @@ async fn modern_stdio() -> Verdict {
 
 /// What a client with a handshake is told when the server has none.
 async fn opened(words: &[String]) -> Verdict {
-    let gateway = Gateway::builder(JANUA)
-        .args(&["proxy", "--port", "0"])
-        .args(words)
-        .start()
-        .await;
+    let gateway = Gateway::builder(JANUA).args(&["proxy", "--port", "0"]).args(words).start().await;
     let reply = gateway.client().try_initialize("2025-11-25", "{}").await;
     let error = reply.response().member("error").expect("an error");
     if error == UNSUPPORTED {
-        return Verdict::Refused(format!(
-            "the server's own error ({})",
-            reply.error_code().unwrap_or_default()
-        ));
+        return Verdict::Refused(format!("the server's own error ({})", reply.error_code().unwrap_or_default()));
     }
-    let code = Message::parse(&error)
-        .expect("JSON")
-        .at("/data/code")
-        .as_str()
-        .expect("a kind")
-        .to_owned();
+    let code = Message::parse(&error).expect("JSON").at("/data/code").as_str().expect("a kind").to_owned();
     Verdict::Refused(format!("HTTP {} ({code})", reply.status.as_u16()))
 }
 
 async fn websocket() -> Verdict {
-    let mut client =
-        StdioClient::start(Path::new(JANUA), &["connect", "ws://127.0.0.1:9/mcp"]).deadline(SOON);
+    let mut client = StdioClient::start(Path::new(JANUA), &["connect", "ws://127.0.0.1:9/mcp"]).deadline(SOON);
     let params = message::initialize_params("2025-11-25", "{}");
-    client
-        .write_line(&message::request("1", "initialize", &params))
-        .await;
+    client.write_line(&message::request("1", "initialize", &params)).await;
     let line = client.read_line().await;
     let Some(line) = line else {
         let status = client.wait(SOON).await.expect("it ends");
@@ -184,10 +128,6 @@ async fn websocket() -> Verdict {
         return Verdict::Refused(format!("exit status {}", status.code().unwrap_or_default()));
     };
     let answer = Message::parse(&line).expect("JSON");
-    let code = answer
-        .at("/error/data/code")
-        .as_str()
-        .expect("a kind")
-        .to_owned();
+    let code = answer.at("/error/data/code").as_str().expect("a kind").to_owned();
     Verdict::Refused(format!("a JSON-RPC error ({code})"))
 }

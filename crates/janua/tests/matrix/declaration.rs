@@ -27,26 +27,16 @@ impl Declaration {
     fn parse(text: &str) -> Self {
         let mut all = Self::default();
         let mut section = String::new();
-        for (number, line) in text
-            .lines()
-            .enumerate()
-            .map(|(at, line)| (at + 1, line.trim()))
-        {
+        for (number, line) in text.lines().enumerate().map(|(at, line)| (at + 1, line.trim())) {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            if let Some(name) = line
-                .strip_prefix('[')
-                .and_then(|rest| rest.strip_suffix(']'))
-            {
+            if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
                 name.clone_into(&mut section);
                 continue;
             }
-            let (key, value) = line
-                .split_once('=')
-                .unwrap_or_else(|| panic!("line {number}: no `=`"));
-            let words = strings(value)
-                .unwrap_or_else(|| panic!("line {number}: not text or a list of texts"));
+            let (key, value) = line.split_once('=').unwrap_or_else(|| panic!("line {number}: no `=`"));
+            let words = strings(value).unwrap_or_else(|| panic!("line {number}: not text or a list of texts"));
             let fresh = all.enter(&section, key.trim(), words);
             assert!(fresh, "line {number}: {section} {key} is there twice");
         }
@@ -63,31 +53,15 @@ impl Declaration {
                 fresh
             }
             "" => panic!("unknown key {key}"),
-            "verdicts" => self
-                .verdicts
-                .insert(key.to_owned(), only(&mut words))
-                .is_none(),
-            "closed" => self
-                .closed
-                .insert(key.to_owned(), only(&mut words))
-                .is_none(),
-            behaviour => self
-                .rows
-                .insert((behaviour.to_owned(), key.to_owned()), words)
-                .is_none(),
+            "verdicts" => self.verdicts.insert(key.to_owned(), only(&mut words)).is_none(),
+            "closed" => self.closed.insert(key.to_owned(), only(&mut words)).is_none(),
+            behaviour => self.rows.insert((behaviour.to_owned(), key.to_owned()), words).is_none(),
         }
     }
 
     /// What a cell is said to be; `None` if nothing is.
-    pub(crate) fn cell(
-        &self,
-        behaviour: &str,
-        server: ServerKind,
-        client: ClientKind,
-    ) -> Option<&str> {
-        let row = self
-            .rows
-            .get(&(behaviour.to_owned(), server.name().to_owned()))?;
+    pub(crate) fn cell(&self, behaviour: &str, server: ServerKind, client: ClientKind) -> Option<&str> {
+        let row = self.rows.get(&(behaviour.to_owned(), server.name().to_owned()))?;
         let at = self.clients.iter().position(|name| name == client.name())?;
         self.verdicts.get(row.get(at)?).map(String::as_str)
     }
@@ -101,45 +75,23 @@ impl Declaration {
     pub(crate) fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         let mut rows: BTreeSet<_> = self.rows.keys().cloned().collect();
-        for (behaviour, server) in BEHAVIOURS
-            .iter()
-            .flat_map(|b| ServerKind::ALL.map(|server| (b, server)))
-        {
+        for (behaviour, server) in BEHAVIOURS.iter().flat_map(|b| ServerKind::ALL.map(|server| (b, server))) {
             rows.remove(&(behaviour.name.to_owned(), server.name().to_owned()));
             for client in ClientKind::ALL {
                 if self.cell(behaviour.name, server, client).is_none() {
-                    faults.push(format!(
-                        "not declared: {} {} {}",
-                        behaviour.name,
-                        server.name(),
-                        client.name()
-                    ));
+                    faults.push(format!("not declared: {} {} {}", behaviour.name, server.name(), client.name()));
                 }
             }
         }
-        faults.extend(
-            rows.iter()
-                .map(|(behaviour, server)| format!("no such row: {behaviour} {server}")),
-        );
-        let names = |kinds: &[&str]| {
-            kinds
-                .iter()
-                .map(|&name| name.to_owned())
-                .collect::<Vec<_>>()
-        };
+        faults.extend(rows.iter().map(|(behaviour, server)| format!("no such row: {behaviour} {server}")));
+        let names = |kinds: &[&str]| kinds.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
         if self.clients != names(&ClientKind::ALL.map(ClientKind::name)) {
-            faults.push(format!(
-                "the clients are not those there are: {:?}",
-                self.clients
-            ));
+            faults.push(format!("the clients are not those there are: {:?}", self.clients));
         }
         let mut closed = names(&Closed::ALL.map(Closed::name));
         closed.sort();
         if !self.closed.keys().eq(closed.iter()) {
-            faults.push(format!(
-                "the closed kinds are not those there are: {:?}",
-                self.closed
-            ));
+            faults.push(format!("the closed kinds are not those there are: {:?}", self.closed));
         }
         faults.extend(self.wordings());
         faults
@@ -149,22 +101,12 @@ impl Declaration {
         let used: BTreeSet<_> = self.rows.values().flatten().collect();
         let unused = self.verdicts.keys().filter(|word| !used.contains(word));
         let mut faults: Vec<_> = unused.map(|word| format!("no cell is {word}")).collect();
-        let long = self
-            .rows
-            .iter()
-            .filter(|(_, row)| row.len() > self.clients.len());
+        let long = self.rows.iter().filter(|(_, row)| row.len() > self.clients.len());
         faults.extend(long.map(|(row, _)| format!("more cells than clients: {row:?}")));
         let said = |text: &&String| {
-            text.as_str() == "works"
-                || ["degrades: ", "refused: "]
-                    .iter()
-                    .any(|start| text.starts_with(start))
+            text.as_str() == "works" || ["degrades: ", "refused: "].iter().any(|start| text.starts_with(start))
         };
-        let odd = self
-            .verdicts
-            .values()
-            .chain(self.closed.values())
-            .filter(|text| !said(text));
+        let odd = self.verdicts.values().chain(self.closed.values()).filter(|text| !said(text));
         faults.extend(odd.map(|text| format!("neither works, degrades nor refused: {text}")));
         faults
     }

@@ -28,9 +28,7 @@ pub(crate) async fn resume(mut scene: Scene) -> Verdict {
             let (status, ..) = scene.link.session().open_get(Some("1-1")).await;
             Verdict::status(status.as_u16())
         }
-        ClientKind::Http202503 | ClientKind::Http202506 | ClientKind::Http202511 => {
-            resumed(scene).await
-        }
+        ClientKind::Http202503 | ClientKind::Http202506 | ClientKind::Http202511 => resumed(scene).await,
     }
 }
 
@@ -39,11 +37,7 @@ async fn resumed(scene: Scene) -> Verdict {
     let params = with_token(&scene.server.progress(), "7");
     let mut exchange = session.open_id("900", "tools/call", &params).await;
     let first = exchange.message().await;
-    let last = exchange
-        .events()
-        .and_then(|events| events.last_id())
-        .expect("events have ids")
-        .to_owned();
+    let last = exchange.events().and_then(|events| events.last_id()).expect("events have ids").to_owned();
     drop(exchange);
     let mut rest = session.resume(&last).await;
     let mut told = vec![first];
@@ -56,19 +50,13 @@ async fn resumed(scene: Scene) -> Verdict {
     };
     answer.result();
     assert_eq!(steps(&told, "7"), [1, 2, 3, 4, 5]);
-    assert_eq!(
-        rest.next(SOON).await,
-        Ok(None),
-        "the stream ends with the answer"
-    );
+    assert_eq!(rest.next(SOON).await, Ok(None), "the stream ends with the answer");
     Verdict::Works
 }
 
 /// Closes the stream of a session over HTTP+SSE; gives where its messages went.
 fn drop_stream(scene: &mut Scene) -> (Client, String) {
-    let Wire::Sse(session) = &mut scene.link.wire else {
-        panic!("not HTTP+SSE")
-    };
+    let Wire::Sse(session) = &mut scene.link.wire else { panic!("not HTTP+SSE") };
     let place = (session.client.clone(), session.target.clone());
     scene.link.wire = Wire::Gone;
     place
@@ -118,18 +106,12 @@ async fn over(scene: &mut Scene) {
         Wire::Http(_) if scene.client == ClientKind::Sessionless => {
             // The next request opens the server again, if it can be.
             let again = scene.link.request("ping", "").await;
-            assert_eq!(
-                again.error_code().is_none(),
-                scene.server.kind == ServerKind::Stdio,
-                "{}",
-                again.raw()
-            );
+            assert_eq!(again.error_code().is_none(), scene.server.kind == ServerKind::Stdio, "{}", again.raw());
         }
         Wire::Http(http) => {
             let session = http.session.clone();
-            let lost = process::eventually_with(SOON, || async {
-                session.post(PING).await.status == StatusCode::NOT_FOUND
-            });
+            let lost =
+                process::eventually_with(SOON, || async { session.post(PING).await.status == StatusCode::NOT_FOUND });
             assert!(lost.await, "the session outlives its server");
         }
         Wire::Gone => panic!("the link is open"),
@@ -139,19 +121,11 @@ async fn over(scene: &mut Scene) {
 /// What a client is told when the server took its call and died.
 fn told(answer: &Message, kind: ServerKind) {
     let data = answer.at("/error/data");
-    assert_eq!(
-        data["outcome"],
-        "unknown",
-        "the call may have run: {}",
-        answer.raw()
-    );
+    assert_eq!(data["outcome"], "unknown", "the call may have run: {}", answer.raw());
     assert_eq!(data["retryable"], false, "{}", answer.raw());
     assert_eq!(data["culprit"], "server", "{}", answer.raw());
     if kind == ServerKind::Stdio {
-        assert_eq!(
-            (&data["code"], answer.error_code()),
-            (&"server_exited".into(), Some(-32603))
-        );
+        assert_eq!((&data["code"], answer.error_code()), (&"server_exited".into(), Some(-32603)));
     }
 }
 
@@ -168,10 +142,7 @@ async fn with_gateway(mut scene: Scene) -> Verdict {
         Wire::Http(http) => {
             let session = &http.session;
             let path = session.client.path();
-            let refused = session
-                .client
-                .try_send(http::Method::POST, path, PING, &[])
-                .await;
+            let refused = session.client.try_send(http::Method::POST, path, PING, &[]).await;
             refused.expect_err("nobody listens");
         }
     }
@@ -182,9 +153,7 @@ pub(crate) async fn close(mut scene: Scene) -> Verdict {
     let pid = match scene.server.kind {
         ServerKind::Stdio => {
             let info = scene.server.info(&mut scene.link).await;
-            info.at("/pid")
-                .as_u64()
-                .and_then(|pid| u32::try_from(pid).ok())
+            info.at("/pid").as_u64().and_then(|pid| u32::try_from(pid).ok())
         }
         _ => None,
     };
@@ -206,19 +175,11 @@ pub(crate) async fn close(mut scene: Scene) -> Verdict {
             assert!(deleted.status.is_success(), "{}", deleted.status);
             let after = session.post(PING).await;
             assert_eq!(after.status, StatusCode::NOT_FOUND);
-            assert_eq!(
-                after.message().error_code(),
-                Some(-32002),
-                "{}",
-                after.text()
-            );
+            assert_eq!(after.message().error_code(), Some(-32002), "{}", after.text());
         }
     }
     if let Some(pid) = pid {
-        assert!(
-            process::wait_gone(pid, SOON).await,
-            "the server's process goes on"
-        );
+        assert!(process::wait_gone(pid, SOON).await, "the server's process goes on");
     }
     let left = process::eventually(SOON, || scene.server.sessions() == 0).await;
     assert!(left, "the server's session goes on");

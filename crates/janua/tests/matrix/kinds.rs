@@ -34,14 +34,8 @@ pub(crate) enum Closed {
 
 impl ClientKind {
     /// In the order of the declaration's columns.
-    pub(crate) const ALL: [Self; 6] = [
-        Self::Sse2024,
-        Self::Http202503,
-        Self::Http202506,
-        Self::Http202511,
-        Self::Sessionless,
-        Self::Stdio,
-    ];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Sse2024, Self::Http202503, Self::Http202506, Self::Http202511, Self::Sessionless, Self::Stdio];
 
     /// Its name in the declaration.
     pub(crate) fn name(self) -> &'static str {
@@ -62,9 +56,7 @@ impl ClientKind {
             Self::Http202503 => "Streamable HTTP with a session, revision 2025-03-26",
             Self::Http202506 => "Streamable HTTP with a session, revision 2025-06-18",
             Self::Http202511 => "Streamable HTTP with a session, revision 2025-11-25",
-            Self::Sessionless => {
-                "Streamable HTTP without a session (`--stateless`), revision 2025-11-25"
-            }
+            Self::Sessionless => "Streamable HTTP without a session (`--stateless`), revision 2025-11-25",
             Self::Stdio => "standard input and output (`janua connect`), revision 2025-11-25",
         }
     }
@@ -103,13 +95,9 @@ impl ServerKind {
     pub(crate) fn about(self) -> &'static str {
         match self {
             Self::Stdio => "a program that speaks over its standard input and output",
-            Self::Http => {
-                "a remote server over Streamable HTTP, revisions 2025-03-26 to 2025-11-25"
-            }
+            Self::Http => "a remote server over Streamable HTTP, revisions 2025-03-26 to 2025-11-25",
             Self::Sse => "a remote server over HTTP+SSE, revision 2024-11-05",
-            Self::Demo => {
-                "the built-in demo server, in process: tools that echo, add, count down and greet"
-            }
+            Self::Demo => "the built-in demo server, in process: tools that echo, add, count down and greet",
         }
     }
 }
@@ -143,15 +131,11 @@ impl Closed {
     pub(crate) fn about(self) -> &'static str {
         match self {
             Self::ModernHttpClient => "a client of 2026-07-28 alone, over HTTP",
-            Self::ModernStdioClient => {
-                "a client of 2026-07-28 alone, over standard input and output"
-            }
+            Self::ModernStdioClient => "a client of 2026-07-28 alone, over standard input and output",
             Self::WebSocketClient => "a client over WebSocket",
             Self::RestClient => "a program that calls tools as plain HTTP",
             Self::ModernHttpServer => "a server of 2026-07-28 alone, over HTTP",
-            Self::ModernStdioServer => {
-                "a server of 2026-07-28 alone, over standard input and output"
-            }
+            Self::ModernStdioServer => "a server of 2026-07-28 alone, over standard input and output",
             Self::WebSocketServer => "a server over WebSocket",
         }
     }

@@ -61,17 +61,10 @@ impl Link {
             let opening = session.initialize(kind.version(), capabilities).await;
             return Self::new(kind, &opening, Wire::Sse(session));
         }
-        let session = Client::new(base)
-            .initialize(kind.version(), capabilities)
-            .await;
+        let session = Client::new(base).initialize(kind.version(), capabilities).await;
         let opening = session.opening.clone();
         let (sender, heard) = mpsc::channel(1024);
-        let mut wire = HttpWire {
-            session: Arc::new(session),
-            sender,
-            heard,
-            running: JoinSet::new(),
-        };
+        let mut wire = HttpWire { session: Arc::new(session), sender, heard, running: JoinSet::new() };
         if wire.session.id.is_some() {
             wire.listen().await;
         }
@@ -87,19 +80,8 @@ impl Link {
     }
 
     fn new(kind: ClientKind, opening: &Message, wire: Wire) -> Self {
-        assert_eq!(
-            opening.at("/result/protocolVersion"),
-            kind.version(),
-            "{}",
-            opening.raw()
-        );
-        Self {
-            wire,
-            passed: Vec::new(),
-            asked: Vec::new(),
-            opening: opening.clone(),
-            next: 100,
-        }
+        assert_eq!(opening.at("/result/protocolVersion"), kind.version(), "{}", opening.raw());
+        Self { wire, passed: Vec::new(), asked: Vec::new(), opening: opening.clone(), next: 100 }
     }
 
     /// The session over Streamable HTTP; any other link fails the test.
@@ -117,11 +99,7 @@ impl Link {
             Wire::Sse(session) => {
                 let answer = session.post(text.to_owned()).await;
                 // A refused message is answered where it was posted.
-                self.passed.extend(if answer.status.is_success() {
-                    Vec::new()
-                } else {
-                    answer.messages()
-                });
+                self.passed.extend(if answer.status.is_success() { Vec::new() } else { answer.messages() });
             }
             Wire::Stdio(client) => client.write_line(text).await,
             Wire::Gone => panic!("the link was dropped"),
@@ -143,8 +121,7 @@ impl Link {
 
     /// Sends a call of a tool; gives the request's id.
     pub(crate) async fn send_call(&mut self, call: &(&str, String)) -> String {
-        self.send("tools/call", &message::call_params(call.0, &call.1))
-            .await
+        self.send("tools/call", &message::call_params(call.0, &call.1)).await
     }
 
     /// Sends a request and waits for its answer.
@@ -166,10 +143,7 @@ impl Link {
 
     /// Waits for the answer to the request `id`; other messages go to `passed`.
     pub(crate) async fn answer(&mut self, id: &str) -> Message {
-        self.until(&format!("the answer to {id}"), |message| {
-            message.answers(id)
-        })
-        .await
+        self.until(&format!("the answer to {id}"), |message| message.answers(id)).await
     }
 
     /// Waits for the first message that fits, among those passed over too; other messages go to `passed`.
@@ -179,10 +153,7 @@ impl Link {
         }
         loop {
             let Some(message) = self.next().await else {
-                panic!(
-                    "nothing more came, wanted {wanted}, after {:?}",
-                    self.passed
-                )
+                panic!("nothing more came, wanted {wanted}, after {:?}", self.passed)
             };
             if fits(&message) {
                 return message;
@@ -193,15 +164,12 @@ impl Link {
 
     /// Waits for a notification or a question with this method.
     pub(crate) async fn until_method(&mut self, method: &str) -> Message {
-        self.until(method, |message| message.method() == Some(method))
-            .await
+        self.until(method, |message| message.method() == Some(method)).await
     }
 
     /// The messages passed over that have this method, which are then gone.
     pub(crate) fn take(&mut self, method: &str) -> Vec<Message> {
-        let (taken, rest) = std::mem::take(&mut self.passed)
-            .into_iter()
-            .partition(|m| m.method() == Some(method));
+        let (taken, rest) = std::mem::take(&mut self.passed).into_iter().partition(|m| m.method() == Some(method));
         self.passed = rest;
         taken
     }
@@ -210,11 +178,7 @@ impl Link {
     /// questions go to `asked`.
     pub(crate) async fn answering(&mut self, id: &str, result: &str) -> Message {
         loop {
-            let found = self
-                .until("an answer or a question", |m| {
-                    m.answers(id) || m.is_request()
-                })
-                .await;
+            let found = self.until("an answer or a question", |m| m.answers(id) || m.is_request()).await;
             if found.answers(id) {
                 return found;
             }
@@ -239,9 +203,7 @@ impl Link {
 
     /// Ends a link over standard streams as a client does; gives how the process ended.
     pub(crate) async fn hang_up(&mut self) -> Option<ExitStatus> {
-        let Wire::Stdio(client) = &mut self.wire else {
-            panic!("not a link over standard streams")
-        };
+        let Wire::Stdio(client) = &mut self.wire else { panic!("not a link over standard streams") };
         client.close_input();
         client.wait(SOON).await
     }
@@ -266,24 +228,13 @@ impl HttpWire {
         if !request && !text.starts_with('[') {
             let answer: Answer = self.session.post(text.to_owned()).await;
             for message in answer.messages() {
-                self.sender
-                    .send(message)
-                    .await
-                    .expect("the link holds the receiver");
+                self.sender.send(message).await.expect("the link holds the receiver");
             }
             return;
         }
-        let (session, sender, text) = (
-            Arc::clone(&self.session),
-            self.sender.clone(),
-            text.to_owned(),
-        );
+        let (session, sender, text) = (Arc::clone(&self.session), self.sender.clone(), text.to_owned());
         self.running.spawn(async move {
-            let mut headers: Vec<_> = session
-                .headers
-                .iter()
-                .map(|(n, v)| (n.as_str(), v.as_str()))
-                .collect();
+            let mut headers: Vec<_> = session.headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
             headers.extend(JSON_POST);
             let mut exchange = session.client.exchange("any", text, &headers).await;
             while let Some(message) = exchange.next().await {

@@ -33,34 +33,20 @@ pub(crate) fn page(declared: &Declaration) -> String {
         let _ = writeln!(page, "| {} | {} |", behaviour.name, behaviour.about);
     }
     for (title, clients) in [("Clients", true), ("Servers", false)] {
-        let _ = write!(
-            page,
-            "\n## {title} not served yet\n\n| kind | refused with |\n|---|---|\n"
-        );
-        for kind in Closed::ALL
-            .into_iter()
-            .filter(|kind| kind.is_client() == clients)
-        {
+        let _ = write!(page, "\n## {title} not served yet\n\n| kind | refused with |\n|---|---|\n");
+        for kind in Closed::ALL.into_iter().filter(|kind| kind.is_client() == clients) {
             let verdict = declared.closed(kind).unwrap_or("not declared");
-            let _ = writeln!(
-                page,
-                "| {} | {} |",
-                kind.about(),
-                verdict.trim_start_matches("refused: ")
-            );
+            let _ = writeln!(page, "| {} | {} |", kind.about(), verdict.trim_start_matches("refused: "));
         }
     }
-    page.push_str("\nA client of both eras, the 2026-07-28 one and the one before, falls back to the handshake and works.\n");
+    page.push_str(
+        "\nA client of both eras, the 2026-07-28 one and the one before, falls back to the handshake and works.\n",
+    );
     page
 }
 
 fn table(page: &mut String, declared: &Declaration, server: ServerKind) {
-    let _ = write!(
-        page,
-        "\n## Server: {}\n\nIt is {}.\n\n| |",
-        server.name(),
-        server.about()
-    );
+    let _ = write!(page, "\n## Server: {}\n\nIt is {}.\n\n| |", server.name(), server.about());
     for client in ClientKind::ALL {
         let _ = write!(page, " {} |", client.name());
     }
@@ -69,9 +55,7 @@ fn table(page: &mut String, declared: &Declaration, server: ServerKind) {
     for behaviour in BEHAVIOURS {
         let _ = write!(page, "| {} |", behaviour.name);
         for client in ClientKind::ALL {
-            let verdict = declared
-                .cell(behaviour.name, server, client)
-                .unwrap_or("not declared");
+            let verdict = declared.cell(behaviour.name, server, client).unwrap_or("not declared");
             let (word, note) = verdict.split_once(": ").unwrap_or((verdict, ""));
             let _ = write!(page, " {word}");
             if !note.is_empty() {
@@ -87,12 +71,7 @@ fn table(page: &mut String, declared: &Declaration, server: ServerKind) {
         page.push('\n');
     }
     for (at, note) in notes.iter().enumerate() {
-        let _ = write!(
-            page,
-            "{}{}. {note}",
-            if at == 0 { "\n" } else { "" },
-            at + 1
-        );
+        let _ = write!(page, "{}{}. {note}", if at == 0 { "\n" } else { "" }, at + 1);
         page.push('\n');
     }
 }

@@ -6,23 +6,13 @@ use super::upstream::{CURSOR, ODD, URI};
 
 pub(crate) async fn list(mut scene: Scene) -> Verdict {
     let listed = scene.link.request("tools/list", "").await;
-    let tools = listed
-        .at("/result/tools")
-        .as_array()
-        .expect("a list of tools");
-    assert!(
-        tools.iter().any(|tool| tool["name"] == "echo"),
-        "{}",
-        listed.raw()
-    );
+    let tools = listed.at("/result/tools").as_array().expect("a list of tools");
+    assert!(tools.iter().any(|tool| tool["name"] == "echo"), "{}", listed.raw());
     Verdict::Works
 }
 
 pub(crate) async fn call(mut scene: Scene) -> Verdict {
-    let answer = scene
-        .link
-        .call(&("echo", r#"{"text":"é \u00e9 \" 🚪"}"#.to_owned()))
-        .await;
+    let answer = scene.link.call(&("echo", r#"{"text":"é \u00e9 \" 🚪"}"#.to_owned())).await;
     assert_eq!(answer.text(), "é é \" 🚪");
     Verdict::Works
 }
@@ -40,18 +30,10 @@ pub(crate) async fn prompts(mut scene: Scene) -> Verdict {
     if let Some(code) = listed.error_code() {
         return Verdict::error(code);
     }
-    assert_eq!(
-        listed.at("/result/prompts/0/name"),
-        "test_simple_prompt",
-        "{}",
-        listed.raw()
-    );
+    assert_eq!(listed.at("/result/prompts/0/name"), "test_simple_prompt", "{}", listed.raw());
     let params = r#"{"name":"test_prompt_with_arguments","arguments":{"arg1":"x","arg2":"y"}}"#;
     let got = scene.link.request("prompts/get", params).await;
-    let text = got
-        .at("/result/messages/0/content/text")
-        .as_str()
-        .expect("a text");
+    let text = got.at("/result/messages/0/content/text").as_str().expect("a text");
     assert!(text.contains("arg1='x'"), "{text}");
     Verdict::Works
 }
@@ -61,46 +43,22 @@ pub(crate) async fn resources(mut scene: Scene) -> Verdict {
     if let Some(code) = listed.error_code() {
         return Verdict::error(code);
     }
-    assert_eq!(
-        listed.at("/result/resources/0/uri"),
-        URI,
-        "{}",
-        listed.raw()
-    );
-    let read = scene
-        .link
-        .request("resources/read", &format!(r#"{{"uri":"{URI}"}}"#))
-        .await;
-    assert_eq!(
-        read.at("/result/contents/0/text"),
-        "content of a",
-        "{}",
-        read.raw()
-    );
+    assert_eq!(listed.at("/result/resources/0/uri"), URI, "{}", listed.raw());
+    let read = scene.link.request("resources/read", &format!(r#"{{"uri":"{URI}"}}"#)).await;
+    assert_eq!(read.at("/result/contents/0/text"), "content of a", "{}", read.raw());
     if scene.server.kind == ServerKind::Stdio {
         let templates = scene.link.request("resources/templates/list", "").await;
-        assert!(
-            templates.at("/result/resourceTemplates").is_array(),
-            "{}",
-            templates.raw()
-        );
-        let missing = scene
-            .link
-            .request("resources/read", r#"{"uri":"test://none"}"#)
-            .await;
+        assert!(templates.at("/result/resourceTemplates").is_array(), "{}", templates.raw());
+        let missing = scene.link.request("resources/read", r#"{"uri":"test://none"}"#).await;
         assert_eq!(missing.error_code(), Some(-32002));
-        assert_eq!(
-            missing.at("/error/data/uri"),
-            "test://none",
-            "{}",
-            missing.raw()
-        );
+        assert_eq!(missing.at("/error/data/uri"), "test://none", "{}", missing.raw());
     }
     Verdict::Works
 }
 
 pub(crate) async fn completion(mut scene: Scene) -> Verdict {
-    let params = r#"{"ref":{"type":"ref/prompt","name":"test_prompt_with_arguments"},"argument":{"name":"arg1","value":"par"}}"#;
+    let params =
+        r#"{"ref":{"type":"ref/prompt","name":"test_prompt_with_arguments"},"argument":{"name":"arg1","value":"par"}}"#;
     let answer = scene.link.request("completion/complete", params).await;
     if let Some(code) = answer.error_code() {
         return Verdict::error(code);
@@ -117,22 +75,11 @@ pub(crate) async fn pagination(mut scene: Scene) -> Verdict {
         assert!(first.at("/result/nextCursor").is_null(), "{result}");
         return Verdict::degrades("there is one page only");
     }
-    assert!(
-        result.ends_with(&format!(r#""nextCursor":{CURSOR}}}"#)),
-        "{result}"
-    );
-    let second = scene
-        .link
-        .request("tools/list", &format!(r#"{{"cursor":{CURSOR}}}"#))
-        .await;
+    assert!(result.ends_with(&format!(r#""nextCursor":{CURSOR}}}"#)), "{result}");
+    let second = scene.link.request("tools/list", &format!(r#"{{"cursor":{CURSOR}}}"#)).await;
     if scene.server.kind == ServerKind::Stdio {
         // This server knows its second page by the cursor's exact bytes.
-        assert_eq!(
-            second.at("/result/tools/0/name"),
-            "second",
-            "{}",
-            second.raw()
-        );
+        assert_eq!(second.at("/result/tools/0/name"), "second", "{}", second.raw());
     } else {
         second.result();
         let asked = scene.server.received("tools/list");
@@ -144,12 +91,7 @@ pub(crate) async fn pagination(mut scene: Scene) -> Verdict {
 
 pub(crate) async fn ping(mut scene: Scene) -> Verdict {
     let answer = scene.link.request("ping", "").await;
-    assert_eq!(
-        answer.member("result").as_deref(),
-        Some("{}"),
-        "{}",
-        answer.raw()
-    );
+    assert_eq!(answer.member("result").as_deref(), Some("{}"), "{}", answer.raw());
     Verdict::Works
 }
 

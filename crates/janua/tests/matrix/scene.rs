@@ -11,8 +11,7 @@ use super::link::Link;
 use super::upstream::{Program, Upstream};
 
 /// Everything a client of these revisions can be asked.
-pub(crate) const CAPABILITIES: &str =
-    r#"{"roots":{"listChanged":true},"sampling":{},"elicitation":{}}"#;
+pub(crate) const CAPABILITIES: &str = r#"{"roots":{"listChanged":true},"sampling":{},"elicitation":{}}"#;
 
 /// The program under test.
 pub(crate) const JANUA: &str = env!("CARGO_BIN_EXE_janua");
@@ -57,29 +56,16 @@ impl Scene {
         let server = Upstream::start(kind, program).await;
         let gateway = match client {
             ClientKind::Stdio => None,
-            ClientKind::Sessionless => {
-                Some(started(&["proxy", "--port", "0", "--stateless"], &server).await)
-            }
+            ClientKind::Sessionless => Some(started(&["proxy", "--port", "0", "--stateless"], &server).await),
             _ => Some(started(&["proxy", "--port", "0"], &server).await),
         };
         let link = connected(client, gateway.as_ref(), &server, CAPABILITIES).await;
-        Self {
-            link,
-            gateway,
-            server,
-            client,
-        }
+        Self { link, gateway, server, client }
     }
 
     /// A second client of the same kind.
     pub(crate) async fn another(&self, capabilities: &str) -> Link {
-        connected(
-            self.client,
-            self.gateway.as_ref(),
-            &self.server,
-            capabilities,
-        )
-        .await
+        connected(self.client, self.gateway.as_ref(), &self.server, capabilities).await
     }
 
     /// Kills Janua, and with it what runs inside.
@@ -91,19 +77,10 @@ impl Scene {
 }
 
 async fn started(words: &[&str], server: &Upstream) -> Gateway {
-    Gateway::builder(JANUA)
-        .args(words)
-        .args(&server.words())
-        .start()
-        .await
+    Gateway::builder(JANUA).args(words).args(&server.words()).start().await
 }
 
-async fn connected(
-    client: ClientKind,
-    gateway: Option<&Gateway>,
-    server: &Upstream,
-    capabilities: &str,
-) -> Link {
+async fn connected(client: ClientKind, gateway: Option<&Gateway>, server: &Upstream, capabilities: &str) -> Link {
     let Some(gateway) = gateway else {
         let mut words = vec!["connect".to_owned()];
         words.extend(server.words());

@@ -23,19 +23,14 @@ pub(crate) fn steps(told: &[Message], token: &str) -> Vec<u64> {
         let params = message.member("params").expect("progress has params");
         let params = Message::parse(&params).expect("JSON");
         assert_eq!(params.member("progressToken").as_deref(), Some(token));
-        let progress = params
-            .member("progress")
-            .and_then(|number| number.parse().ok());
+        let progress = params.member("progress").and_then(|number| number.parse().ok());
         progress.unwrap_or_else(|| panic!("no whole number: {}", params.raw()))
     };
     told.iter().map(step).collect()
 }
 
 fn deaf(link: &mut Link, method: &str) -> Verdict {
-    assert!(
-        link.take(method).is_empty(),
-        "there is no channel for {method}"
-    );
+    assert!(link.take(method).is_empty(), "there is no channel for {method}");
     Verdict::degrades("notifications do not arrive")
 }
 
@@ -48,10 +43,7 @@ pub(crate) async fn progress(mut scene: Scene) -> Verdict {
 }
 
 pub(crate) async fn logging(mut scene: Scene) -> Verdict {
-    let set = scene
-        .link
-        .request("logging/setLevel", r#"{"level":"debug"}"#)
-        .await;
+    let set = scene.link.request("logging/setLevel", r#"{"level":"debug"}"#).await;
     if let Some(code) = set.error_code() {
         return Verdict::error(code);
     }
@@ -61,10 +53,7 @@ pub(crate) async fn logging(mut scene: Scene) -> Verdict {
         return deaf(&mut scene.link, "notifications/message");
     }
     let log = scene.link.until_method("notifications/message").await;
-    assert_eq!(
-        log.member("params").as_deref(),
-        Some(r#"{"level":"info","data":"hello"}"#)
-    );
+    assert_eq!(log.member("params").as_deref(), Some(r#"{"level":"info","data":"hello"}"#));
     if alone {
         return Verdict::degrades("log messages arrive in mid-call only");
     }
@@ -86,10 +75,7 @@ pub(crate) async fn cancel(mut scene: Scene) -> Verdict {
         scene.link.answer(&id).await.result();
         return Verdict::degrades("the call goes on");
     }
-    let heard = scene
-        .server
-        .has_heard(&mut scene.link, "notifications/cancelled")
-        .await;
+    let heard = scene.server.has_heard(&mut scene.link, "notifications/cancelled").await;
     assert!(heard, "this server tells");
     named_rightly(&mut scene).await;
     if !scene.client.is_duplex() {
@@ -97,15 +83,8 @@ pub(crate) async fn cancel(mut scene: Scene) -> Verdict {
         assert_eq!(answer.error_code(), Some(-32800), "{}", answer.raw());
     }
     scene.link.request("ping", "").await.result();
-    let late = scene
-        .link
-        .passed
-        .iter()
-        .find(|message| message.answers(&id));
-    assert!(
-        late.is_none(),
-        "a cancelled request is not answered: {late:?}"
-    );
+    let late = scene.link.passed.iter().find(|message| message.answers(&id));
+    assert!(late.is_none(), "a cancelled request is not answered: {late:?}");
     Verdict::Works
 }
 
@@ -114,48 +93,25 @@ async fn named_rightly(scene: &mut Scene) {
     // The id is one that the server knows; everything else is the client's own.
     let (known, named) = if scene.server.kind == ServerKind::Stdio {
         let info = scene.server.info(&mut scene.link).await;
-        (
-            info.at("/seen").to_string(),
-            info.member("cancelled").expect("a list"),
-        )
+        (info.at("/seen").to_string(), info.member("cancelled").expect("a list"))
     } else {
         let slow = scene.server.calls()[0].id().expect("an id");
-        (
-            format!(r#""tools/call#{slow}""#),
-            scene.server.received("notifications/cancelled")[0]
-                .raw()
-                .to_owned(),
-        )
+        (format!(r#""tools/call#{slow}""#), scene.server.received("notifications/cancelled")[0].raw().to_owned())
     };
-    let (_, rest) = named
-        .split_once(r#"{"requestId":"#)
-        .unwrap_or_else(|| panic!("no request in {named}"));
+    let (_, rest) = named.split_once(r#"{"requestId":"#).unwrap_or_else(|| panic!("no request in {named}"));
     let (sent, rest) = rest.split_once(',').expect("more members");
-    assert!(
-        known.contains(&format!(r#""tools/call#{sent}""#)),
-        "{sent} is not in {known}"
-    );
+    assert!(known.contains(&format!(r#""tools/call#{sent}""#)), "{sent} is not in {known}");
     assert!(rest.starts_with(r#""reason":"\u00e9","x":1.0}"#), "{rest}");
 }
 
 pub(crate) async fn tell(mut scene: Scene) -> Verdict {
-    scene
-        .link
-        .notify("notifications/roots/list_changed", "")
-        .await;
+    scene.link.notify("notifications/roots/list_changed", "").await;
     scene.link.notify("acme/told", r#"{"n":1.0}"#).await;
     if scene.server.has_heard(&mut scene.link, "acme/told").await {
-        scene
-            .server
-            .has_heard(&mut scene.link, "notifications/roots/list_changed")
-            .await;
+        scene.server.has_heard(&mut scene.link, "notifications/roots/list_changed").await;
     }
     scene.link.request("ping", "").await.result();
-    assert!(
-        scene.link.passed.is_empty(),
-        "a notification is not answered: {:?}",
-        scene.link.passed
-    );
+    assert!(scene.link.passed.is_empty(), "a notification is not answered: {:?}", scene.link.passed);
     Verdict::Works
 }
 
@@ -169,25 +125,12 @@ pub(crate) async fn subscribe(mut scene: Scene) -> Verdict {
     if scene.client == ClientKind::Sessionless {
         return deaf(&mut scene.link, "notifications/resources/updated");
     }
-    let updated = scene
-        .link
-        .until_method("notifications/resources/updated")
-        .await;
+    let updated = scene.link.until_method("notifications/resources/updated").await;
     assert_eq!(updated.at("/params/uri"), URI);
-    scene
-        .link
-        .request("resources/unsubscribe", &params)
-        .await
-        .result();
+    scene.link.request("resources/unsubscribe", &params).await.result();
     if scene.server.kind == ServerKind::Stdio {
         scene.server.announce(&mut scene.link, News::Update).await;
-        assert!(
-            scene
-                .link
-                .take("notifications/resources/updated")
-                .is_empty(),
-            "unsubscribed"
-        );
+        assert!(scene.link.take("notifications/resources/updated").is_empty(), "unsubscribed");
     }
     Verdict::Works
 }
@@ -203,10 +146,7 @@ pub(crate) async fn list_changed(mut scene: Scene) -> Verdict {
         return deaf(&mut scene.link, "notifications/tools/list_changed");
     }
     for list in ["tools", "prompts", "resources"] {
-        scene
-            .link
-            .until_method(&format!("notifications/{list}/list_changed"))
-            .await;
+        scene.link.until_method(&format!("notifications/{list}/list_changed")).await;
     }
     if scene.server.kind == ServerKind::Stdio {
         let listed = scene.link.request("tools/list", "").await;

@@ -14,14 +14,14 @@ use super::kinds::ServerKind;
 use super::link::{Link, SOON};
 
 /// JSON that no parser would write again as it stands.
-pub(crate) const ODD: &str = r#"{ "n" : 1.0,"big":12345678901234567890123, "e":1E+2,"s":"\u00e9\/\t","in":{"twice":1,"twice":[ ]}}"#;
+pub(crate) const ODD: &str =
+    r#"{ "n" : 1.0,"big":12345678901234567890123, "e":1E+2,"s":"\u00e9\/\t","in":{"twice":1,"twice":[ ]}}"#;
 /// A cursor with something to get wrong.
 pub(crate) const CURSOR: &str = r#""\u00e9/==\"2\"""#;
 /// The one resource.
 pub(crate) const URI: &str = "test://a";
 /// What `ask` tools are answered with: extra members and spelling must reach the server.
-pub(crate) const ANSWER: &str =
-    r#"{"action":"accept","content":{"name":"Ann"},"x-n": 1.0,"x-s":"\u0041"}"#;
+pub(crate) const ANSWER: &str = r#"{"action":"accept","content":{"name":"Ann"},"x-n": 1.0,"x-s":"\u0041"}"#;
 
 /// A tool's name and its arguments as JSON text.
 pub(crate) type ToolCall = (&'static str, String);
@@ -64,28 +64,13 @@ enum Remote {
 const RESULTS: [(&str, &str); 9] = [
     ("logging/setLevel", "{}"),
     ("acme/thing", ODD),
-    (
-        "resources/list",
-        r#"{"resources":[{"uri":"test://a","name":"a"}]}"#,
-    ),
-    (
-        "resources/read",
-        r#"{"contents":[{"uri":"test://a","mimeType":"text/plain","text":"content of a"}]}"#,
-    ),
+    ("resources/list", r#"{"resources":[{"uri":"test://a","name":"a"}]}"#),
+    ("resources/read", r#"{"contents":[{"uri":"test://a","mimeType":"text/plain","text":"content of a"}]}"#),
     ("resources/subscribe", "{}"),
     ("resources/unsubscribe", "{}"),
-    (
-        "prompts/list",
-        r#"{"prompts":[{"name":"test_simple_prompt"}]}"#,
-    ),
-    (
-        "prompts/get",
-        r#"{"messages":[{"role":"user","content":{"type":"text","text":"arg1='x'"}}]}"#,
-    ),
-    (
-        "completion/complete",
-        r#"{"completion":{"values":["paris","park","party"]}}"#,
-    ),
+    ("prompts/list", r#"{"prompts":[{"name":"test_simple_prompt"}]}"#),
+    ("prompts/get", r#"{"messages":[{"role":"user","content":{"type":"text","text":"arg1='x'"}}]}"#),
+    ("completion/complete", r#"{"completion":{"values":["paris","park","party"]}}"#),
 ];
 
 /// A server of two pages in the words of a shell; it answers whatever the id is.
@@ -123,9 +108,8 @@ done
 impl Upstream {
     /// Starts what has to listen before Janua can reach it.
     pub(crate) async fn start(kind: ServerKind, program: Program) -> Self {
-        let page = format!(
-            r#"{{"tools":[{{"name":"first","inputSchema":{{"type":"object"}}}}],"nextCursor":{CURSOR}}}"#
-        );
+        let page =
+            format!(r#"{{"tools":[{{"name":"first","inputSchema":{{"type":"object"}}}}],"nextCursor":{CURSOR}}}"#);
         let pages = (program == Program::Pages).then_some(("tools/list", page.as_str()));
         let results = RESULTS.into_iter().chain(pages);
         let remote = match kind {
@@ -136,18 +120,12 @@ impl Upstream {
                 Some(Remote::Http(server.start().await))
             }
             ServerKind::Sse => {
-                let server = results.fold(SseServer::builder(), |s, (method, result)| {
-                    s.on(method, result)
-                });
+                let server = results.fold(SseServer::builder(), |s, (method, result)| s.on(method, result));
                 Some(Remote::Sse(server.start().await))
             }
             ServerKind::Stdio | ServerKind::Demo => None,
         };
-        Self {
-            kind,
-            program,
-            remote,
-        }
+        Self { kind, program, remote }
     }
 
     /// How it is named on Janua's command line.
@@ -204,14 +182,8 @@ impl Upstream {
             "roots/list" => ("roots", "roots"),
             _ => ("pingclient", "pingclient"),
         };
-        let args = format!(
-            r#"{{"method":"{method}","params":{{"message":"Who?","requestedSchema":{{}}}}}}"#
-        );
-        self.choose(
-            (tool, "{}".to_owned()),
-            ("ask", args),
-            (demo, "{}".to_owned()),
-        )
+        let args = format!(r#"{{"method":"{method}","params":{{"message":"Who?","requestedSchema":{{}}}}}}"#);
+        self.choose((tool, "{}".to_owned()), ("ask", args), (demo, "{}".to_owned()))
     }
 
     /// The exact text of the error that [`Upstream::failing`] ends in, seen without Janua where that can be.
@@ -223,9 +195,7 @@ impl Upstream {
                 let error = direct.call("rpcerror", "{}").await;
                 error.member("error").expect("an error")
             }
-            ServerKind::Http | ServerKind::Sse => {
-                r#"{"code":-32602,"message":"no such tool"}"#.to_owned()
-            }
+            ServerKind::Http | ServerKind::Sse => r#"{"code":-32602,"message":"no such tool"}"#.to_owned(),
             ServerKind::Demo => {
                 let message = "the demo server has the tools echo, add, countdown and greet";
                 format!(r#"{{"code":-32602,"message":"{message}"}}"#)
@@ -263,11 +233,7 @@ impl Upstream {
             Some(Remote::Sse(server)) => &server.site,
             None => return Vec::new(),
         };
-        site.seen()
-            .iter()
-            .filter_map(Seen::message)
-            .filter(fits)
-            .collect()
+        site.seen().iter().filter_map(Seen::message).filter(fits).collect()
     }
 
     /// What the probe knows about itself and what reached it.
@@ -292,9 +258,7 @@ impl Upstream {
                     let seen = self.info(link).await;
                     least += usize::from(method == "tools/call");
                     let seen = seen.at("/seen").as_array().expect("a list").clone();
-                    let heard = |m: &serde_json::Value| {
-                        m.as_str().and_then(|m| m.split('#').next()) == Some(method)
-                    };
+                    let heard = |m: &serde_json::Value| m.as_str().and_then(|m| m.split('#').next()) == Some(method);
                     if seen.iter().filter(|m| heard(m)).count() >= least {
                         return true;
                     }
@@ -316,20 +280,12 @@ impl Upstream {
             return;
         }
         let texts: Vec<String> = match news {
-            News::Log => vec![message::notification(
-                "notifications/message",
-                r#"{"level":"info","data":"hello"}"#,
-            )],
+            News::Log => vec![message::notification("notifications/message", r#"{"level":"info","data":"hello"}"#)],
             News::Lists => ["tools", "prompts", "resources"]
-                .map(|list| {
-                    message::notification(&format!("notifications/{list}/list_changed"), "")
-                })
+                .map(|list| message::notification(&format!("notifications/{list}/list_changed"), ""))
                 .to_vec(),
             News::Update => {
-                vec![message::notification(
-                    "notifications/resources/updated",
-                    &format!(r#"{{"uri":"{URI}"}}"#),
-                )]
+                vec![message::notification("notifications/resources/updated", &format!(r#"{{"uri":"{URI}"}}"#))]
             }
         };
         for text in &texts {

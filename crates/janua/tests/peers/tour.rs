@@ -11,16 +11,11 @@ pub(crate) type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
 /// The texts of a result's content, one a line.
 pub(crate) fn text(result: &Value) -> String {
     let blocks = result["content"].as_array().cloned().unwrap_or_default();
-    blocks
-        .iter()
-        .filter_map(|block| block["text"].as_str())
-        .collect::<Vec<_>>()
-        .join("\n")
+    blocks.iter().filter_map(|block| block["text"].as_str()).collect::<Vec<_>>().join("\n")
 }
 
 fn named(list: &Value, name: &str) -> bool {
-    list.as_array()
-        .is_some_and(|list| list.iter().any(|entry| entry["name"] == name))
+    list.as_array().is_some_and(|list| list.iter().any(|entry| entry["name"] == name))
 }
 
 /// Everything the reference server offers.
@@ -28,10 +23,7 @@ pub(crate) async fn everything(sdk: Sdk, transport: Transport) -> Outcome {
     let mut peer = Peer::start(sdk, &transport)?;
     let info = peer.connect().await?;
     assert_eq!(info["protocolVersion"], "2025-11-25", "{sdk:?}");
-    assert_eq!(
-        info["serverInfo"]["name"], "mcp-servers/everything",
-        "{sdk:?}"
-    );
+    assert_eq!(info["serverInfo"]["name"], "mcp-servers/everything", "{sdk:?}");
     assert_eq!(peer.op(json!({"op": "ping"})).await?, json!({}), "{sdk:?}");
     let tools = peer.op(json!({"op": "list_tools"})).await?;
     assert!(named(&tools["tools"], "echo"), "{sdk:?} {tools}");
@@ -51,22 +43,14 @@ pub(crate) async fn everything(sdk: Sdk, transport: Transport) -> Outcome {
 async fn asked(peer: &mut Peer, sdk: Sdk) -> Outcome {
     let question = json!({"prompt": "why", "maxTokens": 9});
     let sampled = peer.call("trigger-sampling-request", question).await?;
-    assert!(
-        text(&sampled).contains("sampled: Resource"),
-        "{sdk:?} {sampled}"
-    );
+    assert!(text(&sampled).contains("sampled: Resource"), "{sdk:?} {sampled}");
     let elicited = peer.call("trigger-elicitation-request", json!({})).await?;
     assert!(text(&elicited).contains("Name: ann"), "{sdk:?} {elicited}");
     let roots = peer.call("get-roots-list", json!({})).await?;
-    assert!(
-        text(&roots).contains("file:///peer/root"),
-        "{sdk:?} {roots}"
-    );
+    assert!(text(&roots).contains("file:///peer/root"), "{sdk:?} {roots}");
     let events = peer.events().await?;
     for method in ["sampling/createMessage", "elicitation/create", "roots/list"] {
-        let heard = events
-            .iter()
-            .any(|event| event["kind"] == "request" && event["method"] == method);
+        let heard = events.iter().any(|event| event["kind"] == "request" && event["method"] == method);
         assert!(heard, "{sdk:?} was not asked {method}: {events:?}");
     }
     Ok(())
@@ -76,8 +60,7 @@ async fn asked(peer: &mut Peer, sdk: Sdk) -> Outcome {
 async fn reported(peer: &mut Peer, sdk: Sdk) -> Outcome {
     let long = json!({"duration": 0.3, "steps": 3});
     let tool = "trigger-long-running-operation";
-    peer.op(json!({"op": "call", "name": tool, "arguments": long, "progress": true}))
-        .await?;
+    peer.op(json!({"op": "call", "name": tool, "arguments": long, "progress": true})).await?;
     let events = peer.events().await?;
     let steps: Vec<_> = events
         .iter()
@@ -94,18 +77,9 @@ async fn cancelled(peer: &mut Peer, sdk: Sdk) -> Outcome {
     let tool = "trigger-long-running-operation";
     let endless = json!({"duration": 600, "steps": 1});
     let command = json!({"op": "cancel_call", "name": tool, "arguments": endless, "after_ms": 50});
-    assert_eq!(
-        peer.op(command).await?,
-        json!({"cancelled": true}),
-        "{sdk:?}"
-    );
-    let late = peer
-        .op(json!({"op": "call", "name": tool, "arguments": endless, "timeout": 0.2}))
-        .await;
-    assert!(
-        matches!(late, Err(PeerError::Refused(_))),
-        "{sdk:?} {late:?}"
-    );
+    assert_eq!(peer.op(command).await?, json!({"cancelled": true}), "{sdk:?}");
+    let late = peer.op(json!({"op": "call", "name": tool, "arguments": endless, "timeout": 0.2})).await;
+    assert!(matches!(late, Err(PeerError::Refused(_))), "{sdk:?} {late:?}");
     let echo = peer.call("echo", json!({"message": "still there"})).await?;
     assert_eq!(text(&echo), "Echo: still there", "{sdk:?}");
     Ok(())
@@ -114,17 +88,11 @@ async fn cancelled(peer: &mut Peer, sdk: Sdk) -> Outcome {
 /// Resources, templates, and an update of what is subscribed to.
 async fn read(peer: &mut Peer, sdk: Sdk) -> Outcome {
     let resources = peer.op(json!({"op": "list_resources"})).await?;
-    let uri = resources["resources"][0]["uri"]
-        .as_str()
-        .ok_or("no resource")?
-        .to_owned();
+    let uri = resources["resources"][0]["uri"].as_str().ok_or("no resource")?.to_owned();
     let read = peer.op(json!({"op": "read", "uri": uri})).await?;
     assert_eq!(read["contents"][0]["uri"], uri, "{sdk:?}");
     let templates = peer.op(json!({"op": "list_templates"})).await?;
-    assert!(
-        templates["resourceTemplates"][0]["uriTemplate"].is_string(),
-        "{sdk:?} {templates}"
-    );
+    assert!(templates["resourceTemplates"][0]["uriTemplate"].is_string(), "{sdk:?} {templates}");
     peer.op(json!({"op": "subscribe", "uri": uri})).await?;
     peer.call("toggle-subscriber-updates", json!({})).await?;
     let updated = peer.event("notifications/resources/updated").await?;
@@ -136,43 +104,28 @@ async fn read(peer: &mut Peer, sdk: Sdk) -> Outcome {
 /// Prompts and the completion of their arguments.
 async fn prompted(peer: &mut Peer, sdk: Sdk) -> Outcome {
     let prompts = peer.op(json!({"op": "list_prompts"})).await?;
-    assert!(
-        named(&prompts["prompts"], "args-prompt"),
-        "{sdk:?} {prompts}"
-    );
+    assert!(named(&prompts["prompts"], "args-prompt"), "{sdk:?} {prompts}");
     let command = json!({"op": "get_prompt", "name": "args-prompt", "arguments": {"city": "Rome"}});
     let prompt = peer.op(command).await?.to_string();
     assert!(prompt.contains("Rome"), "{sdk:?} {prompt}");
     let about = json!({"type": "ref/prompt", "name": "completable-prompt"});
     let argument = json!({"name": "department", "value": "E"});
-    let completed = peer
-        .op(json!({"op": "complete", "ref": about, "argument": argument}))
-        .await?;
-    assert_eq!(
-        completed["completion"]["values"],
-        json!(["Engineering"]),
-        "{sdk:?}"
-    );
-    peer.op(json!({"op": "set_level", "level": "debug"}))
-        .await?;
+    let completed = peer.op(json!({"op": "complete", "ref": about, "argument": argument})).await?;
+    assert_eq!(completed["completion"]["values"], json!(["Engineering"]), "{sdk:?}");
+    peer.op(json!({"op": "set_level", "level": "debug"})).await?;
     peer.op(json!({"op": "roots_changed"})).await?;
     Ok(())
 }
 
 /// Several requests at once, one of which the server refuses.
 async fn at_once(peer: &mut Peer, sdk: Sdk) -> Outcome {
-    let mut calls: Vec<Value> = (0..8)
-        .map(|n| json!({"name": "get-sum", "arguments": {"a": n, "b": 100}}))
-        .collect();
+    let mut calls: Vec<Value> = (0..8).map(|n| json!({"name": "get-sum", "arguments": {"a": n, "b": 100}})).collect();
     calls.push(json!({"op": "ping"}));
     calls.push(json!({"op": "get_prompt", "name": "no such prompt"}));
     let answers = peer.op(json!({"op": "parallel", "calls": calls})).await?;
     for n in 0..8 {
         let sum = text(&answers[n]["value"]);
-        assert!(
-            sum.contains(&(n + 100).to_string()),
-            "{sdk:?} {n} {answers}"
-        );
+        assert!(sum.contains(&(n + 100).to_string()), "{sdk:?} {n} {answers}");
     }
     assert_eq!(answers[8], json!({"ok": true, "value": {}}), "{sdk:?}");
     assert_eq!(answers[9]["error"]["code"], -32602, "{sdk:?} {answers}");

@@ -26,11 +26,7 @@ pub(crate) async fn front(url: &str) -> Scene {
 }
 
 /// The same with a pinned transport or other options.
-pub(crate) async fn front_with(
-    url: &str,
-    transport: RemoteTransport,
-    change: impl FnOnce(&mut Options),
-) -> Scene {
+pub(crate) async fn front_with(url: &str, transport: RemoteTransport, change: impl FnOnce(&mut Options)) -> Scene {
     let secret = (http::header::AUTHORIZATION, http::HeaderValue::from_static(SECRET));
     let url = url.parse().expect("a URL");
     let server = RemoteServer { url, headers: vec![secret], transport };

@@ -19,9 +19,8 @@ async fn an_old_server_is_found_and_everything_passes() {
         let params = r#"{"name":"progress","arguments":{},"_meta":{"progressToken":"tok"}}"#;
         let reply = session.request("tools/call", params).await;
         assert_eq!(reply.notifications("notifications/progress").len(), 3);
-        let asked = session.request_answering("tools/call", r#"{"name":"ask","arguments":{}}"#, |_| {
-            r#"{"roots":[]}"#.to_owned()
-        });
+        let asked = session
+            .request_answering("tools/call", r#"{"name":"ask","arguments":{}}"#, |_| r#"{"roots":[]}"#.to_owned());
         assert_eq!(asked.await.text(), r#"{"roots":[]}"#);
         for seen in server.site.seen() {
             assert_eq!(seen.header("authorization"), Some(SECRET), "{seen:?}");

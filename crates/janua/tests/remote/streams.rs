@@ -99,7 +99,9 @@ async fn the_servers_own_stream_is_taken_up_where_it_broke() {
     let scene = front(&server.url()).await;
     let session = scene.client.initialize("2025-11-25", "{}").await;
     let mut events = session.listen().await;
-    let log = |text: &str| format!(r#"{{"jsonrpc":"2.0","method":"notifications/message","params":{{"level":"info","data":"{text}"}}}}"#);
+    let log = |text: &str| {
+        format!(r#"{{"jsonrpc":"2.0","method":"notifications/message","params":{{"level":"info","data":"{text}"}}}}"#)
+    };
     server.push(&log("one"));
     assert_eq!(events.message(SOON).await.at("/params/data"), "one");
     server.site.cut_connections();

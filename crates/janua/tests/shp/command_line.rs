@@ -56,7 +56,8 @@ async fn shp_22_log_levels() {
 #[tokio::test]
 async fn shp_22_a_wrong_line_is_explained() {
     for words in [&["--port", "1"][..], &["--nothing", "x"], &["--port", "x", "y"], &["--log-level", "loud", "y"]] {
-        let output = std::process::Command::new(JANUA).args(["compat", "mcp-streamablehttp-proxy"]).args(words).output();
+        let output =
+            std::process::Command::new(JANUA).args(["compat", "mcp-streamablehttp-proxy"]).args(words).output();
         let output = output.expect("run janua");
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{words:?}: {said}");
@@ -139,7 +140,8 @@ async fn shp_23_the_log_from_the_environment() {
 
 #[tokio::test]
 async fn shp_24_words_of_the_server_are_its_own() {
-    let words = ["--alpha", "1", "pos", "--port", "9999", "--host", "nowhere", "--", "-x", "--help", "--log-level=loud"];
+    let words =
+        ["--alpha", "1", "pos", "--port", "9999", "--host", "nowhere", "--", "-x", "--help", "--log-level=loud"];
     for dashes in [&[][..], &["--"]] {
         let builder = tool().args(&["--port", "0"]).args(dashes).arg(gateway::program("probe")).args(&words);
         let gateway = builder.env("PROBE_X", "passed on").start().await;
@@ -182,4 +184,3 @@ fn free_port() -> u16 {
     let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     socket.local_addr().expect("its address").port()
 }
-

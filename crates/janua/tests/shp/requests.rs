@@ -173,10 +173,8 @@ async fn shp_16_requests_of_a_session_run_in_parallel() {
     assert!(second < third && third < first, "they come back in the order they are done");
     let twice = call_params("slow", r#"{"s":0.3}"#);
     let echo = call_params("echo", r#"{"text":"same id"}"#);
-    let (one, other) = tokio::join!(
-        session.request_id("7", "tools/call", &twice),
-        session.request_id("7", "tools/call", &echo)
-    );
+    let (one, other) =
+        tokio::join!(session.request_id("7", "tools/call", &twice), session.request_id("7", "tools/call", &echo));
     assert_eq!((one.text(), other.text()), ("slept", "same id"));
     assert_eq!((one.response().id(), other.response().id()), (Some("7".to_owned()), Some("7".to_owned())));
 }

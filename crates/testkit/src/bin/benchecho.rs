@@ -3,10 +3,7 @@
 //! It knows the handshake of the 2025 revisions and three tools: `echo` (text), `big` (bytes) and
 //! `notify` (count), and pads its list of tools to `--tools N`.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "a measuring program, not the product"
-)]
+#![expect(clippy::disallowed_methods, reason = "a measuring program, not the product")]
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -42,21 +39,15 @@ fn main() -> io::Result<()> {
             "--tools" => tools = value,
             "--http" => port = Some(u16::try_from(value).expect("a port has 16 bits")),
             _ => {
-                return Err(io::Error::other(
-                    "usage: benchecho [--tools N] [--http PORT]",
-                ));
+                return Err(io::Error::other("usage: benchecho [--tools N] [--http PORT]"));
             }
         }
     }
-    let server = Server {
-        tools: tool_list(tools),
-    };
+    let server = Server { tools: tool_list(tools) };
     match port {
         None => stdio(&server),
         Some(port) => {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()?;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             LocalSet::new().block_on(&runtime, http(Rc::new(server), port))
         }
     }
@@ -95,8 +86,7 @@ async fn http(server: Rc<Server>, port: u16) -> io::Result<()> {
             async move { Ok::<_, Infallible>(server.respond(request).await) }
         });
         tokio::task::spawn_local(async move {
-            let connection = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(socket), service);
+            let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(socket), service);
             // A client that goes away is none of our business.
             let _ = connection.await;
         });
@@ -133,9 +123,7 @@ impl Server {
         let (Some(id), Some(method)) = (message.get("id"), message.get("method")) else {
             return false;
         };
-        let params = message
-            .get("params")
-            .map_or_else(Fields::new, |p| fields(p.get().as_bytes()));
+        let params = message.get("params").map_or_else(Fields::new, |p| fields(p.get().as_bytes()));
         let id = id.get();
         match method.get() {
             "\"tools/call\"" => call(id, &params, answers),
@@ -163,14 +151,8 @@ fn events(messages: &[String]) -> String {
 }
 
 fn opening(id: &str, params: &Fields<'_>) -> String {
-    let asked = params
-        .get("protocolVersion")
-        .map_or("", |v| v.get().trim_matches('"'));
-    let version = if REVISIONS.contains(&asked) {
-        asked
-    } else {
-        REVISIONS[0]
-    };
+    let asked = params.get("protocolVersion").map_or("", |v| v.get().trim_matches('"'));
+    let version = if REVISIONS.contains(&asked) { asked } else { REVISIONS[0] };
     result(
         id,
         &format!(
@@ -181,18 +163,9 @@ fn opening(id: &str, params: &Fields<'_>) -> String {
 }
 
 fn call(id: &str, params: &Fields<'_>, answers: &mut Vec<String>) {
-    let within = |name| {
-        params
-            .get(name)
-            .map_or_else(Fields::new, |v| fields(v.get().as_bytes()))
-    };
+    let within = |name| params.get(name).map_or_else(Fields::new, |v| fields(v.get().as_bytes()));
     let arguments = within("arguments");
-    let number = |name| {
-        arguments
-            .get(name)
-            .and_then(|v| v.get().parse().ok())
-            .unwrap_or(0_usize)
-    };
+    let number = |name| arguments.get(name).and_then(|v| v.get().parse().ok()).unwrap_or(0_usize);
     match params.get("name").map_or("", |name| name.get()) {
         "\"echo\"" => answers.push(text(id, arguments.get("text").map_or("\"\"", |t| t.get()))),
         "\"big\"" => answers.push(text(id, &format!("\"{}\"", "x".repeat(number("bytes"))))),
@@ -214,10 +187,7 @@ fn call(id: &str, params: &Fields<'_>, answers: &mut Vec<String>) {
 
 /// A tool result whose one content is a text, given as JSON.
 fn text(id: &str, json: &str) -> String {
-    result(
-        id,
-        &format!("\"content\":[{{\"type\":\"text\",\"text\":{json}}}],\"isError\":false"),
-    )
+    result(id, &format!("\"content\":[{{\"type\":\"text\",\"text\":{json}}}],\"isError\":false"))
 }
 
 fn result(id: &str, members: &str) -> String {
@@ -225,9 +195,7 @@ fn result(id: &str, members: &str) -> String {
 }
 
 fn failure(id: &str, code: i32, message: &str) -> String {
-    format!(
-        "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{{\"code\":{code},\"message\":\"{message}\"}}}}"
-    )
+    format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{{\"code\":{code},\"message\":\"{message}\"}}}}")
 }
 
 fn fields(json: &[u8]) -> Fields<'_> {
@@ -236,11 +204,7 @@ fn fields(json: &[u8]) -> Fields<'_> {
 
 /// The three tools and as many more, with a schema of everyday size, as `total` asks for.
 fn tool_list(total: usize) -> String {
-    let real = [
-        ("echo", "text", "string"),
-        ("big", "bytes", "integer"),
-        ("notify", "count", "integer"),
-    ];
+    let real = [("echo", "text", "string"), ("big", "bytes", "integer"), ("notify", "count", "integer")];
     let mut tools: Vec<String> = Vec::new();
     for (name, argument, kind) in real {
         tools.push(format!(
@@ -269,21 +233,13 @@ mod tests {
 
     fn answers(message: &Value) -> Vec<Value> {
         let mut answers = Vec::new();
-        Server {
-            tools: tool_list(500),
-        }
-        .answer(message.to_string().as_bytes(), &mut answers);
-        answers
-            .iter()
-            .map(|a| serde_json::from_str(a).expect("answers are JSON"))
-            .collect()
+        Server { tools: tool_list(500) }.answer(message.to_string().as_bytes(), &mut answers);
+        answers.iter().map(|a| serde_json::from_str(a).expect("answers are JSON")).collect()
     }
 
     fn call(name: &str, arguments: &Value) -> Vec<Value> {
-        answers(
-            &json!({"jsonrpc": "2.0", "id": "a\"b", "method": "tools/call", "params":
-            {"name": name, "arguments": arguments, "_meta": {"progressToken": 7}}}),
-        )
+        answers(&json!({"jsonrpc": "2.0", "id": "a\"b", "method": "tools/call", "params":
+            {"name": name, "arguments": arguments, "_meta": {"progressToken": 7}}}))
     }
 
     #[test]
@@ -292,39 +248,22 @@ mod tests {
         assert_eq!(echo[0]["id"], "a\"b");
         assert_eq!(echo[0]["result"]["content"][0]["text"], "a \"quote\"");
         let big = call("big", &json!({"bytes": 1000}));
-        assert_eq!(
-            big[0]["result"]["content"][0]["text"]
-                .as_str()
-                .map(str::len),
-            Some(1000)
-        );
+        assert_eq!(big[0]["result"]["content"][0]["text"].as_str().map(str::len), Some(1000));
         let notify = call("notify", &json!({"count": 3}));
         assert_eq!(notify.len(), 4);
-        assert_eq!(
-            notify[2]["params"],
-            json!({"progressToken": 7, "progress": 3, "total": 3})
-        );
+        assert_eq!(notify[2]["params"], json!({"progressToken": 7, "progress": 3, "total": 3}));
         assert_eq!(call("none", &json!({}))[0]["error"]["code"], -32602);
     }
 
     #[test]
     fn the_list_is_as_long_as_asked_for() {
         let list = answers(&json!({"id": 1, "method": "tools/list"}));
-        assert_eq!(
-            list[0]["result"]["tools"].as_array().map(Vec::len),
-            Some(500)
-        );
+        assert_eq!(list[0]["result"]["tools"].as_array().map(Vec::len), Some(500));
     }
 
     #[test]
     fn notifications_get_no_answer_and_unknown_methods_an_error() {
-        assert_eq!(
-            answers(&json!({"method": "notifications/initialized"})),
-            [] as [Value; 0]
-        );
-        assert_eq!(
-            answers(&json!({"id": 1, "method": "x"}))[0]["error"]["code"],
-            -32601
-        );
+        assert_eq!(answers(&json!({"method": "notifications/initialized"})), [] as [Value; 0]);
+        assert_eq!(answers(&json!({"id": 1, "method": "x"}))[0]["error"]["code"], -32601);
     }
 }

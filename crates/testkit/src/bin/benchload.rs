@@ -89,9 +89,7 @@ struct Tally {
 
 fn main() -> Result<()> {
     let options = parse(std::env::args().skip(1))?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     println!("{}", LocalSet::new().block_on(&runtime, measure(&options))?);
     Ok(())
 }
@@ -110,9 +108,7 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Options> {
             options.command = args.by_ref().collect();
             break;
         }
-        let value = args
-            .next()
-            .with_context(|| format!("{arg} needs a value"))?;
+        let value = args.next().with_context(|| format!("{arg} needs a value"))?;
         match arg.as_str() {
             "--operation" => {
                 options.operation = match value.as_str() {
@@ -130,14 +126,8 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Options> {
             _ => bail!("unknown option {arg}"),
         }
     }
-    ensure!(
-        !options.command.is_empty(),
-        "usage: benchload [OPTIONS] -- COMMAND..."
-    );
-    ensure!(
-        options.sessions > 0 && options.concurrency > 0,
-        "at least one of each"
-    );
+    ensure!(!options.command.is_empty(), "usage: benchload [OPTIONS] -- COMMAND...");
+    ensure!(options.sessions > 0 && options.concurrency > 0, "at least one of each");
     Ok(options)
 }
 
@@ -152,10 +142,7 @@ async fn measure(options: &Options) -> Result<Value> {
 async fn drive(options: &Options, program: &Program, began: Instant) -> Result<Value> {
     let mut client = Client::connect(&program.address).await?;
     let mut sessions = vec![client.open().await?];
-    client
-        .call(&sessions[0], Operation::Echo, 16, 1)
-        .await
-        .context("the first call")?;
+    client.call(&sessions[0], Operation::Echo, 16, 1).await.context("the first call")?;
     let startup_ms = began.elapsed().as_secs_f64() * 1e3;
     let mut report = json!({ "startup_ms": startup_ms, "rss_kb": program.memory("VmRSS:")? });
     if options.sessions > 1 {
@@ -164,13 +151,10 @@ async fn drive(options: &Options, program: &Program, began: Instant) -> Result<V
         let opening = Instant::now();
         for at in 1..options.sessions {
             let session = client.open().await?;
-            client
-                .call(&session, Operation::Echo, 16, 1000 + at as u64)
-                .await?;
+            client.call(&session, Operation::Echo, 16, 1000 + at as u64).await?;
             sessions.push(session);
         }
-        report["opened_per_s"] =
-            json!((options.sessions - 1) as f64 / opening.elapsed().as_secs_f64());
+        report["opened_per_s"] = json!((options.sessions - 1) as f64 / opening.elapsed().as_secs_f64());
         sleep(WARM).await;
         let grown = program.memory("VmRSS:")?.saturating_sub(before);
         report["session_kb"] = json!(grown as f64 / (options.sessions - 1) as f64);
@@ -183,12 +167,7 @@ async fn drive(options: &Options, program: &Program, began: Instant) -> Result<V
 }
 
 /// Keeps the wanted number of calls in flight and counts between two readings of the CPU clock.
-async fn load(
-    options: &Options,
-    program: &Program,
-    sessions: Vec<String>,
-    report: &mut Value,
-) -> Result<()> {
+async fn load(options: &Options, program: &Program, sessions: Vec<String>, report: &mut Value) -> Result<()> {
     let load = Rc::new(Load {
         address: program.address.clone(),
         sessions,
@@ -199,9 +178,8 @@ async fn load(
         next: Cell::new(1_000_000),
         tally: RefCell::default(),
     });
-    let workers: Vec<_> = (0..options.concurrency)
-        .map(|at| tokio::task::spawn_local(work(Rc::clone(&load), at)))
-        .collect();
+    let workers: Vec<_> =
+        (0..options.concurrency).map(|at| tokio::task::spawn_local(work(Rc::clone(&load), at))).collect();
     sleep(WARM).await;
     load.counting.set(true);
     let (began, cpu) = (Instant::now(), program.cpu_us()?);
@@ -210,18 +188,12 @@ async fn load(
     load.counting.set(false);
     load.stop.set(true);
     for worker in workers {
-        timeout(PATIENCE, worker)
-            .await
-            .context("a call does not end")??;
+        timeout(PATIENCE, worker).await.context("a call does not end")??;
     }
     let mut tally = load.tally.take();
     tally.micros.sort_unstable();
     let calls = tally.micros.len();
-    ensure!(
-        calls > 0,
-        "no call succeeded: {}",
-        tally.first_error.unwrap_or_default()
-    );
+    ensure!(calls > 0, "no call succeeded: {}", tally.first_error.unwrap_or_default());
     report["calls"] = json!(calls);
     report["per_s"] = json!(calls as f64 / seconds);
     report["cpu_us"] = json!(cpu_us as f64 / calls as f64);
@@ -275,12 +247,7 @@ async fn once(load: &Load, client: &mut Option<Client>, session: &str, id: u64) 
         *client = Some(Client::connect(&load.address).await?);
     }
     let client = client.as_mut().context("no connection")?;
-    timeout(
-        PATIENCE,
-        client.call(session, load.operation, load.size, id),
-    )
-    .await
-    .context("no answer in time")?
+    timeout(PATIENCE, client.call(session, load.operation, load.size, id)).await.context("no answer in time")?
 }
 
 impl Program {
@@ -306,24 +273,14 @@ impl Program {
             }
             bail!("it ended without an address")
         });
-        let address = found
-            .await
-            .context("no address in time")?
-            .with_context(|| said.clone())?;
+        let address = found.await.context("no address in time")?.with_context(|| said.clone())?;
         // Whatever else it has to say must not hold it up.
         tokio::task::spawn_local(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Ok(Self {
-            child,
-            pid,
-            address,
-        })
+        Ok(Self { child, pid, address })
     }
 
     async fn stop(&mut self) -> Result<()> {
-        let pid = i32::try_from(self.pid)
-            .ok()
-            .and_then(Pid::from_raw)
-            .context("no process id")?;
+        let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw).context("no process id")?;
         kill_process(pid, Signal::TERM).context("stop the program")?;
         if timeout(PATIENCE, self.child.wait()).await.is_err() {
             self.child.kill().await.context("kill the program")?;
@@ -335,9 +292,7 @@ impl Program {
     /// User and system time of the process, all its threads, in microseconds.
     fn cpu_us(&self) -> Result<u64> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid))?;
-        cpu_ticks(&stat)
-            .map(|ticks| ticks * TICK_US)
-            .context("read /proc/PID/stat")
+        cpu_ticks(&stat).map(|ticks| ticks * TICK_US).context("read /proc/PID/stat")
     }
 
     /// A line of `/proc/PID/status`, in kilobytes.
@@ -364,13 +319,9 @@ impl Client {
     async fn connect(address: &str) -> Result<Self> {
         let socket = TcpStream::connect(address).await.context("connect")?;
         socket.set_nodelay(true)?;
-        let (sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(socket)).await?;
+        let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(socket)).await?;
         tokio::task::spawn_local(connection);
-        Ok(Self {
-            address: address.to_owned(),
-            sender,
-        })
+        Ok(Self { address: address.to_owned(), sender })
     }
 
     /// Sends one message; gives back the session id of the answer's headers, its kind and body.
@@ -380,38 +331,14 @@ impl Client {
             .header("content-type", "application/json")
             .header("accept", "application/json, text/event-stream");
         if !session.is_empty() {
-            request = request
-                .header("mcp-session-id", session)
-                .header("mcp-protocol-version", "2025-11-25");
+            request = request.header("mcp-session-id", session).header("mcp-protocol-version", "2025-11-25");
         }
-        self.sender
-            .ready()
-            .await
-            .context("the connection was closed")?;
-        let response = self
-            .sender
-            .send_request(request.body(Full::from(message))?)
-            .await
-            .context("send")?;
+        self.sender.ready().await.context("the connection was closed")?;
+        let response = self.sender.send_request(request.body(Full::from(message))?).await.context("send")?;
         let status = response.status();
-        let header = |name| {
-            response
-                .headers()
-                .get(name)
-                .and_then(|v| v.to_str().ok())
-                .unwrap_or("")
-                .to_owned()
-        };
-        let (id, streamed) = (
-            header("mcp-session-id"),
-            header("content-type").starts_with("text/event-stream"),
-        );
-        let body = response
-            .into_body()
-            .collect()
-            .await
-            .context("read the answer")?
-            .to_bytes();
+        let header = |name| response.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or("").to_owned();
+        let (id, streamed) = (header("mcp-session-id"), header("content-type").starts_with("text/event-stream"));
+        let body = response.into_body().collect().await.context("read the answer")?.to_bytes();
         ensure!(status.is_success(), "{status}: {}", start(&body));
         Ok((id, streamed, body))
     }
@@ -421,49 +348,25 @@ impl Client {
         let hello = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
             "protocolVersion": "2025-11-25", "capabilities": {},
             "clientInfo": {"name": "benchload", "version": "1"}}});
-        let (session, streamed, body) = self
-            .post("", hello.to_string())
-            .await
-            .context("initialize")?;
+        let (session, streamed, body) = self.post("", hello.to_string()).await.context("initialize")?;
         judge(&body, streamed, 0, "", 0).context("initialize")?;
         ensure!(!session.is_empty(), "initialize gave no session");
         let ready = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
-        self.post(&session, ready.to_string())
-            .await
-            .context("notifications/initialized")?;
+        self.post(&session, ready.to_string()).await.context("notifications/initialized")?;
         Ok(session)
     }
 
     /// One call and the check of its answer; gives back how many notifications came with it.
-    async fn call(
-        &mut self,
-        session: &str,
-        operation: Operation,
-        size: usize,
-        id: u64,
-    ) -> Result<u64> {
+    async fn call(&mut self, session: &str, operation: Operation, size: usize, id: u64) -> Result<u64> {
         let (message, mark, least) = match operation {
             Operation::Echo => {
                 let text = format!("call-{id}-{}", "x".repeat(size.saturating_sub(16)));
-                (
-                    tool(id, "echo", &format!("\"text\":\"{text}\"")),
-                    format!("call-{id}-"),
-                    size,
-                )
+                (tool(id, "echo", &format!("\"text\":\"{text}\"")), format!("call-{id}-"), size)
             }
-            Operation::Big => (
-                tool(id, "big", &format!("\"bytes\":{size}")),
-                String::new(),
-                size,
-            ),
-            Operation::Notify => (
-                tool(id, "notify", &format!("\"count\":{size}")),
-                "done".to_owned(),
-                0,
-            ),
+            Operation::Big => (tool(id, "big", &format!("\"bytes\":{size}")), String::new(), size),
+            Operation::Notify => (tool(id, "notify", &format!("\"count\":{size}")), "done".to_owned(), 0),
             Operation::List => {
-                let message =
-                    format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"tools/list\"}}");
+                let message = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"tools/list\"}}");
                 // A tool takes more than a hundred bytes.
                 (message, "\"echo\"".to_owned(), size * 100)
             }
@@ -486,37 +389,22 @@ fn judge(body: &[u8], streamed: bool, id: u64, mark: &str, at_least: usize) -> R
     let body = std::str::from_utf8(body).context("the answer is not text")?;
     let messages: Vec<&str> = if streamed {
         let data = body.lines().filter_map(|line| line.strip_prefix("data:"));
-        data.map(str::trim)
-            .filter(|data| !data.is_empty())
-            .collect()
+        data.map(str::trim).filter(|data| !data.is_empty()).collect()
     } else {
         vec![body]
     };
     let (last, before) = messages.split_last().context("an empty answer")?;
     for message in before {
-        ensure!(
-            message.contains("\"method\""),
-            "not a notification: {}",
-            start(message.as_bytes())
-        );
+        ensure!(message.contains("\"method\""), "not a notification: {}", start(message.as_bytes()));
     }
-    let fields: BTreeMap<&str, &RawValue> =
-        serde_json::from_str(last).context("the answer is not JSON")?;
+    let fields: BTreeMap<&str, &RawValue> = serde_json::from_str(last).context("the answer is not JSON")?;
     let got = fields.get("id").map_or("none", |id| id.get());
     ensure!(got == id.to_string(), "the answer is for {got}, not {id}");
     let result = fields.get("result").map_or("", |result| result.get());
     ensure!(!result.is_empty(), "no result: {}", start(last.as_bytes()));
-    ensure!(
-        result.len() >= at_least,
-        "{} bytes where {at_least} were asked for",
-        result.len()
-    );
+    ensure!(result.len() >= at_least, "{} bytes where {at_least} were asked for", result.len());
     let head = result.get(..result.len().min(4096)).unwrap_or(result);
-    ensure!(
-        head.contains(mark),
-        "another call's answer: {}",
-        start(result.as_bytes())
-    );
+    ensure!(head.contains(mark), "another call's answer: {}", start(result.as_bytes()));
     Ok(before.len() as u64)
 }
 
@@ -532,17 +420,10 @@ mod tests {
 
     #[test]
     fn a_right_answer_passes_in_both_forms() {
-        assert_eq!(
-            judge(GOOD.as_bytes(), false, 7, "call-7-", 10).ok(),
-            Some(0)
-        );
+        assert_eq!(judge(GOOD.as_bytes(), false, 7, "call-7-", 10).ok(), Some(0));
         let progress = r#"{"method":"notifications/progress"}"#;
-        let stream =
-            format!(": hi\nid: 1\ndata:\n\nevent: message\ndata: {progress}\n\ndata: {GOOD}\n\n");
-        assert_eq!(
-            judge(stream.as_bytes(), true, 7, "call-7-", 10).ok(),
-            Some(1)
-        );
+        let stream = format!(": hi\nid: 1\ndata:\n\nevent: message\ndata: {progress}\n\ndata: {GOOD}\n\n");
+        assert_eq!(judge(stream.as_bytes(), true, 7, "call-7-", 10).ok(), Some(1));
     }
 
     #[test]
@@ -555,10 +436,7 @@ mod tests {
             ("", 7, "", 0),
             ("nothing", 7, "", 0),
         ] {
-            assert!(
-                judge(body.as_bytes(), false, id, mark, least).is_err(),
-                "{body} {id} {mark} {least}"
-            );
+            assert!(judge(body.as_bytes(), false, id, mark, least).is_err(), "{body} {id} {mark} {least}");
         }
         assert!(judge(b": only a comment\n\n", true, 7, "", 0).is_err());
     }
@@ -571,10 +449,7 @@ mod tests {
 
     #[test]
     fn the_address_is_found_in_a_line_of_log() {
-        assert_eq!(
-            address("INFO url=http://127.0.0.1:81/mcp x").as_deref(),
-            Some("127.0.0.1:81")
-        );
+        assert_eq!(address("INFO url=http://127.0.0.1:81/mcp x").as_deref(), Some("127.0.0.1:81"));
         assert_eq!(address("INFO starting"), None);
     }
 }

@@ -117,20 +117,12 @@ impl Events {
     /// The next event with data, parsed; comments and empty data are passed over.
     ///
     /// Panics when the data is not JSON.
-    pub async fn next_message(
-        &mut self,
-        deadline: Duration,
-    ) -> Result<Option<Message>, StreamFault> {
+    pub async fn next_message(&mut self, deadline: Duration) -> Result<Option<Message>, StreamFault> {
         let end = Instant::now() + deadline;
-        while let Some(event) = self
-            .next(end.saturating_duration_since(Instant::now()))
-            .await?
-        {
+        while let Some(event) = self.next(end.saturating_duration_since(Instant::now())).await? {
             if let Some(data) = event.data.filter(|d| !d.is_empty()) {
                 let message = Message::parse(&data);
-                return Ok(Some(
-                    message.unwrap_or_else(|e| panic!("{e} in event data {data}")),
-                ));
+                return Ok(Some(message.unwrap_or_else(|e| panic!("{e} in event data {data}"))));
             }
         }
         Ok(None)
@@ -161,10 +153,7 @@ impl Events {
     pub async fn closed(&mut self, deadline: Duration) -> bool {
         let end = Instant::now() + deadline;
         loop {
-            match self
-                .next(end.saturating_duration_since(Instant::now()))
-                .await
-            {
+            match self.next(end.saturating_duration_since(Instant::now())).await {
                 Ok(Some(_)) => {}
                 Ok(None) | Err(StreamFault::Broken(_)) => return true,
                 Err(_) => return false,
@@ -219,14 +208,7 @@ impl Events {
 impl Decoder {
     /// A decoder at the start of a stream; `cap` bounds one event in bytes.
     pub fn new(cap: usize) -> Self {
-        Self {
-            cap,
-            line: Vec::new(),
-            block: Event::default(),
-            size: 0,
-            after_cr: false,
-            at_start: true,
-        }
+        Self { cap, line: Vec::new(), block: Event::default(), size: 0, after_cr: false, at_start: true }
     }
 
     /// Takes the next bytes and gives the events they complete.
@@ -263,11 +245,8 @@ impl Decoder {
     fn end_line(&mut self) -> Result<Option<Event>, StreamFault> {
         let bytes = std::mem::take(&mut self.line);
         let line = std::str::from_utf8(&bytes).map_err(|_| StreamFault::NotUtf8)?;
-        let line = if std::mem::take(&mut self.at_start) {
-            line.strip_prefix('\u{feff}').unwrap_or(line)
-        } else {
-            line
-        };
+        let line =
+            if std::mem::take(&mut self.at_start) { line.strip_prefix('\u{feff}').unwrap_or(line) } else { line };
         let between = self.block == Event::default();
         if line.is_empty() || (between && line.starts_with(':')) {
             if let Some(comment) = line.strip_prefix(':') {
@@ -301,11 +280,7 @@ impl Decoder {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("event")?;
-        for (name, field) in [
-            (":", &self.comment),
-            ("id", &self.id),
-            ("event", &self.event),
-        ] {
+        for (name, field) in [(":", &self.comment), ("id", &self.id), ("event", &self.event)] {
             if let Some(text) = field {
                 write!(f, " {name}={text}")?;
             }
@@ -356,25 +331,13 @@ mod tests {
     }
 
     fn data(text: &str) -> Event {
-        Event {
-            data: Some(text.to_owned()),
-            ..Event::default()
-        }
+        Event { data: Some(text.to_owned()), ..Event::default() }
     }
 
     #[test]
     fn all_three_line_ends_mean_the_same() {
         for end in ["\n", "\r", "\r\n"] {
-            let text = [
-                "id: 7",
-                "event: message",
-                "data: a",
-                "data:b",
-                "retry: 20",
-                "",
-                "",
-            ]
-            .join(end);
+            let text = ["id: 7", "event: message", "data: a", "data:b", "retry: 20", "", ""].join(end);
             let expected = Event {
                 id: Some("7".into()),
                 event: Some("message".into()),
@@ -405,13 +368,7 @@ mod tests {
         let events = decode(": ping\n:pong\ndata: 1\n: inside\n\n");
         assert_eq!(events[0].comment.as_deref(), Some("ping"));
         assert_eq!(events[1].comment.as_deref(), Some("pong"));
-        assert_eq!(
-            events[2],
-            Event {
-                comment: Some("inside".into()),
-                ..data("1")
-            }
-        );
+        assert_eq!(events[2], Event { comment: Some("inside".into()), ..data("1") });
         assert_eq!(events.len(), 3);
     }
 
@@ -419,31 +376,19 @@ mod tests {
     fn empty_data_is_told_from_no_data() {
         let events = decode("id: 1\ndata:\n\nid: 2\n\ndata\n\n");
         assert_eq!(events[0].data.as_deref(), Some(""));
-        assert_eq!(
-            (events[1].data.as_deref(), events[1].id.as_deref()),
-            (None, Some("2"))
-        );
+        assert_eq!((events[1].data.as_deref(), events[1].id.as_deref()), (None, Some("2")));
         assert_eq!(events[2], data(""));
     }
 
     #[test]
     fn one_blank_is_stripped_and_unknown_or_malformed_fields_are_dropped() {
-        assert_eq!(
-            decode("data:  two\nother: x\nretry: 1x\nid: a\0b\n\n"),
-            [data(" two")]
-        );
+        assert_eq!(decode("data:  two\nother: x\nretry: 1x\nid: a\0b\n\n"), [data(" two")]);
     }
 
     #[test]
     fn the_cap_counts_one_event_and_a_cut_end_shows() {
         let mut decoder = Decoder::new(10);
-        assert_eq!(
-            decoder
-                .feed(b"data: 1\n\ndata: 2\n\n")
-                .expect("small")
-                .len(),
-            2
-        );
+        assert_eq!(decoder.feed(b"data: 1\n\ndata: 2\n\n").expect("small").len(), 2);
         assert!(decoder.feed(b"data: 3").expect("unfinished").is_empty());
         assert!(decoder.midway());
         assert_eq!(decoder.feed(b"45678"), Err(StreamFault::TooLong(10)));

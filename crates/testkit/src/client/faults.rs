@@ -26,11 +26,7 @@ pub async fn raw_socket(addr: &str, bytes: &[u8]) -> Vec<u8> {
     // The server may refuse before it has read everything.
     let _ = socket.write(bytes).await;
     let closed = socket.read_to_close(PATIENCE).await;
-    assert!(
-        closed,
-        "{addr} still open, said {}",
-        String::from_utf8_lossy(socket.received())
-    );
+    assert!(closed, "{addr} still open, said {}", String::from_utf8_lossy(socket.received()));
     socket.received
 }
 
@@ -39,15 +35,9 @@ pub async fn raw_socket(addr: &str, bytes: &[u8]) -> Vec<u8> {
 /// With `until`, waits first for the server to have said that text.
 pub async fn abort(addr: &str, bytes: &[u8], until: Option<&str>) {
     let mut socket = RawSocket::open(addr).await;
-    socket
-        .write(bytes)
-        .await
-        .unwrap_or_else(|e| panic!("write to {addr}: {e}"));
+    socket.write(bytes).await.unwrap_or_else(|e| panic!("write to {addr}: {e}"));
     if let Some(text) = until {
-        assert!(
-            socket.read_until(text, PATIENCE).await,
-            "{addr} never said {text:?}"
-        );
+        assert!(socket.read_until(text, PATIENCE).await, "{addr} never said {text:?}");
     }
     socket.reset();
 }
@@ -60,11 +50,7 @@ pub fn http_request(method: &str, path: &str, headers: &[&str], body: &str) -> V
         text.push_str(line);
         text.push_str("\r\n");
     }
-    let has = |name: &str| {
-        headers
-            .iter()
-            .any(|l| l.to_ascii_lowercase().starts_with(name))
-    };
+    let has = |name: &str| headers.iter().any(|l| l.to_ascii_lowercase().starts_with(name));
     if !body.is_empty() && !has("content-length:") && !has("transfer-encoding:") {
         let _ = write!(text, "content-length: {}\r\n", body.len());
     }
@@ -79,10 +65,7 @@ impl RawSocket {
         let stream = TcpStream::connect(addr).await;
         let stream = stream.unwrap_or_else(|e| panic!("connect to {addr}: {e}"));
         stream.set_nodelay(true).expect("set TCP_NODELAY");
-        Self {
-            stream,
-            received: Vec::new(),
-        }
+        Self { stream, received: Vec::new() }
     }
 
     /// Writes all bytes at once.
@@ -91,12 +74,7 @@ impl RawSocket {
     }
 
     /// Writes `chunk` bytes at a time with a pause after each.
-    pub async fn write_slowly(
-        &mut self,
-        bytes: &[u8],
-        chunk: usize,
-        pause: Duration,
-    ) -> io::Result<()> {
+    pub async fn write_slowly(&mut self, bytes: &[u8], chunk: usize, pause: Duration) -> io::Result<()> {
         for part in bytes.chunks(chunk.max(1)) {
             self.stream.write_all(part).await?;
             tokio::time::sleep(pause).await;
@@ -108,11 +86,7 @@ impl RawSocket {
     pub async fn read_until(&mut self, text: &str, deadline: Duration) -> bool {
         let wanted = text.as_bytes();
         let reading = async {
-            while !self
-                .received
-                .windows(wanted.len().max(1))
-                .any(|w| w == wanted)
-            {
+            while !self.received.windows(wanted.len().max(1)).any(|w| w == wanted) {
                 if !self.read_some().await {
                     return false;
                 }

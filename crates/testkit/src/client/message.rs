@@ -15,10 +15,7 @@ pub struct Message {
 impl Message {
     /// Parses one JSON object.
     pub fn parse(raw: &str) -> Result<Self, serde_json::Error> {
-        Ok(Self {
-            raw: raw.to_owned(),
-            value: serde_json::from_str(raw)?,
-        })
+        Ok(Self { raw: raw.to_owned(), value: serde_json::from_str(raw)? })
     }
 
     /// Parses one object, or an array of them as R03 batches have it.
@@ -68,8 +65,7 @@ impl Message {
 
     /// Whether it is a result or an error.
     pub fn is_response(&self) -> bool {
-        self.method().is_none()
-            && (self.value.get("result").is_some() || self.value.get("error").is_some())
+        self.method().is_none() && (self.value.get("result").is_some() || self.value.get("error").is_some())
     }
 
     /// The value at a JSON pointer, null when absent.
@@ -79,9 +75,7 @@ impl Message {
 
     /// The result; panics with the message when it is not a result.
     pub fn result(&self) -> &Value {
-        self.value
-            .get("result")
-            .unwrap_or_else(|| panic!("not a result: {}", self.raw))
+        self.value.get("result").unwrap_or_else(|| panic!("not a result: {}", self.raw))
     }
 
     /// The error's code, when it is an error.
@@ -103,18 +97,12 @@ impl Message {
 
 /// A request; `id` and `params` are JSON text, empty `params` leaves the member out.
 pub fn request(id: &str, method: &str, params: &str) -> String {
-    format!(
-        r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}"{}}}"#,
-        params_member(params)
-    )
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}"{}}}"#, params_member(params))
 }
 
 /// A notification; `params` is JSON text, empty leaves the member out.
 pub fn notification(method: &str, params: &str) -> String {
-    format!(
-        r#"{{"jsonrpc":"2.0","method":"{method}"{}}}"#,
-        params_member(params)
-    )
+    format!(r#"{{"jsonrpc":"2.0","method":"{method}"{}}}"#, params_member(params))
 }
 
 /// A successful response; `id` and `result` are JSON text.
@@ -147,11 +135,7 @@ pub fn initialize_params(version: &str, capabilities: &str) -> String {
 }
 
 fn params_member(params: &str) -> String {
-    if params.is_empty() {
-        String::new()
-    } else {
-        format!(r#","params":{params}"#)
-    }
+    if params.is_empty() { String::new() } else { format!(r#","params":{params}"#) }
 }
 
 #[cfg(test)]
@@ -171,20 +155,12 @@ mod tests {
     #[test]
     fn written_messages_are_json() {
         for text in [
-            super::request(
-                "9007199254740993",
-                "tools/call",
-                &super::call_params("a\"b", "{}"),
-            ),
+            super::request("9007199254740993", "tools/call", &super::call_params("a\"b", "{}")),
             super::request("\"x\"", "ping", ""),
             super::notification("notifications/initialized", ""),
             super::response("1", r#"{"a":[1]}"#),
             super::error("null", -32600, "say \"why\""),
-            super::request(
-                "1",
-                "initialize",
-                &super::initialize_params("2025-11-25", "{}"),
-            ),
+            super::request("1", "initialize", &super::initialize_params("2025-11-25", "{}")),
         ] {
             Message::parse(&text).expect("valid JSON");
         }

@@ -64,26 +64,17 @@ impl Modern {
     /// Calls a tool and leaves its answer arriving; `more` are further params members, each after a
     /// comma.
     pub async fn open_call(&self, tool: &str, args: &str, more: &str) -> Exchange {
-        let members = format!(
-            r#""name":{},"arguments":{args}{more}"#,
-            message::quoted(tool)
-        );
-        self.open_with("tools/call", &members, &[("mcp-name", tool)])
-            .await
+        let members = format!(r#""name":{},"arguments":{args}{more}"#, message::quoted(tool));
+        self.open_with("tools/call", &members, &[("mcp-name", tool)]).await
     }
 
     /// `open` with more headers; a header given here replaces the usual one.
     pub async fn open_with(&self, method: &str, members: &str, more: &[(&str, &str)]) -> Exchange {
         let id = self.next.fetch_add(1, Ordering::Relaxed).to_string();
         let body = message::request(&id, method, &self.params(members));
-        let usual = [
-            ("mcp-protocol-version", self.version.as_str()),
-            ("mcp-method", method),
-        ];
+        let usual = [("mcp-protocol-version", self.version.as_str()), ("mcp-method", method)];
         let kept = JSON_POST.into_iter().chain(usual);
-        let mut headers: Vec<_> = kept
-            .filter(|(n, _)| more.iter().all(|(m, _)| m != n))
-            .collect();
+        let mut headers: Vec<_> = kept.filter(|(n, _)| more.iter().all(|(m, _)| m != n)).collect();
         headers.extend_from_slice(more);
         self.client.exchange(&id, body, &headers).await
     }
@@ -94,9 +85,7 @@ impl Modern {
         let mut meta = format!(r#""io.modelcontextprotocol/protocolVersion":{version}"#);
         meta.push_str(r#","io.modelcontextprotocol/clientCapabilities":"#);
         meta.push_str(&self.capabilities);
-        meta.push_str(
-            r#","io.modelcontextprotocol/clientInfo":{"name":"testkit","version":"1.0"}"#,
-        );
+        meta.push_str(r#","io.modelcontextprotocol/clientInfo":{"name":"testkit","version":"1.0"}"#);
         if !self.meta.is_empty() {
             meta.push(',');
             meta.push_str(&self.meta);

@@ -66,12 +66,7 @@ impl Client {
         let reply = self.try_initialize(version, capabilities).await;
         let session = Session::from_reply(self.clone(), &reply);
         let answer = session.notify("notifications/initialized", "").await;
-        assert_eq!(
-            answer.status,
-            StatusCode::ACCEPTED,
-            "initialized: {}",
-            answer.text()
-        );
+        assert_eq!(answer.status, StatusCode::ACCEPTED, "initialized: {}", answer.text());
         session
     }
 
@@ -115,27 +110,14 @@ impl Session {
     pub fn from_reply(client: Client, reply: &Reply) -> Self {
         let opening = reply.response().clone();
         let version = opening.at("/result/protocolVersion").as_str();
-        let version = version
-            .unwrap_or_else(|| panic!("no version: {}", opening.raw()))
-            .to_owned();
-        let id = reply.headers.get("mcp-session-id").map(|id| {
-            id.to_str()
-                .unwrap_or_else(|_| panic!("session id is not text: {id:?}"))
-                .to_owned()
-        });
+        let version = version.unwrap_or_else(|| panic!("no version: {}", opening.raw())).to_owned();
+        let id = reply
+            .headers
+            .get("mcp-session-id")
+            .map(|id| id.to_str().unwrap_or_else(|_| panic!("session id is not text: {id:?}")).to_owned());
         let mut headers = vec![("mcp-protocol-version".to_owned(), version.clone())];
-        headers.extend(
-            id.iter()
-                .map(|id| ("mcp-session-id".to_owned(), id.clone())),
-        );
-        Self {
-            client,
-            id,
-            version,
-            opening,
-            headers,
-            next: AtomicU64::new(1),
-        }
+        headers.extend(id.iter().map(|id| ("mcp-session-id".to_owned(), id.clone())));
+        Self { client, id, version, opening, headers, next: AtomicU64::new(1) }
     }
 
     /// The capabilities the server announced.
@@ -167,14 +149,12 @@ impl Session {
 
     /// Calls a tool; `args` is JSON text.
     pub async fn call(&self, tool: &str, args: &str) -> Reply {
-        self.request("tools/call", &message::call_params(tool, args))
-            .await
+        self.request("tools/call", &message::call_params(tool, args)).await
     }
 
     /// Calls a tool and leaves its answer arriving.
     pub async fn open_call(&self, tool: &str, args: &str) -> Exchange {
-        self.open("tools/call", &message::call_params(tool, args))
-            .await
+        self.open("tools/call", &message::call_params(tool, args)).await
     }
 
     /// Sends a request and answers what the server asks meanwhile with the result `answer` gives.
@@ -211,18 +191,12 @@ impl Session {
 
     /// Cancels a request of ours; `id` is JSON text.
     pub async fn cancel(&self, id: &str) -> Answer {
-        self.notify(
-            "notifications/cancelled",
-            &format!(r#"{{"requestId":{id}}}"#),
-        )
-        .await
+        self.notify("notifications/cancelled", &format!(r#"{{"requestId":{id}}}"#)).await
     }
 
     /// POSTs exactly this body with the session's headers.
     pub async fn post(&self, body: impl Into<bytes::Bytes>) -> Answer {
-        self.client
-            .post(self.client.path(), body, &self.post_headers())
-            .await
+        self.client.post(self.client.path(), body, &self.post_headers()).await
     }
 
     /// Opens the standalone stream; anything but a stream fails the test.
@@ -240,37 +214,22 @@ impl Session {
         let mut headers = self.session_headers();
         headers.push(("accept", "text/event-stream"));
         headers.extend(last_event_id.map(|id| ("last-event-id", id)));
-        self.client
-            .stream(Method::GET, self.client.path(), "", &headers)
-            .await
+        self.client.stream(Method::GET, self.client.path(), "", &headers).await
     }
 
     /// Ends the session.
     pub async fn delete(&self) -> Answer {
-        self.client
-            .send(
-                Method::DELETE,
-                self.client.path(),
-                "",
-                &self.session_headers(),
-            )
-            .await
+        self.client.send(Method::DELETE, self.client.path(), "", &self.session_headers()).await
     }
 
     async fn expect_stream(&self, last_event_id: Option<&str>) -> Events {
         let (status, headers, events) = self.open_get(last_event_id).await;
-        assert!(
-            status.is_success() && is_sse(&headers),
-            "GET: {status} {headers:?}"
-        );
+        assert!(status.is_success() && is_sse(&headers), "GET: {status} {headers:?}");
         events
     }
 
     fn session_headers(&self) -> Vec<(&str, &str)> {
-        self.headers
-            .iter()
-            .map(|(n, v)| (n.as_str(), v.as_str()))
-            .collect()
+        self.headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect()
     }
 
     fn post_headers(&self) -> Vec<(&str, &str)> {
@@ -316,11 +275,7 @@ impl Exchange {
         let blind = |m: &&Message| m.error_code().is_some() && m.value()["id"].is_null();
         let response = self.seen.iter().find(|m| m.answers(&self.id));
         let response = response.or_else(|| self.seen.iter().find(blind)).cloned();
-        let last_event_id = self
-            .events
-            .as_ref()
-            .and_then(|e| e.last_id())
-            .map(str::to_owned);
+        let last_event_id = self.events.as_ref().and_then(|e| e.last_id()).map(str::to_owned);
         Reply {
             status: self.status,
             headers: self.headers,
@@ -336,12 +291,7 @@ impl Reply {
     /// The response; panics with everything that came when there is none.
     pub fn response(&self) -> &Message {
         let response = self.response.as_ref();
-        response.unwrap_or_else(|| {
-            panic!(
-                "no response: {} {:?} {}",
-                self.status, self.messages, self.body
-            )
-        })
+        response.unwrap_or_else(|| panic!("no response: {} {:?} {}", self.status, self.messages, self.body))
     }
 
     /// The exact text of the response.

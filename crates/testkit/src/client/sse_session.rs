@@ -34,20 +34,10 @@ impl SseSession {
     pub async fn open_with(client: Client, path: &str) -> Self {
         let accept = [("accept", "text/event-stream")];
         let (status, headers, mut events) = client.stream(Method::GET, path, "", &accept).await;
-        assert!(
-            status.is_success() && is_sse(&headers),
-            "GET {path}: {status} {headers:?}"
-        );
+        assert!(status.is_success() && is_sse(&headers), "GET {path}: {status} {headers:?}");
         let endpoint = first_endpoint(&mut events, client.patience()).await;
         let target = resolve(path, &endpoint);
-        Self {
-            client,
-            endpoint,
-            target,
-            passed: Vec::new(),
-            events,
-            next: AtomicU64::new(1),
-        }
+        Self { client, endpoint, target, passed: Vec::new(), events, next: AtomicU64::new(1) }
     }
 
     /// Performs the handshake; gives the answer to initialize.
@@ -91,8 +81,7 @@ impl SseSession {
 
     /// Calls a tool; `args` is JSON text.
     pub async fn call(&mut self, tool: &str, args: &str) -> Message {
-        self.request("tools/call", &message::call_params(tool, args))
-            .await
+        self.request("tools/call", &message::call_params(tool, args)).await
     }
 
     /// Sends a notification.
@@ -118,22 +107,14 @@ impl SseSession {
     async fn accepted(&self, body: String) {
         let answer = self.post(body).await;
         let status = answer.status;
-        assert!(
-            matches!(status, StatusCode::ACCEPTED | StatusCode::OK),
-            "{status} {}",
-            answer.text()
-        );
+        assert!(matches!(status, StatusCode::ACCEPTED | StatusCode::OK), "{status} {}", answer.text());
     }
 }
 
 async fn first_endpoint(events: &mut Events, deadline: Duration) -> String {
     loop {
         match events.next(deadline).await {
-            Ok(Some(Event {
-                event: Some(kind),
-                data: Some(data),
-                ..
-            })) if kind == "endpoint" => {
+            Ok(Some(Event { event: Some(kind), data: Some(data), .. })) if kind == "endpoint" => {
                 return data;
             }
             Ok(Some(Event { data: None, .. })) => {}
@@ -145,9 +126,7 @@ async fn first_endpoint(events: &mut Events, deadline: Duration) -> String {
 /// Path and query of `endpoint` seen from the stream's own path.
 fn resolve(path: &str, endpoint: &str) -> String {
     if endpoint.contains("://") {
-        let uri: Uri = endpoint
-            .parse()
-            .unwrap_or_else(|e| panic!("endpoint {endpoint}: {e}"));
+        let uri: Uri = endpoint.parse().unwrap_or_else(|e| panic!("endpoint {endpoint}: {e}"));
         return uri.path_and_query().map_or("/", |p| p.as_str()).to_owned();
     }
     if endpoint.starts_with('/') {

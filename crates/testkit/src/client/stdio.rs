@@ -40,15 +40,10 @@ impl StdioClient {
 
     /// Starts a prepared command; its streams and process group are set here.
     pub fn start_command(mut command: Command) -> Self {
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.process_group(0).kill_on_drop(true);
         let name = format!("{:?}", command.as_std());
-        let mut child = command
-            .spawn()
-            .unwrap_or_else(|e| panic!("start {name}: {e}"));
+        let mut child = command.spawn().unwrap_or_else(|e| panic!("start {name}: {e}"));
         let pid = child.id().expect("a child not yet waited for has an id");
         let output = child.stdout.take().expect("stdout is piped");
         let errors = collect(child.stderr.take().expect("stderr is piped"));
@@ -150,8 +145,7 @@ impl StdioClient {
     pub async fn send(&mut self, method: &str, params: &str) -> String {
         let id = self.next.to_string();
         self.next += 1;
-        self.write_line(&message::request(&id, method, params))
-            .await;
+        self.write_line(&message::request(&id, method, params)).await;
         id
     }
 
@@ -168,14 +162,12 @@ impl StdioClient {
 
     /// Calls a tool; `args` is JSON text.
     pub async fn call(&mut self, tool: &str, args: &str) -> Message {
-        self.request("tools/call", &message::call_params(tool, args))
-            .await
+        self.request("tools/call", &message::call_params(tool, args)).await
     }
 
     /// Sends a notification.
     pub async fn notify(&mut self, method: &str, params: &str) {
-        self.write_line(&message::notification(method, params))
-            .await;
+        self.write_line(&message::notification(method, params)).await;
     }
 
     /// Answers a request of the server; `id` and `result` are JSON text.
@@ -191,10 +183,7 @@ impl StdioClient {
 
     /// Sends a signal to the child alone.
     pub fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.pid)
-            .ok()
-            .and_then(Pid::from_raw)
-            .expect("a pid");
+        let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw).expect("a pid");
         // Already gone is what the signal wanted.
         let _ = rustix::process::kill_process(pid, signal);
     }
@@ -226,9 +215,7 @@ fn collect(mut stream: ChildStderr) -> Arc<Mutex<Vec<u8>>> {
     tokio::spawn(async move {
         let mut part = vec![0; 8192];
         while let Ok(n @ 1..) = stream.read(&mut part).await {
-            into.lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .extend_from_slice(&part[..n]);
+            into.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&part[..n]);
         }
     });
     text
@@ -248,11 +235,7 @@ mod tests {
         let mut cat = StdioClient::start(Path::new("sh"), &["-c", "echo up >&2; cat; exit 3"]);
         cat.write_line(r#"{"a":1}"#).await;
         assert_eq!(cat.read_line().await.as_deref(), Some(r#"{"a":1}"#));
-        assert!(
-            cat.read_line_within(Duration::from_millis(20))
-                .await
-                .is_none()
-        );
+        assert!(cat.read_line_within(Duration::from_millis(20)).await.is_none());
         cat.close_input();
         assert_eq!(cat.read_line().await, None);
         let status = cat.wait(SOON).await.expect("cat ends");

@@ -14,21 +14,14 @@ pub(super) fn path(name: &str) -> PathBuf {
     static READY: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
     let test = env::current_exe().expect("path of the running test");
-    let folder = test
-        .parent()
-        .and_then(Path::parent)
-        .expect("the test is in a target directory");
+    let folder = test.parent().and_then(Path::parent).expect("the test is in a target directory");
     let path = folder.join(name);
     let mut ready = READY.lock().unwrap_or_else(PoisonError::into_inner);
     if !ready.contains(&path) {
         if stale(name, &path) {
             build(name, folder);
         }
-        assert!(
-            path.exists(),
-            "{} is missing after its build",
-            path.display()
-        );
+        assert!(path.exists(), "{} is missing after its build", path.display());
         ready.push(path.clone());
     }
     path
@@ -60,33 +53,20 @@ fn stale(name: &str, path: &Path) -> bool {
 
 fn build(name: &str, folder: &Path) {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let target = folder
-        .parent()
-        .expect("a profile's directory is in the target directory");
+    let target = folder.parent().expect("a profile's directory is in the target directory");
     let profile = match folder.file_name().and_then(OsStr::to_str) {
         Some("debug") | None => "dev",
         Some(profile) => profile,
     };
     let mut command = std::process::Command::new(cargo);
     command.current_dir(env!("CARGO_MANIFEST_DIR"));
-    command.args([
-        "build",
-        "--quiet",
-        "-p",
-        "janua-testkit",
-        "--bin",
-        name,
-        "--profile",
-        profile,
-    ]);
+    command.args(["build", "--quiet", "-p", "janua-testkit", "--bin", name, "--profile", profile]);
     command.arg("--target-dir").arg(target);
     if name != NEEDS_RMCP {
         // Spares the build of a large SDK that the other programs do not use.
         command.arg("--no-default-features");
     }
-    let status = command
-        .status()
-        .unwrap_or_else(|e| panic!("run cargo to build {name}: {e}"));
+    let status = command.status().unwrap_or_else(|e| panic!("run cargo to build {name}: {e}"));
     assert!(status.success(), "building {name}: {status}");
 }
 

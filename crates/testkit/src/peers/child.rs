@@ -27,9 +27,7 @@ pub(super) struct Running {
 
 impl Running {
     /// Starts it with pipes to its standard input and output.
-    pub(super) fn piped(
-        mut command: Command,
-    ) -> Result<(Self, ChildStdin, ChildStdout), PeerError> {
+    pub(super) fn piped(mut command: Command) -> Result<(Self, ChildStdin, ChildStdout), PeerError> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut running = Self::start(command)?;
         let input = running.child.stdin.take().expect("stdin is a pipe");
@@ -45,28 +43,14 @@ impl Running {
 
     fn start(mut command: Command) -> Result<Self, PeerError> {
         // A group of its own, so that one signal reaches what it starts.
-        command
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .kill_on_drop(true);
-        let program = command
-            .as_std()
-            .get_program()
-            .to_string_lossy()
-            .into_owned();
-        let mut child = command
-            .spawn()
-            .map_err(|error| PeerError::Missing(format!("start {program}: {error}")))?;
+        command.stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
+        let program = command.as_std().get_program().to_string_lossy().into_owned();
+        let mut child = command.spawn().map_err(|error| PeerError::Missing(format!("start {program}: {error}")))?;
         let pid = child.id().expect("a process not waited for has an id");
         let said = Arc::default();
         let stderr = child.stderr.take().expect("stderr is a pipe");
         let reading = tokio::spawn(keep(stderr, Arc::clone(&said)));
-        Ok(Self {
-            child,
-            pid,
-            said,
-            reading,
-        })
+        Ok(Self { child, pid, said, reading })
     }
 
     pub(super) fn pid(&self) -> u32 {
@@ -75,10 +59,7 @@ impl Running {
 
     pub(super) fn stderr(&self) -> String {
         let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        said.iter()
-            .map(String::as_str)
-            .collect::<Vec<_>>()
-            .join("\n")
+        said.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
     }
 
     /// Whether it still runs.

@@ -55,13 +55,7 @@ impl fmt::Display for PeerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(refusal) => {
-                let Refusal {
-                    during,
-                    kind,
-                    code,
-                    message,
-                    data,
-                } = &**refusal;
+                let Refusal { during, kind, code, message, data } = &**refusal;
                 write!(f, "{during}: {kind} {code}: {message} {data}")
             }
             Self::Silent(what) | Self::Missing(what) => f.write_str(what),

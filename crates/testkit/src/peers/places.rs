@@ -12,10 +12,7 @@ const CRATE: &str = env!("CARGO_MANIFEST_DIR");
 
 /// The folder everything is installed into: `JANUA_CACHE`, or `.cache` in the repository.
 pub(super) fn cache() -> PathBuf {
-    let root = Path::new(CRATE)
-        .ancestors()
-        .nth(2)
-        .unwrap_or(Path::new("."));
+    let root = Path::new(CRATE).ancestors().nth(2).unwrap_or(Path::new("."));
     let chosen = env::var_os("JANUA_CACHE").filter(|given| !given.is_empty());
     root.join(chosen.unwrap_or_else(|| ".cache".into()))
 }
@@ -26,10 +23,7 @@ pub(super) fn installed(place: &str) -> Result<PathBuf, PeerError> {
     if path.exists() {
         return Ok(path);
     }
-    Err(PeerError::Missing(format!(
-        "no {}: run `cargo xtask setup`",
-        path.display()
-    )))
+    Err(PeerError::Missing(format!("no {}: run `cargo xtask setup`", path.display())))
 }
 
 pub(super) fn node() -> Result<PathBuf, PeerError> {
@@ -50,13 +44,7 @@ pub(super) fn node_script(name: &str) -> Result<Command, PeerError> {
 pub(super) fn python_words(major: u8, name: &str) -> Result<Vec<PathBuf>, PeerError> {
     let python = installed(&format!("py{major}/bin/python"))?;
     let script = Path::new(CRATE).join("peers/python").join(name);
-    Ok(vec![
-        python,
-        "-B".into(),
-        "-W".into(),
-        "ignore".into(),
-        script,
-    ])
+    Ok(vec![python, "-B".into(), "-W".into(), "ignore".into(), script])
 }
 
 pub(super) fn python_script(major: u8, name: &str) -> Result<Command, PeerError> {
@@ -69,21 +57,14 @@ pub(super) fn python_script(major: u8, name: &str) -> Result<Command, PeerError>
 /// The driver of the Rust SDK: beside the test's own program, built now unless it is there.
 pub(super) fn rmcp_client() -> Result<PathBuf, PeerError> {
     static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    BUILT
-        .get_or_init(built_rmcp_client)
-        .clone()
-        .map_err(PeerError::Missing)
+    BUILT.get_or_init(built_rmcp_client).clone().map_err(PeerError::Missing)
 }
 
 fn built_rmcp_client() -> Result<PathBuf, String> {
     let me = env::current_exe().map_err(|error| format!("find this program: {error}"))?;
     // A test runs from <target>/<profile>/deps, a program from <target>/<profile>.
     let folder = me.parent().ok_or("this program has no folder")?;
-    let folder = if folder.ends_with("deps") {
-        folder.parent().unwrap_or(folder)
-    } else {
-        folder
-    };
+    let folder = if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder };
     let program = folder.join("rmcp_client");
     if is_newer(&program, &Path::new(CRATE).join("src/bin/rmcp_client")) {
         return Ok(program);
@@ -93,26 +74,12 @@ fn built_rmcp_client() -> Result<PathBuf, String> {
         Some(other) => other,
     };
     let mut cargo = Blocking::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args([
-        "build",
-        "--quiet",
-        "-p",
-        "janua-testkit",
-        "--bin",
-        "rmcp_client",
-    ]);
+    cargo.args(["build", "--quiet", "-p", "janua-testkit", "--bin", "rmcp_client"]);
     cargo.args(["--profile", profile]).current_dir(CRATE);
-    cargo
-        .arg("--target-dir")
-        .arg(folder.parent().unwrap_or(folder));
-    let done = cargo
-        .output()
-        .map_err(|error| format!("run cargo: {error}"))?;
+    cargo.arg("--target-dir").arg(folder.parent().unwrap_or(folder));
+    let done = cargo.output().map_err(|error| format!("run cargo: {error}"))?;
     if !done.status.success() {
-        return Err(format!(
-            "build rmcp_client: {}",
-            String::from_utf8_lossy(&done.stderr)
-        ));
+        return Err(format!("build rmcp_client: {}", String::from_utf8_lossy(&done.stderr)));
     }
     Ok(program)
 }
@@ -124,9 +91,5 @@ fn is_newer(program: &Path, sources: &Path) -> bool {
         return false;
     };
     let files = sources.read_dir().into_iter().flatten().flatten();
-    files
-        .filter_map(|file| changed(&file.path()))
-        .max()
-        .unwrap_or(SystemTime::UNIX_EPOCH)
-        <= made
+    files.filter_map(|file| changed(&file.path())).max().unwrap_or(SystemTime::UNIX_EPOCH) <= made
 }

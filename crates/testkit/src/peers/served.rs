@@ -38,11 +38,7 @@ pub struct Served {
 /// # Errors
 /// [`PeerError::Missing`] when it is not installed.
 pub fn server_everything() -> Result<Vec<String>, PeerError> {
-    Ok(words(&[
-        places::node()?,
-        places::installed(EVERYTHING)?,
-        "stdio".into(),
-    ]))
+    Ok(words(&[places::node()?, places::installed(EVERYTHING)?, "stdio".into()]))
 }
 
 /// The reference server for the files below one folder, over stdio.
@@ -50,11 +46,7 @@ pub fn server_everything() -> Result<Vec<String>, PeerError> {
 /// # Errors
 /// [`PeerError::Missing`] when it is not installed.
 pub fn server_filesystem(folder: &Path) -> Result<Vec<String>, PeerError> {
-    Ok(words(&[
-        places::node()?,
-        places::installed(FILESYSTEM)?,
-        folder.to_path_buf(),
-    ]))
+    Ok(words(&[places::node()?, places::installed(FILESYSTEM)?, folder.to_path_buf()]))
 }
 
 /// The reference server for times and time zones, written in Python, over stdio.
@@ -90,16 +82,10 @@ impl Served {
         for _ in 0..PORTS_TRIED {
             let port = free_port()?;
             let mut command = Command::new(places::node()?);
-            command
-                .arg(places::installed(EVERYTHING)?)
-                .arg(name)
-                .env("PORT", port.to_string());
+            command.arg(places::installed(EVERYTHING)?).arg(name).env("PORT", port.to_string());
             match listens(command, listening).await {
                 Ok((running, _)) => {
-                    return Ok(Self {
-                        running,
-                        url: format!("http://127.0.0.1:{port}{path}"),
-                    });
+                    return Ok(Self { running, url: format!("http://127.0.0.1:{port}{path}") });
                 }
                 Err(error) => last = error,
             }
@@ -115,14 +101,9 @@ impl Served {
         let mut command = places::python_script(2, "server.py")?;
         command.args(["--http", "0"]);
         let (running, line) = listens(command, "running on http://").await?;
-        let address = line
-            .split_whitespace()
-            .find(|word| word.starts_with("http://"));
+        let address = line.split_whitespace().find(|word| word.starts_with("http://"));
         let address = address.ok_or_else(|| PeerError::Silent(format!("no address in {line}")))?;
-        Ok(Self {
-            running,
-            url: format!("{address}/mcp"),
-        })
+        Ok(Self { running, url: format!("{address}/mcp") })
     }
 
     /// The address to give to a client.
@@ -146,37 +127,22 @@ async fn listens(command: Command, sign: &str) -> Result<(Running, String), Peer
     let mut running = Running::quiet(command)?;
     let mut found = None;
     let in_time = process::eventually(DEADLINE, || {
-        found = running
-            .stderr()
-            .lines()
-            .find(|line| line.contains(sign))
-            .map(str::to_owned);
+        found = running.stderr().lines().find(|line| line.contains(sign)).map(str::to_owned);
         found.is_some() || !running.is_alive()
     });
-    let what = if in_time.await {
-        "ended"
-    } else {
-        "not listening"
-    };
+    let what = if in_time.await { "ended" } else { "not listening" };
     if let Some(line) = found {
         return Ok((running, line));
     }
     running.settle().await;
-    Err(PeerError::Silent(format!(
-        "a server {what}; stderr:\n{}",
-        running.stderr()
-    )))
+    Err(PeerError::Silent(format!("a server {what}; stderr:\n{}", running.stderr())))
 }
 
 fn free_port() -> Result<u16, PeerError> {
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.local_addr());
-    port.map(|address| address.port())
-        .map_err(|error| PeerError::Silent(format!("find a port: {error}")))
+    port.map(|address| address.port()).map_err(|error| PeerError::Silent(format!("find a port: {error}")))
 }
 
 fn words(paths: &[PathBuf]) -> Vec<String> {
-    paths
-        .iter()
-        .map(|path| path.to_string_lossy().into_owned())
-        .collect()
+    paths.iter().map(|path| path.to_string_lossy().into_owned()).collect()
 }

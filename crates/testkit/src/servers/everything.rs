@@ -19,16 +19,7 @@ use crate::servers::message::Message;
 use crate::servers::peer::{Peer, Server, held, serve};
 
 const CATALOG: &str = include_str!("everything/catalog.json");
-const LEVELS: [&str; 8] = [
-    "debug",
-    "info",
-    "notice",
-    "warning",
-    "error",
-    "critical",
-    "alert",
-    "emergency",
-];
+const LEVELS: [&str; 8] = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
 
 struct Everything {
     peer: Peer,
@@ -97,9 +88,7 @@ impl Server for Everything {
             "tools/list" => Ok(json!({"tools": self.listed("tools", tool)})),
             "prompts/list" => Ok(json!({"prompts": self.listed("prompts", prompt)})),
             "resources/list" => Ok(json!({"resources": self.listed("resources", resource)})),
-            "resources/templates/list" => {
-                Ok(json!({"resourceTemplates": self.listed("templates", resource)}))
-            }
+            "resources/templates/list" => Ok(json!({"resourceTemplates": self.listed("templates", resource)})),
             "resources/read" => self.read(message),
             "resources/subscribe" | "resources/unsubscribe" => Ok(self.subscribe(method, message)),
             "completion/complete" => Ok(self.complete(message)),
@@ -114,14 +103,9 @@ impl Server for Everything {
 
 impl Everything {
     fn greet(&self, params: &Value) -> Value {
-        let versions = self.catalog["versions"]
-            .as_array()
-            .expect("the versions are a list");
+        let versions = self.catalog["versions"].as_array().expect("the versions are a list");
         let asked = &params["protocolVersion"];
-        let version = versions
-            .iter()
-            .find(|known| *known == asked)
-            .or(versions.last());
+        let version = versions.iter().find(|known| *known == asked).or(versions.last());
         let mut result = self.catalog["greeting"].clone();
         result["protocolVersion"] = json!(version);
         held(&self.state).session = json!({
@@ -150,8 +134,7 @@ impl Everything {
         let least = held(&self.state).level;
         if LEVELS.iter().position(|known| *known == level) >= Some(least) {
             let params = json!({"level": level, "logger": "everything", "data": text});
-            self.peer
-                .notify("notifications/message", Some(&params.to_string()));
+            self.peer.notify("notifications/message", Some(&params.to_string()));
         }
     }
 
@@ -161,15 +144,13 @@ impl Everything {
             state.shown.insert(list.to_owned());
         }
         drop(state);
-        self.peer
-            .notify(&format!("notifications/{list}/list_changed"), None);
+        self.peer.notify(&format!("notifications/{list}/list_changed"), None);
     }
 
     fn touch(&self, uri: &str) {
         if held(&self.state).subscribed.contains(uri) {
             let params = json!({"uri": uri}).to_string();
-            self.peer
-                .notify("notifications/resources/updated", Some(&params));
+            self.peer.notify("notifications/resources/updated", Some(&params));
         }
     }
 
@@ -177,11 +158,7 @@ impl Everything {
     fn entries(&self, list: &str) -> impl Iterator<Item = &Value> {
         let shown = held(&self.state).shown.contains(list);
         let hidden = shown.then(|| &self.catalog["hidden"][list]);
-        self.catalog[list]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .chain(hidden)
+        self.catalog[list].as_array().into_iter().flatten().chain(hidden)
     }
 
     fn listed(&self, list: &str, spell: fn(&Value) -> Value) -> Vec<Value> {
@@ -189,15 +166,8 @@ impl Everything {
     }
 
     fn run_entry(&self, id: &str, method: &str, message: &Message) {
-        let list = if method == "tools/call" {
-            "tools"
-        } else {
-            "prompts"
-        };
-        let answer = match self
-            .entries(list)
-            .find(|entry| entry["name"] == message.name())
-        {
+        let list = if method == "tools/call" { "tools" } else { "prompts" };
+        let answer = match self.entries(list).find(|entry| entry["name"] == message.name()) {
             None => {
                 let what = list.trim_end_matches('s');
                 let text = format!("Unknown {what}: {}", message.name());
@@ -232,22 +202,16 @@ impl Everything {
     }
 
     fn is_cancelled(&self, message: &Message) -> bool {
-        message
-            .id()
-            .is_some_and(|id| held(&self.running).get(id) == Some(&true))
+        message.id().is_some_and(|id| held(&self.running).get(id) == Some(&true))
     }
 
     fn read(&self, message: &Message) -> Result<Value, Value> {
-        let uri = message.value()["params"]["uri"]
-            .as_str()
-            .unwrap_or_default();
+        let uri = message.value()["params"]["uri"].as_str().unwrap_or_default();
         let mut scope = self.catalog["payloads"].clone();
         let fixed = self.entries("resources").find(|entry| entry["uri"] == uri);
         let found = fixed.or_else(|| {
             self.entries("templates").find(|entry| {
-                let id = entry["uri"]
-                    .as_str()
-                    .and_then(|pattern| variable(pattern, uri));
+                let id = entry["uri"].as_str().and_then(|pattern| variable(pattern, uri));
                 scope["id"] = json!(id);
                 id.is_some()
             })
@@ -266,9 +230,7 @@ impl Everything {
     }
 
     fn subscribe(&self, method: &str, message: &Message) -> Value {
-        let uri = message.value()["params"]["uri"]
-            .as_str()
-            .unwrap_or_default();
+        let uri = message.value()["params"]["uri"].as_str().unwrap_or_default();
         let subscribed = &mut held(&self.state).subscribed;
         if method == "resources/subscribe" {
             subscribed.insert(uri.to_owned());
@@ -279,13 +241,10 @@ impl Everything {
     }
 
     fn complete(&self, message: &Message) -> Value {
-        let begun = message.value()["params"]["argument"]["value"]
-            .as_str()
-            .unwrap_or_default();
+        let begun = message.value()["params"]["argument"]["value"].as_str().unwrap_or_default();
         let words = self.catalog["words"].as_array().into_iter().flatten();
-        let values: Vec<&Value> = words
-            .filter(|word| word.as_str().is_some_and(|word| word.starts_with(begun)))
-            .collect();
+        let values: Vec<&Value> =
+            words.filter(|word| word.as_str().is_some_and(|word| word.starts_with(begun))).collect();
         let total = values.len();
         json!({"completion": {"values": values, "total": total, "hasMore": false}})
     }
@@ -294,10 +253,8 @@ impl Everything {
 fn tool(entry: &Value) -> Value {
     let takes = entry["takes"].as_object().cloned().unwrap_or_default();
     let schema = entry.get("schema").cloned().unwrap_or_else(|| {
-        let properties: Map<String, Value> = takes
-            .iter()
-            .map(|(name, kind)| (name.clone(), json!({"type": kind})))
-            .collect();
+        let properties: Map<String, Value> =
+            takes.iter().map(|(name, kind)| (name.clone(), json!({"type": kind}))).collect();
         let required: Vec<&String> = takes.keys().collect();
         let mut schema = json!({"type": "object", "properties": properties});
         if !required.is_empty() {
@@ -311,8 +268,7 @@ fn tool(entry: &Value) -> Value {
 fn prompt(entry: &Value) -> Value {
     let mut listed = json!({"name": entry["name"], "description": entry["about"]});
     if let Some(takes) = entry["takes"].as_object() {
-        let argument =
-            |(name, about)| json!({"name": name, "description": about, "required": true});
+        let argument = |(name, about)| json!({"name": name, "description": about, "required": true});
         listed["arguments"] = takes.iter().map(argument).collect();
     }
     listed
@@ -336,19 +292,10 @@ fn tool_result(entry: &Value, scope: &Value) -> Value {
 fn prompt_result(entry: &Value, scope: &Value) -> Value {
     let message = |content: &Value| {
         let filled = fill(content, scope);
-        let content = if filled.is_string() {
-            json!({"type": "text", "text": filled})
-        } else {
-            filled
-        };
+        let content = if filled.is_string() { json!({"type": "text", "text": filled}) } else { filled };
         json!({"role": "user", "content": content})
     };
-    let messages: Vec<Value> = entry["messages"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(message)
-        .collect();
+    let messages: Vec<Value> = entry["messages"].as_array().into_iter().flatten().map(message).collect();
     json!({"description": entry["about"], "messages": messages})
 }
 

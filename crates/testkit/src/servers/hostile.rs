@@ -45,21 +45,14 @@ pub fn run(mut words: Vec<String>) -> ExitCode {
         }
         return ExitCode::SUCCESS;
     }
-    let named = words
-        .first()
-        .and_then(|name| MODES.iter().find(|mode| mode.name == name));
+    let named = words.first().and_then(|name| MODES.iter().find(|mode| mode.name == name));
     let Some(mode) = named else {
         eprintln!("usage: hostile MODE [ARG ...] | hostile --list");
         return ExitCode::from(64);
     };
     words.remove(0);
-    let hostile = Hostile {
-        mode,
-        words,
-        descendants: Mutex::default(),
-        echoing: Mutex::default(),
-        written: AtomicU64::new(0),
-    };
+    let hostile =
+        Hostile { mode, words, descendants: Mutex::default(), echoing: Mutex::default(), written: AtomicU64::new(0) };
     (mode.start)(&hostile);
     while let Some(line) = next_line() {
         hostile.take(line);
@@ -92,8 +85,7 @@ impl Hostile {
             "pid" => {
                 let parent = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get());
                 let descendants = held(&self.descendants).clone();
-                let pids =
-                    json!({"pid": process::id(), "parent": parent, "descendants": descendants});
+                let pids = json!({"pid": process::id(), "parent": parent, "descendants": descendants});
                 self.say(id, &pids.to_string());
             }
             name if name == "act" || name == self.mode.name => (self.mode.act)(self, id, message),
@@ -124,11 +116,7 @@ impl Hostile {
 
     fn refuse(&self, id: &str, code: i64, message: &str) {
         let error = json!({"code": code, "message": message});
-        (self.mode.answer)(
-            self,
-            id,
-            &format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#),
-        );
+        (self.mode.answer)(self, id, &format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#));
     }
 
     fn put(&self, bytes: &[u8]) {
@@ -142,10 +130,7 @@ impl Hostile {
 
     /// The word after the mode at that place, or the default if it is missing or unreadable.
     fn word<T: FromStr>(&self, at: usize, default: T) -> T {
-        self.words
-            .get(at)
-            .and_then(|word| word.parse().ok())
-            .unwrap_or(default)
+        self.words.get(at).and_then(|word| word.parse().ok()).unwrap_or(default)
     }
 
     fn start_stray(&self, stray: Stray) {

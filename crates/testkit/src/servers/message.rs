@@ -25,8 +25,7 @@ impl Message {
             Box::new(json!({"jsonrpc": "2.0", "id": null, "error": error}))
         };
         let raw = String::from_utf8(line).map_err(|error| owed(-32700, error.to_string()))?;
-        let value: Value =
-            serde_json::from_str(&raw).map_err(|error| owed(-32700, error.to_string()))?;
+        let value: Value = serde_json::from_str(&raw).map_err(|error| owed(-32700, error.to_string()))?;
         let members = if value.is_object() {
             let start = raw.as_ptr() as usize;
             members(&raw)
@@ -39,11 +38,7 @@ impl Message {
         } else {
             Vec::new()
         };
-        Ok(Self {
-            raw,
-            value,
-            members,
-        })
+        Ok(Self { raw, value, members })
     }
 
     /// The exact text of the line.
@@ -65,18 +60,14 @@ impl Message {
     /// The untouched text of `params.arguments`.
     pub fn arguments(&self) -> Option<&str> {
         let params = self.member("params").filter(|text| text.starts_with('{'))?;
-        let found = members(params)
-            .into_iter()
-            .rfind(|(name, _)| name == "arguments")?;
+        let found = members(params).into_iter().rfind(|(name, _)| name == "arguments")?;
         Some(found.1)
     }
 
     /// The untouched text of one member of `params.arguments`.
     pub fn raw_argument(&self, name: &str) -> Option<&str> {
         let arguments = self.arguments().filter(|text| text.starts_with('{'))?;
-        let found = members(arguments)
-            .into_iter()
-            .rfind(|(given, _)| given == name)?;
+        let found = members(arguments).into_iter().rfind(|(given, _)| given == name)?;
         Some(found.1)
     }
 
@@ -108,15 +99,11 @@ impl Message {
     /// The untouched progress token of the request, if it has one.
     pub fn progress_token(&self) -> Option<&str> {
         let params = self.member("params").filter(|text| text.starts_with('{'))?;
-        let (_, meta) = members(params)
-            .into_iter()
-            .rfind(|(name, _)| name == "_meta")?;
+        let (_, meta) = members(params).into_iter().rfind(|(name, _)| name == "_meta")?;
         if !meta.starts_with('{') {
             return None;
         }
-        let (_, token) = members(meta)
-            .into_iter()
-            .rfind(|(name, _)| name == "progressToken")?;
+        let (_, token) = members(meta).into_iter().rfind(|(name, _)| name == "progressToken")?;
         Some(token)
     }
 }
@@ -186,15 +173,10 @@ mod tests {
 
     #[test]
     fn members_keep_order_spelling_and_doubles() {
-        let text =
-            r#" { "a" : 12345678901234567890123 ,"b":[1,{"x":"}\"]"}], "a":-0 , "c":{"d":1e3} } "#;
+        let text = r#" { "a" : 12345678901234567890123 ,"b":[1,{"x":"}\"]"}], "a":-0 , "c":{"d":1e3} } "#;
         let found = members(text);
-        let expected = [
-            ("a", "12345678901234567890123"),
-            ("b", r#"[1,{"x":"}\"]"}]"#),
-            ("a", "-0"),
-            ("c", r#"{"d":1e3}"#),
-        ];
+        let expected =
+            [("a", "12345678901234567890123"), ("b", r#"[1,{"x":"}\"]"}]"#), ("a", "-0"), ("c", r#"{"d":1e3}"#)];
         assert_eq!(found.len(), expected.len());
         for ((name, value), (wanted, text)) in found.iter().zip(expected) {
             assert_eq!((name.as_str(), *value), (wanted, text));

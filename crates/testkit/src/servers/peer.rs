@@ -48,9 +48,7 @@ impl Peer {
 
     /// Sends the result, given as JSON text, of the request with this id.
     pub fn answer(&self, id: &str, result: &str) {
-        self.line(&format!(
-            r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#
-        ));
+        self.line(&format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#));
     }
 
     /// Sends a tool result of one text block.
@@ -76,10 +74,7 @@ impl Peer {
     /// Sends a request under a fresh id; the receiver yields the client's answer, or
     /// disconnects when the input ends first.
     pub fn ask(&self, method: &str, params: Option<&str>) -> Receiver<Message> {
-        let id = format!(
-            "\"ask-{}\"",
-            self.serial.fetch_add(1, Ordering::Relaxed) + 1
-        );
+        let id = format!("\"ask-{}\"", self.serial.fetch_add(1, Ordering::Relaxed) + 1);
         let (sender, receiver) = mpsc::sync_channel(1);
         // Under the lock of `ended`, so that a late question cannot outlive the input.
         let ended = held(&self.ended);

@@ -52,12 +52,9 @@ impl Server for Probe {
 
     fn heard(&self, message: &Message) {
         let method = message.method().unwrap_or("None");
-        let id = message.id().map_or_else(String::new, |id| {
-            format!(
-                "#{}",
-                serde_json::from_str(id).unwrap_or_else(|_| id.to_owned())
-            )
-        });
+        let id = message
+            .id()
+            .map_or_else(String::new, |id| format!("#{}", serde_json::from_str(id).unwrap_or_else(|_| id.to_owned())));
         held(&self.seen).push(format!("{method}{id}"));
         if method == "notifications/cancelled" {
             let params = message.member("params").unwrap_or("null");
@@ -80,9 +77,7 @@ impl Server for Probe {
         match method {
             "initialize" => self.peer.answer(id, &self.greeting(message).to_string()),
             "ping" | "logging/setLevel" => self.peer.answer(id, "{}"),
-            "tools/list" => self
-                .peer
-                .answer(id, &format!(r#"{{"tools":{}}}"#, self.tools())),
+            "tools/list" => self.peer.answer(id, &format!(r#"{{"tools":{}}}"#, self.tools())),
             "tools/call" => self.call(id, message),
             "prompts/list" => self.peer.answer(id, r#"{"prompts":[]}"#),
             "resources/list" => {
@@ -93,9 +88,7 @@ impl Server for Probe {
             "resources/read" | "resources/subscribe" | "resources/unsubscribe" => {
                 self.resource(id, method, message);
             }
-            other => self
-                .peer
-                .unknown(id, -32601, &format!("Method not found: {other}")),
+            other => self.peer.unknown(id, -32601, &format!("Method not found: {other}")),
         }
     }
 }
@@ -118,19 +111,18 @@ impl Probe {
     fn tools(&self) -> String {
         let mut listed: Value = serde_json::from_str(LISTED).expect("the tool table is JSON");
         let tools = listed.as_array_mut().expect("the tool table is a list");
-        tools.extend(held(&self.added).iter().map(|name| {
-            json!({"name": name, "description": "Was added", "inputSchema": {"type": "object"}})
-        }));
+        tools.extend(
+            held(&self.added)
+                .iter()
+                .map(|name| json!({"name": name, "description": "Was added", "inputSchema": {"type": "object"}})),
+        );
         listed.to_string()
     }
 
     fn resource(&self, id: &str, method: &str, message: &Message) {
-        let uri = message.value()["params"]["uri"]
-            .as_str()
-            .unwrap_or_default();
+        let uri = message.value()["params"]["uri"].as_str().unwrap_or_default();
         if uri != URI {
-            let error =
-                json!({"code": -32002, "message": "Resource not found", "data": {"uri": uri}});
+            let error = json!({"code": -32002, "message": "Resource not found", "data": {"uri": uri}});
             self.peer.refuse(id, &error);
             return;
         }
@@ -151,9 +143,7 @@ impl Probe {
     }
 
     fn info(&self) -> String {
-        let cwd = env::current_dir()
-            .map(|path| path.display().to_string())
-            .unwrap_or_default();
+        let cwd = env::current_dir().map(|path| path.display().to_string()).unwrap_or_default();
         // Spliced and not parsed, so that the params stay as they were sent.
         let cancelled = held(&self.cancelled).join(",");
         format!(

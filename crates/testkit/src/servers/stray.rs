@@ -1,8 +1,5 @@
 //! Descendants on demand: sleepers, daemons that left the session, and processes deaf to SIGTERM.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "descendants that nobody looks after are what this file is for"
-)]
+#![expect(clippy::disallowed_methods, reason = "descendants that nobody looks after are what this file is for")]
 
 use std::env;
 use std::io::{self, Write};
@@ -40,10 +37,7 @@ impl Stray {
             return pid.map_err(|_| io::Error::other("the daemon said no process id"));
         }
         if !self.inherit {
-            command
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(Stdio::null());
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         }
         Ok(command.spawn()?.id())
     }
@@ -57,15 +51,10 @@ pub fn become_one(arguments: &[String]) {
         Some(SLEEP) => forever(),
         Some(DAEMON) => {
             rustix::process::setsid().expect("a freshly spawned process leads no group");
-            let stray = Stray {
-                ignore_term,
-                ..Stray::default()
-            };
+            let stray = Stray { ignore_term, ..Stray::default() };
             let pid = stray.spawn().expect("start the daemon itself");
             println!("{pid}");
-            io::stdout()
-                .flush()
-                .expect("say the process id of the daemon");
+            io::stdout().flush().expect("say the process id of the daemon");
             std::process::exit(0);
         }
         _ => {}
@@ -77,11 +66,7 @@ pub fn become_one(arguments: &[String]) {
 /// A shell does it, because an ignored signal survives exec and no safe call can ignore one.
 pub fn deaf_to_term(arguments: &[&str]) -> ! {
     let program = env::current_exe().expect("the path of this program");
-    let error = Command::new("sh")
-        .args(["-c", r#"trap "" TERM; exec "$@""#, "sh"])
-        .arg(program)
-        .args(arguments)
-        .exec();
+    let error = Command::new("sh").args(["-c", r#"trap "" TERM; exec "$@""#, "sh"]).arg(program).args(arguments).exec();
     panic!("start the shell that ignores SIGTERM: {error}");
 }
 

@@ -51,11 +51,7 @@ type Plans = Arc<Mutex<BTreeMap<String, VecDeque<Plan>>>>;
 impl Canned {
     /// An answer with a status and a body and no headers of its own.
     pub fn new(status: u16, body: &str) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            body: body.to_owned(),
-        }
+        Self { status, headers: Vec::new(), body: body.to_owned() }
     }
 
     /// A 200 with a JSON body.
@@ -94,10 +90,7 @@ impl Builder {
     /// and again. The query is not looked at.
     #[must_use]
     pub fn plan(mut self, key: &str, plan: Plan) -> Self {
-        self.plans
-            .entry(key.to_owned())
-            .or_default()
-            .push_back(plan);
+        self.plans.entry(key.to_owned()).or_default().push_back(plan);
         self
     }
 
@@ -121,10 +114,7 @@ impl Builder {
             let plans = Arc::clone(&plans);
             move |seen| answer(Arc::clone(&plans), seen)
         });
-        CannedServer {
-            site: site.await,
-            plans,
-        }
+        CannedServer { site: site.await, plans }
     }
 }
 
@@ -143,10 +133,7 @@ impl CannedServer {
 
 async fn answer(plans: Plans, seen: Seen) -> Result<Response<Body>, HangUp> {
     let path = seen.path.split('?').next().unwrap_or_default();
-    let plan = next(
-        &plans,
-        &[format!("{} {path}", seen.method), path.to_owned()],
-    );
+    let plan = next(&plans, &[format!("{} {path}", seen.method), path.to_owned()]);
     match plan {
         Some(Plan::Reply(canned)) => Ok(canned.response()),
         Some(Plan::Silence) => match silence().await {},
@@ -159,9 +146,5 @@ fn next(plans: &Plans, keys: &[String]) -> Option<Plan> {
     let mut plans = plans.lock().unwrap_or_else(PoisonError::into_inner);
     let key = keys.iter().find(|k| plans.contains_key(*k))?;
     let queue = plans.get_mut(key)?;
-    if queue.len() > 1 {
-        queue.pop_front()
-    } else {
-        queue.front().cloned()
-    }
+    if queue.len() > 1 { queue.pop_front() } else { queue.front().cloned() }
 }

@@ -45,21 +45,9 @@ pub(crate) struct Call {
 
 impl Conversation {
     /// A talk opened by the message `initialize`; `gate` holds back `slow` calls without a time.
-    pub(crate) fn new(
-        opening: &Message,
-        standalone: Arc<Outlet>,
-        script: Arc<Script>,
-        gate: Arc<Semaphore>,
-    ) -> Self {
-        let asked = opening
-            .at("/params/protocolVersion")
-            .as_str()
-            .unwrap_or_default();
-        let agreed = if LEGACY.contains(&asked) {
-            asked
-        } else {
-            LEGACY[LEGACY.len() - 1]
-        };
+    pub(crate) fn new(opening: &Message, standalone: Arc<Outlet>, script: Arc<Script>, gate: Arc<Semaphore>) -> Self {
+        let asked = opening.at("/params/protocolVersion").as_str().unwrap_or_default();
+        let agreed = if LEGACY.contains(&asked) { asked } else { LEGACY[LEGACY.len() - 1] };
         let version = script.version.clone().unwrap_or_else(|| agreed.to_owned());
         Self {
             standalone,
@@ -75,22 +63,14 @@ impl Conversation {
     /// Takes a notification or a response.
     pub(crate) fn take(&self, message: &Message) {
         if message.method() == Some("notifications/cancelled") {
-            let params = message
-                .member("params")
-                .and_then(|p| Message::parse(&p).ok());
-            let id = params
-                .and_then(|p| p.member("requestId"))
-                .unwrap_or_default();
+            let params = message.member("params").and_then(|p| Message::parse(&p).ok());
+            let id = params.and_then(|p| p.member("requestId")).unwrap_or_default();
             let calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(call) = calls.get(&id) {
                 call.notify_one();
             }
         } else if let Some(id) = message.id() {
-            let asked = self
-                .asks
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .remove(&id);
+            let asked = self.asks.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
             if let Some(asked) = asked {
                 // The call that asked may have been cancelled.
                 let _ = asked.send(message.clone());
@@ -104,29 +84,18 @@ impl Conversation {
         let cancelled = Arc::new(Notify::new());
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         calls.insert(id.clone(), Arc::clone(&cancelled));
-        Call {
-            id,
-            cancelled,
-            request: request.clone(),
-        }
+        Call { id, cancelled, request: request.clone() }
     }
 
     /// Answers a request through `out`; a cancelled one gets no answer. `aside` carries what is said
     /// before the answer.
     pub(crate) async fn answer(&self, call: Call, out: &Outlet, aside: &Outlet) {
-        let Call {
-            id,
-            cancelled,
-            request,
-        } = call;
+        let Call { id, cancelled, request } = call;
         let answer = tokio::select! {
             answer = self.respond(&id, &request, aside) => Some(answer),
             () = cancelled.notified() => None,
         };
-        self.calls
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&id);
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
         if let Some(answer) = answer {
             out.push(&answer);
         }
@@ -154,31 +123,20 @@ impl Conversation {
     }
 
     async fn call(&self, id: &str, request: &Message, aside: &Outlet) -> String {
-        let params = request
-            .member("params")
-            .and_then(|p| Message::parse(&p).ok());
-        let args = params
-            .and_then(|p| p.member("arguments"))
-            .unwrap_or_else(|| "{}".into());
+        let params = request.member("params").and_then(|p| Message::parse(&p).ok());
+        let args = params.and_then(|p| p.member("arguments")).unwrap_or_else(|| "{}".into());
         let Ok(args) = Message::parse(&args) else {
             return message::error(id, -32602, "arguments are not JSON");
         };
         let text = match request.at("/params/name").as_str() {
-            Some("echo") => args
-                .at("/text")
-                .as_str()
-                .unwrap_or_else(|| args.raw())
-                .to_owned(),
+            Some("echo") => args.at("/text").as_str().unwrap_or_else(|| args.raw()).to_owned(),
             Some("ask") => self.ask(&args, aside).await,
             Some("progress") => progress(request, &args, aside),
             Some("slow") => self.slow(&args).await,
             _ => return message::error(id, -32602, "no such tool"),
         };
         let text = message::quoted(&text);
-        message::response(
-            id,
-            &format!(r#"{{"content":[{{"type":"text","text":{text}}}]}}"#),
-        )
+        message::response(id, &format!(r#"{{"content":[{{"type":"text","text":{text}}}]}}"#))
     }
 
     /// Asks the client, `roots/list` unless told otherwise; gives the exact text of its answer.
@@ -186,19 +144,10 @@ impl Conversation {
         let number = self.next_ask.fetch_add(1, Ordering::Relaxed);
         let id = message::quoted(&format!("ask-{number}"));
         let (sender, answer) = oneshot::channel();
-        self.asks
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(id.clone(), sender);
+        self.asks.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), sender);
         let method = args.at("/method").as_str().unwrap_or("roots/list");
-        aside.push(&message::request(
-            &id,
-            method,
-            &args.member("params").unwrap_or_default(),
-        ));
-        let answer = answer
-            .await
-            .map(|m| m.member("result").or(m.member("error")));
+        aside.push(&message::request(&id, method, &args.member("params").unwrap_or_default()));
+        let answer = answer.await.map(|m| m.member("result").or(m.member("error")));
         answer.ok().flatten().unwrap_or_else(|| "no answer".into())
     }
 

@@ -43,12 +43,7 @@ impl Outlet {
     /// An empty stream; with a name, events carry ids `NAME-NUMBER`.
     pub(crate) fn new(name: Option<String>, transcript: &Transcript) -> Arc<Self> {
         let (changed, _) = watch::channel(0);
-        Arc::new(Self {
-            name,
-            state: Mutex::default(),
-            changed,
-            transcript: transcript.clone(),
-        })
+        Arc::new(Self { name, state: Mutex::default(), changed, transcript: transcript.clone() })
     }
 
     /// Splits an event id into the stream's name and the number of the event after it.
@@ -130,10 +125,7 @@ impl Outlet {
     fn add(&self, make: impl FnOnce(&str) -> String, message: Option<&str>) {
         let mut state = self.lock();
         let number = state.frames.len();
-        let id = self
-            .name
-            .as_ref()
-            .map(|name| format!("id: {name}-{number}\n"));
+        let id = self.name.as_ref().map(|name| format!("id: {name}-{number}\n"));
         let frame = make(&id.unwrap_or_default());
         self.transcript.sent(frame.trim_end());
         state.frames.push(frame);
@@ -161,9 +153,7 @@ impl Outlet {
 
 async fn break_off(cut: Cut, to: &mpsc::Sender<Piece>) {
     if let Some(ms) = cut.retry {
-        let _ = to
-            .send(Piece::Data(format!("retry: {ms}\n\n").into()))
-            .await;
+        let _ = to.send(Piece::Data(format!("retry: {ms}\n\n").into())).await;
     }
     if cut.abrupt {
         let _ = to.send(Piece::Cut).await;

@@ -100,9 +100,7 @@ impl Seen {
     /// A parameter of the query, as it stands.
     pub fn query(&self, name: &str) -> Option<&str> {
         let (_, query) = self.path.split_once('?')?;
-        query
-            .split('&')
-            .find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+        query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
     }
 }
 
@@ -115,9 +113,7 @@ impl Site {
     {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
         let listener = listener.unwrap_or_else(|e| panic!("listen on port {port}: {e}"));
-        let addr = listener
-            .local_addr()
-            .expect("address of a listening socket");
+        let addr = listener.local_addr().expect("address of a listening socket");
         let record = Arc::new(Record {
             started: Instant::now(),
             seen: Mutex::new(Vec::new()),
@@ -126,19 +122,9 @@ impl Site {
         });
         transcript.note(format!("listening at {addr}"));
         let (cut, watching) = watch::channel(0);
-        let door = Door {
-            record: Arc::clone(&record),
-            transcript: transcript.clone(),
-            respond,
-        };
+        let door = Door { record: Arc::clone(&record), transcript: transcript.clone(), respond };
         let accepting = tokio::spawn(accept(listener, Arc::new(door), watching));
-        Self {
-            addr,
-            record,
-            accepting,
-            cut,
-            transcript: transcript.clone(),
-        }
+        Self { addr, record, accepting, cut, transcript: transcript.clone() }
     }
 
     /// `http://127.0.0.1:PORT`.
@@ -158,27 +144,17 @@ impl Site {
 
     /// Every request so far.
     pub fn seen(&self) -> Vec<Seen> {
-        self.record
-            .seen
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.record.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The requests with this HTTP method.
     pub fn seen_http(&self, method: &str) -> Vec<Seen> {
-        self.seen()
-            .into_iter()
-            .filter(|s| s.method == method)
-            .collect()
+        self.seen().into_iter().filter(|s| s.method == method).collect()
     }
 
     /// The requests whose message has this method.
     pub fn seen_rpc(&self, method: &str) -> Vec<Seen> {
-        self.seen()
-            .into_iter()
-            .filter(|s| s.rpc().as_deref() == Some(method))
-            .collect()
+        self.seen().into_iter().filter(|s| s.rpc().as_deref() == Some(method)).collect()
     }
 
     /// Waits until a request fits; false when the deadline passed first.
@@ -231,10 +207,7 @@ impl hyper::body::Body for Body {
     type Data = Bytes;
     type Error = io::Error;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         match &mut *self {
             Body::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Body::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
@@ -315,9 +288,7 @@ where
         async move { door.answer(request).await }
     });
     // A broken connection is what many tests are about; the client's side tells them.
-    let _ = http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
 impl<F, A> Door<F>
@@ -331,28 +302,13 @@ where
         let seen = Seen {
             at: self.record.started.elapsed(),
             method: parts.method,
-            path: parts
-                .uri
-                .path_and_query()
-                .map_or("/", |p| p.as_str())
-                .to_owned(),
+            path: parts.uri.path_and_query().map_or("/", |p| p.as_str()).to_owned(),
             headers: parts.headers,
             body: String::from_utf8_lossy(&body).into_owned(),
         };
-        let Seen {
-            method,
-            path,
-            headers,
-            body,
-            ..
-        } = &seen;
-        self.transcript
-            .received(format!("{method} {path} {headers:?} {body}"));
-        self.record
-            .seen
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(seen.clone());
+        let Seen { method, path, headers, body, .. } = &seen;
+        self.transcript.received(format!("{method} {path} {headers:?} {body}"));
+        self.record.seen.lock().unwrap_or_else(PoisonError::into_inner).push(seen.clone());
         let answer = (self.respond)(seen).await;
         match &answer {
             Ok(response) => self.transcript.sent(shown(response)),

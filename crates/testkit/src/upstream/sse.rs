@@ -101,9 +101,7 @@ impl Builder {
     /// Answers a method with this result, JSON text.
     #[must_use]
     pub fn on(mut self, method: &str, result: &str) -> Self {
-        self.script
-            .results
-            .insert(method.to_owned(), result.to_owned());
+        self.script.results.insert(method.to_owned(), result.to_owned());
         self
     }
 
@@ -122,23 +120,14 @@ impl Builder {
             let shared = Arc::clone(&shared);
             move |seen| ready(Ok(shared.answer(&seen)))
         });
-        SseServer {
-            site: site.await,
-            shared,
-        }
+        SseServer { site: site.await, shared }
     }
 }
 
 impl SseServer {
     /// A server with a relative endpoint.
     pub fn builder() -> Builder {
-        Builder {
-            path: "/sse".into(),
-            port: 0,
-            endpoint: Endpoint::Relative,
-            second: None,
-            script: Script::default(),
-        }
+        Builder { path: "/sse".into(), port: 0, endpoint: Endpoint::Relative, second: None, script: Script::default() }
     }
 
     /// The stream's URL.
@@ -196,10 +185,7 @@ impl Shared {
         let relative = format!("/messages?sessionId={id}");
         let data = match &self.options.endpoint {
             Endpoint::Relative => Some(relative),
-            Endpoint::Absolute => Some(format!(
-                "http://{}{relative}",
-                seen.header("host").unwrap_or_default()
-            )),
+            Endpoint::Absolute => Some(format!("http://{}{relative}", seen.header("host").unwrap_or_default())),
             Endpoint::Given(text) => Some(text.replace("{id}", &id)),
             Endpoint::Never => None,
         };
@@ -207,10 +193,7 @@ impl Shared {
         if let Some(data) = data {
             stream.push_event(endpoint_event(&data));
         }
-        let session = Session {
-            stream: Arc::clone(&stream),
-            talk: OnceLock::new(),
-        };
+        let session = Session { stream: Arc::clone(&stream), talk: OnceLock::new() };
         self.sessions().insert(id.clone(), Arc::new(session));
         let (to, body) = Body::piped();
         let shared = Arc::clone(self);
@@ -228,18 +211,12 @@ impl Shared {
             return whole(StatusCode::NOT_FOUND, "text/plain", "no such session");
         };
         let Some(message) = seen.message() else {
-            return whole(
-                StatusCode::BAD_REQUEST,
-                "text/plain",
-                "not one JSON message",
-            );
+            return whole(StatusCode::BAD_REQUEST, "text/plain", "not one JSON message");
         };
         if message.method() == Some("initialize") {
             let (script, gate) = (Arc::clone(&self.script), Arc::clone(&self.gate));
             let stream = Arc::clone(&session.stream);
-            session
-                .talk
-                .get_or_init(|| Conversation::new(&message, stream, script, gate));
+            session.talk.get_or_init(|| Conversation::new(&message, stream, script, gate));
         }
         let Some(talk) = session.talk.get() else {
             return whole(StatusCode::BAD_REQUEST, "text/plain", "not initialized");

@@ -16,10 +16,7 @@ use crate::upstream::{Script, empty, event_stream, refusal, whole};
 
 /// What the server does; made by [`StreamableServer::builder`].
 #[derive(Clone, Debug)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "independent switches of a script"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches of a script")]
 pub struct Builder {
     path: String,
     port: u16,
@@ -85,9 +82,7 @@ impl Builder {
     /// Answers a method with this result, JSON text.
     #[must_use]
     pub fn on(mut self, method: &str, result: &str) -> Self {
-        self.script
-            .results
-            .insert(method.to_owned(), result.to_owned());
+        self.script.results.insert(method.to_owned(), result.to_owned());
         self
     }
 
@@ -144,24 +139,14 @@ impl Builder {
     /// priming one counted; `retry` milliseconds are announced before.
     #[must_use]
     pub fn cutting(mut self, events: usize, times: usize, retry: Option<u64>) -> Self {
-        self.cut = Some(Cut {
-            after: events,
-            times,
-            abrupt: true,
-            retry,
-        });
+        self.cut = Some(Cut { after: events, times, abrupt: true, retry });
         self
     }
 
     /// Like `cutting`, but the body ends properly, as a polling server ends it.
     #[must_use]
     pub fn pausing(mut self, events: usize, times: usize, retry: Option<u64>) -> Self {
-        self.cut = Some(Cut {
-            after: events,
-            times,
-            abrupt: false,
-            retry,
-        });
+        self.cut = Some(Cut { after: events, times, abrupt: false, retry });
         self
     }
 
@@ -188,10 +173,7 @@ impl Builder {
             let shared = Arc::clone(&shared);
             move |seen| Arc::clone(&shared).answer(seen)
         });
-        StreamableServer {
-            site: site.await,
-            shared,
-        }
+        StreamableServer { site: site.await, shared }
     }
 }
 
@@ -244,22 +226,14 @@ impl StreamableServer {
     /// Answers one further request with this status and body, whatever it is; repeatable.
     pub fn refuse_next(&self, status: u16, body: &str) {
         let status = StatusCode::from_u16(status).expect("an HTTP status");
-        let mut refusals = self
-            .shared
-            .refusals
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut refusals = self.shared.refusals.lock().unwrap_or_else(PoisonError::into_inner);
         refusals.push_back((status, body.to_owned()));
     }
 }
 
 impl Shared {
     async fn answer(self: Arc<Self>, seen: Seen) -> Result<Response<Body>, HangUp> {
-        let refused = self
-            .refusals
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop_front();
+        let refused = self.refusals.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         if let Some((status, body)) = refused {
             return Ok(whole(status, "application/json", body));
         }
@@ -279,11 +253,7 @@ impl Shared {
         let has = |name, text| seen.header(name).is_some_and(|v| v.contains(text));
         let accepts = has("accept", "application/json") && has("accept", "text/event-stream");
         if self.options.strict && !accepts {
-            return Err(bad(
-                StatusCode::NOT_ACCEPTABLE,
-                -32000,
-                "accept JSON and event streams",
-            ));
+            return Err(bad(StatusCode::NOT_ACCEPTABLE, -32000, "accept JSON and event streams"));
         }
         if self.options.strict && !has("content-type", "application/json") {
             return Err(bad(StatusCode::UNSUPPORTED_MEDIA_TYPE, -32000, "send JSON"));
@@ -311,10 +281,7 @@ impl Shared {
         let standalone = self.outlet("standalone".into());
         let (script, gate) = (Arc::clone(&self.script), Arc::clone(&self.gate));
         let talk = Conversation::new(opening, Arc::clone(&standalone), script, gate);
-        let session = Arc::new(Session {
-            talk,
-            streams: Mutex::default(),
-        });
+        let session = Arc::new(Session { talk, streams: Mutex::default() });
         session.keep(&standalone);
         self.sessions().insert(id.clone(), Arc::clone(&session));
         let mut response = self.run(&session, opening).await;
@@ -329,10 +296,7 @@ impl Shared {
         let out = self.outlet(format!("s{}", self.next.fetch_add(1, Ordering::Relaxed)));
         let call = session.talk.begin(request);
         if self.options.json {
-            session
-                .talk
-                .answer(call, &out, &session.talk.standalone)
-                .await;
+            session.talk.answer(call, &out, &session.talk.standalone).await;
             return whole(StatusCode::OK, "application/json", out.messages().concat());
         }
         session.keep(&out);
@@ -340,10 +304,7 @@ impl Shared {
             out.prime();
         }
         // initialize is never cut: a client cannot resume before it knows its session.
-        let cut = self
-            .options
-            .cut
-            .filter(|_| request.method() != Some("initialize"));
+        let cut = self.options.cut.filter(|_| request.method() != Some("initialize"));
         let stream = follow(Arc::clone(&out), 0, cut);
         let session = Arc::clone(session);
         // Goes on when the client's connection is gone, since that is no cancellation.
@@ -360,22 +321,16 @@ impl Shared {
         let Some(last) = seen.header("last-event-id") else {
             return Ok(follow(Arc::clone(standalone), standalone.delivered(), None));
         };
-        let (name, from) = Outlet::after(last)
-            .ok_or_else(|| bad(StatusCode::BAD_REQUEST, -32000, "no such event"))?;
-        let streams = session
-            .streams
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let (name, from) = Outlet::after(last).ok_or_else(|| bad(StatusCode::BAD_REQUEST, -32000, "no such event"))?;
+        let streams = session.streams.lock().unwrap_or_else(PoisonError::into_inner);
         let stream = streams.get(name).cloned();
-        let stream =
-            stream.ok_or_else(|| bad(StatusCode::BAD_REQUEST, -32000, "no such stream"))?;
+        let stream = stream.ok_or_else(|| bad(StatusCode::BAD_REQUEST, -32000, "no such stream"))?;
         Ok(follow(stream, from, self.options.cut))
     }
 
     fn delete(&self, seen: &Seen) -> Result<Response<Body>, Box<Response<Body>>> {
         self.session(seen)?;
-        self.sessions()
-            .remove(seen.header("mcp-session-id").unwrap_or_default());
+        self.sessions().remove(seen.header("mcp-session-id").unwrap_or_default());
         Ok(empty(StatusCode::OK))
     }
 
@@ -390,11 +345,7 @@ impl Shared {
         // The header came with R06.
         let due = session.talk.version.as_str() >= "2025-06-18";
         if self.options.strict && due && version != Some(&session.talk.version) {
-            return Err(bad(
-                StatusCode::BAD_REQUEST,
-                -32000,
-                "wrong or no protocol version",
-            ));
+            return Err(bad(StatusCode::BAD_REQUEST, -32000, "wrong or no protocol version"));
         }
         Ok(session)
     }

@@ -1,8 +1,5 @@
 //! A client of one scripted server that sees each byte and each chunk of its output.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "the server under test is a plain child process"
-)]
+#![expect(clippy::disallowed_methods, reason = "the server under test is a plain child process")]
 
 use std::io::{Read, Write};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -52,10 +49,7 @@ impl Driven {
     }
 
     fn run(mut command: Command) -> Self {
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("start the server");
         let mut stdout = child.stdout.take().expect("stdout is piped");
         let mut stderr = child.stderr.take().expect("stderr is piped");
@@ -117,10 +111,7 @@ impl Driven {
     pub(crate) fn line(&mut self) -> Option<Vec<u8>> {
         let mut searched = 0;
         loop {
-            if let Some(at) = self.buffer[searched..]
-                .iter()
-                .position(|byte| *byte == b'\n')
-            {
+            if let Some(at) = self.buffer[searched..].iter().position(|byte| *byte == b'\n') {
                 let rest = self.buffer.split_off(searched + at + 1);
                 let mut line = std::mem::replace(&mut self.buffer, rest);
                 line.pop();
@@ -154,9 +145,7 @@ impl Driven {
 
     pub(crate) fn send(&mut self, line: &str) {
         let stdin = self.stdin.as_mut().expect("the input is open");
-        stdin
-            .write_all(format!("{line}\n").as_bytes())
-            .expect("the server takes the line");
+        stdin.write_all(format!("{line}\n").as_bytes()).expect("the server takes the line");
     }
 
     pub(crate) fn take_stdin(&mut self) -> ChildStdin {
@@ -171,9 +160,7 @@ impl Driven {
     pub(crate) fn request(&mut self, method: &str, params: &Value) -> u64 {
         self.serial += 1;
         let id = self.serial;
-        self.send(
-            &json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}).to_string(),
-        );
+        self.send(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}).to_string());
         id
     }
 
@@ -196,8 +183,7 @@ impl Driven {
 
     pub(crate) fn initialize(&mut self) -> Value {
         let client = json!({"name": "driver", "version": "1"});
-        let params =
-            json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": client});
+        let params = json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": client});
         let id = self.request("initialize", &params);
         let answer = self.answer(id);
         self.send(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
@@ -266,17 +252,13 @@ pub(crate) fn signal_to(pid: u32, signal: Signal) {
 /// The text of the first block of a tool's result.
 pub(crate) fn text_of(answer: &Value) -> String {
     let text = answer["result"]["content"][0]["text"].as_str();
-    text.unwrap_or_else(|| panic!("no text in {answer}"))
-        .to_owned()
+    text.unwrap_or_else(|| panic!("no text in {answer}")).to_owned()
 }
 
 /// Whether the process has SIGTERM ignored.
 pub(crate) fn ignores_term(pid: u32) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
-    let mask = status
-        .lines()
-        .find_map(|line| line.strip_prefix("SigIgn:"))
-        .expect("it is listed");
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).expect("it is listed");
     let mask = u64::from_str_radix(mask.trim(), 16).expect("a mask");
     mask & (1 << 14) != 0
 }

@@ -7,8 +7,7 @@ use crate::drive::{Driven, text_of};
 fn everything(version: &str, capabilities: &Value) -> (Driven, Value) {
     let mut server = Driven::start(env!("CARGO_BIN_EXE_everything"), &[]);
     let client = json!({"name": "driver", "version": "1"});
-    let params =
-        json!({"protocolVersion": version, "capabilities": capabilities, "clientInfo": client});
+    let params = json!({"protocolVersion": version, "capabilities": capabilities, "clientInfo": client});
     let id = server.request("initialize", &params);
     let greeting = server.answer(id)["result"].clone();
     (server, greeting)
@@ -17,15 +16,9 @@ fn everything(version: &str, capabilities: &Value) -> (Driven, Value) {
 #[test]
 fn the_version_is_the_asked_one_or_the_latest() {
     for version in ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"] {
-        assert_eq!(
-            everything(version, &json!({})).1["protocolVersion"],
-            version
-        );
+        assert_eq!(everything(version, &json!({})).1["protocolVersion"], version);
     }
-    assert_eq!(
-        everything("1999-01-01", &json!({})).1["protocolVersion"],
-        "2025-11-25"
-    );
+    assert_eq!(everything("1999-01-01", &json!({})).1["protocolVersion"], "2025-11-25");
 }
 
 #[test]
@@ -35,36 +28,20 @@ fn every_listed_entry_can_be_had() {
     let tools = server.answer(id)["result"]["tools"].clone();
     let tools = tools.as_array().expect("a list");
     assert!(tools.len() > 30);
-    assert!(
-        tools
-            .iter()
-            .all(|tool| tool["inputSchema"]["type"] == "object")
-    );
+    assert!(tools.iter().all(|tool| tool["inputSchema"]["type"] == "object"));
     let id = server.request("resources/list", &json!({}));
     let resources = server.answer(id)["result"]["resources"].clone();
     for resource in resources.as_array().expect("a list") {
         let id = server.request("resources/read", &json!({"uri": resource["uri"]}));
         let contents = server.answer(id)["result"]["contents"][0].clone();
-        assert!(
-            contents.get("text").or(contents.get("blob")).is_some(),
-            "{contents}"
-        );
-        assert_eq!(
-            (&contents["uri"], &contents["mimeType"]),
-            (&resource["uri"], &resource["mimeType"])
-        );
+        assert!(contents.get("text").or(contents.get("blob")).is_some(), "{contents}");
+        assert_eq!((&contents["uri"], &contents["mimeType"]), (&resource["uri"], &resource["mimeType"]));
     }
     let id = server.request("resources/read", &json!({"uri": "test://template/7/data"}));
     let text = server.answer(id)["result"]["contents"][0]["text"].clone();
     let document: Value = serde_json::from_str(text.as_str().expect("text")).expect("JSON");
-    assert_eq!(
-        document,
-        json!({"id": "7", "templateTest": true, "data": "Data for ID: 7"})
-    );
-    let id = server.request(
-        "resources/read",
-        &json!({"uri": "test://template/7/8/data"}),
-    );
+    assert_eq!(document, json!({"id": "7", "templateTest": true, "data": "Data for ID: 7"}));
+    let id = server.request("resources/read", &json!({"uri": "test://template/7/8/data"}));
     assert_eq!(server.answer(id)["error"]["code"], -32002);
 }
 
@@ -73,11 +50,7 @@ fn lists_change_and_subscribers_hear_of_updates() {
     let (mut server, _) = everything("2025-11-25", &json!({}));
     for (list, tool, hidden) in [
         ("tools", "test_trigger_tool_change", "test_dynamic_tool"),
-        (
-            "prompts",
-            "test_trigger_prompt_change",
-            "test_dynamic_prompt",
-        ),
+        ("prompts", "test_trigger_prompt_change", "test_dynamic_prompt"),
     ] {
         for expected in [true, false] {
             server.begin(tool, &json!({}));
@@ -124,10 +97,7 @@ fn the_client_is_asked_in_the_words_of_its_revision() {
         let result = json!({"action": "accept", "content": {"username": "u", "email": "e"}});
         server.send(&json!({"jsonrpc": "2.0", "id": question["id"], "result": result}).to_string());
         let text = text_of(&server.answer(call));
-        assert_eq!(
-            text,
-            r#"User response: action=accept, content={"email":"e","username":"u"}"#
-        );
+        assert_eq!(text, r#"User response: action=accept, content={"email":"e","username":"u"}"#);
         let refused = server.begin("test_elicitation", &json!({"message": "again?"}));
         let question = server.message();
         let error = json!({"code": -1, "message": "no"});
@@ -144,14 +114,8 @@ fn a_cancelled_call_is_not_answered() {
     let (mut server, _) = everything("2025-11-25", &json!({}));
     let slow = server.begin("slow_compute", &json!({"seconds": 3600}));
     let params = json!({"requestId": slow, "reason": "test"});
-    server.send(
-        &json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params})
-            .to_string(),
-    );
-    assert_eq!(
-        server.call("slow_compute", &json!({"seconds": 0.01})),
-        "computed for 0.01 s"
-    );
+    server.send(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}).to_string());
+    assert_eq!(server.call("slow_compute", &json!({"seconds": 0.01})), "computed for 0.01 s");
     assert!(server.skipped.is_empty());
     assert!(server.finish().is_empty());
 }

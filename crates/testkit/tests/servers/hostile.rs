@@ -39,19 +39,9 @@ pub(crate) fn hostile(words: &[&str]) -> Driven {
 fn every_listed_mode_has_a_test() {
     let mut server = hostile(&["--list"]);
     let listed = String::from_utf8(server.rest()).expect("text");
-    let names: BTreeSet<String> = listed
-        .lines()
-        .map(|line| {
-            line.split_once('\t')
-                .expect("a name and a sentence")
-                .0
-                .replace('-', "_")
-        })
-        .collect();
-    let tested = TESTED
-        .iter()
-        .chain(hostile_output::TESTED)
-        .map(|name| (*name).to_owned());
+    let names: BTreeSet<String> =
+        listed.lines().map(|line| line.split_once('\t').expect("a name and a sentence").0.replace('-', "_")).collect();
+    let tested = TESTED.iter().chain(hostile_output::TESTED).map(|name| (*name).to_owned());
     assert_eq!(names, tested.collect());
 }
 
@@ -67,12 +57,7 @@ fn plain() {
     assert_eq!(greeting["result"]["protocolVersion"], "2025-06-18");
     let id = server.request("tools/list", &json!({}));
     let tools = server.answer(id)["result"]["tools"].clone();
-    let names: Vec<&Value> = tools
-        .as_array()
-        .expect("a list")
-        .iter()
-        .map(|t| &t["name"])
-        .collect();
+    let names: Vec<&Value> = tools.as_array().expect("a list").iter().map(|t| &t["name"]).collect();
     assert_eq!(names, ["echo", "pid", "env", "act"]);
     let pids: Value = serde_json::from_str(&server.call("pid", &json!({}))).expect("JSON");
     assert_eq!(pids["pid"], server.pid());
@@ -135,11 +120,7 @@ fn crash() {
         server.begin("act", &json!({}));
         assert!(server.rest().is_empty(), "{words:?} is unanswered");
         let status = server.status();
-        assert_eq!(
-            (status.code(), status.signal()),
-            (code, signal),
-            "{words:?}"
-        );
+        assert_eq!((status.code(), status.signal()), (code, signal), "{words:?}");
     }
 }
 
@@ -210,8 +191,7 @@ fn write_much(server: &mut Driven) -> Arc<AtomicBool> {
         let filler = "f".repeat(50_000);
         let params = format!(r#"{{"name":"echo","arguments":{{"text":"{filler}"}}}}"#);
         for id in 1000..1010 {
-            let line =
-                format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{params}}}"#);
+            let line = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{params}}}"#);
             // The test may end while the pipe is full; that is no fault of the server.
             if stdin.write_all(format!("{line}\n").as_bytes()).is_err() {
                 return;
@@ -226,10 +206,7 @@ fn deaf() {
     let mut server = hostile(&["deaf"]);
     server.initialize();
     let done = write_much(&mut server);
-    assert!(
-        !eventually_sync(WATCH, || done.load(Ordering::SeqCst)),
-        "it read on"
-    );
+    assert!(!eventually_sync(WATCH, || done.load(Ordering::SeqCst)), "it read on");
     assert!(alive(server.pid()));
     server.signal(Signal::TERM);
     assert!(server.rest().is_empty());
@@ -241,10 +218,7 @@ fn full_duplex() {
     server.initialize();
     let act = server.begin("act", &json!({}));
     let done = write_much(&mut server);
-    assert!(
-        !eventually_sync(WATCH, || done.load(Ordering::SeqCst)),
-        "it read before it wrote"
-    );
+    assert!(!eventually_sync(WATCH, || done.load(Ordering::SeqCst)), "it read before it wrote");
     server.answer(act);
     check_flood(&server, 3_000_000);
     server.answer(1009);
@@ -269,9 +243,7 @@ fn descendant(server: &mut Driven) -> Leftover {
     let pids: Value = serde_json::from_str(&server.call("pid", &json!({}))).expect("JSON");
     let descendants = pids["descendants"].as_array().expect("a list");
     assert_eq!(descendants.len(), 1);
-    let pid = descendants[0]
-        .as_u64()
-        .and_then(|pid| u32::try_from(pid).ok());
+    let pid = descendants[0].as_u64().and_then(|pid| u32::try_from(pid).ok());
     Leftover(pid.expect("a process id"))
 }
 
@@ -281,20 +253,14 @@ fn grandchild() {
     assert_eq!(stat(left.0).expect("it runs").parent, server.pid());
     server.close();
     assert_eq!(server.status().code(), Some(0));
-    assert!(
-        alive(left.0),
-        "it outlives the server and the end of its input"
-    );
+    assert!(alive(left.0), "it outlives the server and the end of its input");
     let pid = left.0;
     let killer = thread::spawn(move || {
         assert!(!wait_gone_sync(left.0, WATCH));
         drop(left);
     });
     assert!(server.rest().is_empty());
-    assert!(
-        wait_gone_sync(pid, DEADLINE),
-        "it held the pipe until it was killed"
-    );
+    assert!(wait_gone_sync(pid, DEADLINE), "it held the pipe until it was killed");
     killer.join().expect("it lived as long as it was watched");
 
     let mut server = hostile(&["grandchild", "detached"]);
@@ -306,11 +272,7 @@ fn grandchild() {
 
 fn daemon() {
     for stubborn in [false, true] {
-        let mut server = hostile(if stubborn {
-            &["daemon", "stubborn"]
-        } else {
-            &["daemon"]
-        });
+        let mut server = hostile(if stubborn { &["daemon", "stubborn"] } else { &["daemon"] });
         let left = descendant(&mut server);
         let found = stat(left.0).expect("it runs");
         assert_ne!(found.parent, server.pid());
@@ -328,24 +290,15 @@ fn stubborn() {
     server.signal(Signal::TERM);
     server.check_alive();
     server.close();
-    assert!(
-        !wait_gone_sync(server.pid(), WATCH),
-        "it stays after the end of its input"
-    );
+    assert!(!wait_gone_sync(server.pid(), WATCH), "it stays after the end of its input");
     server.signal(Signal::TERM);
-    assert!(
-        !wait_gone_sync(server.pid(), WATCH),
-        "it stays after SIGTERM"
-    );
+    assert!(!wait_gone_sync(server.pid(), WATCH), "it stays after SIGTERM");
     server.signal(Signal::KILL);
     assert_eq!(server.status().signal(), Some(Signal::KILL.as_raw()));
 }
 
 fn launcher() {
-    for (words, stubborn) in [
-        (&["launcher"][..], false),
-        (&["launcher", "stubborn"], true),
-    ] {
+    for (words, stubborn) in [(&["launcher"][..], false), (&["launcher", "stubborn"], true)] {
         let mut server = hostile(words);
         server.initialize();
         let pids: Value = serde_json::from_str(&server.call("pid", &json!({}))).expect("JSON");
@@ -366,8 +319,7 @@ fn env_canary() {
     let mut server = Driven::start_with(program, &["env-canary"], "CANARY_OF_TEST", "tweet");
     server.initialize();
     for tool in ["act", "env"] {
-        let environment: Value =
-            serde_json::from_str(&server.call(tool, &json!({}))).expect("JSON");
+        let environment: Value = serde_json::from_str(&server.call(tool, &json!({}))).expect("JSON");
         assert_eq!(environment["CANARY_OF_TEST"], "tweet");
     }
 }

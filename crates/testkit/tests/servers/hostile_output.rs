@@ -33,19 +33,13 @@ fn ready(words: &[&str]) -> Driven {
 /// What was skipped since the last look, as text where it is text.
 fn skipped(server: &mut Driven) -> Vec<String> {
     let lines = std::mem::take(&mut server.skipped);
-    lines
-        .iter()
-        .map(|line| String::from_utf8_lossy(line).into_owned())
-        .collect()
+    lines.iter().map(|line| String::from_utf8_lossy(line).into_owned()).collect()
 }
 
 fn early_notification() {
     let mut server = hostile(&["early-notification"]);
     assert_eq!(server.message()["method"], "notifications/message");
-    assert_eq!(
-        server.message()["method"],
-        "notifications/tools/list_changed"
-    );
+    assert_eq!(server.message()["method"], "notifications/tools/list_changed");
     let ping = server.message();
     assert_eq!((&ping["method"], &ping["id"]), (&json!("ping"), &json!(0)));
     server.initialize();
@@ -74,10 +68,7 @@ fn no_final_newline() {
 
 fn banner() {
     let mut server = hostile(&["banner"]);
-    assert_eq!(
-        server.line().expect("a banner"),
-        b"*** HOSTILE SERVER 1.0 ***"
-    );
+    assert_eq!(server.line().expect("a banner"), b"*** HOSTILE SERVER 1.0 ***");
     server.initialize();
     skipped(&mut server);
     server.check_alive();
@@ -89,19 +80,8 @@ fn garbage() {
     skipped(&mut server);
     server.check_alive();
     let lines = skipped(&mut server);
-    for expected in [
-        "not JSON",
-        r#"{"jsonrpc":"2.0","id":"#,
-        "",
-        "42",
-        "null",
-        "[]",
-        "{}",
-    ] {
-        assert!(
-            lines.iter().any(|line| line == expected),
-            "{expected} in {lines:?}"
-        );
+    for expected in ["not JSON", r#"{"jsonrpc":"2.0","id":"#, "", "42", "null", "[]", "{}"] {
+        assert!(lines.iter().any(|line| line == expected), "{expected} in {lines:?}");
     }
     assert_eq!(lines.len(), 12);
 }
@@ -114,17 +94,10 @@ fn unknown_id() {
     assert_eq!(lines.len(), 7);
     for line in &lines {
         let response: Value = serde_json::from_str(line).expect("JSON");
-        assert!(
-            response.get("result").or(response.get("error")).is_some(),
-            "{line}"
-        );
+        assert!(response.get("result").or(response.get("error")).is_some(), "{line}");
         assert!(!matches!(response["id"].as_u64(), Some(1..1000)), "{line}");
     }
-    assert!(
-        lines
-            .iter()
-            .any(|line| line.contains(r#""id":98765432109876543210,"#))
-    );
+    assert!(lines.iter().any(|line| line.contains(r#""id":98765432109876543210,"#)));
 }
 
 fn double() {
@@ -132,10 +105,7 @@ fn double() {
     let echo = server.begin("echo", &json!({"text": "first"}));
     assert_eq!(text_of(&server.answer(echo)), "first");
     let second = server.message();
-    assert_eq!(
-        (second["id"].as_u64(), text_of(&second).as_str()),
-        (Some(echo), "the second answer")
-    );
+    assert_eq!((second["id"].as_u64(), text_of(&second).as_str()), (Some(echo), "the second answer"));
     server.check_alive();
 }
 
@@ -144,18 +114,10 @@ fn same_ids() {
     let echo = server.begin("echo", &json!({"text": "x"}));
     skipped(&mut server);
     assert_eq!(text_of(&server.answer(echo)), "x");
-    assert_eq!(
-        skipped(&mut server),
-        [format!(
-            r#"{{"jsonrpc":"2.0","id":{echo},"method":"ping"}}"#
-        )]
-    );
+    assert_eq!(skipped(&mut server), [format!(r#"{{"jsonrpc":"2.0","id":{echo},"method":"ping"}}"#)]);
     let act = server.begin("act", &json!({}));
     let question = server.message();
-    assert_eq!(
-        (&question["id"], &question["method"]),
-        (&json!(act), &json!("roots/list"))
-    );
+    assert_eq!((&question["id"], &question["method"]), (&json!(act), &json!("roots/list")));
     let answer = format!(r#"{{"jsonrpc":"2.0","id":{act},"result":{{"roots":[]}}}}"#);
     server.send(&answer);
     assert_eq!(text_of(&server.answer(act)), answer);
@@ -289,11 +251,7 @@ fn endless_line() {
         let id = format!(r#""id":{act}"#);
         let (head, tail) = (&line[..100], &line[line.len() - 100..]);
         let has = |part: &[u8]| String::from_utf8_lossy(part).contains(&id);
-        assert_eq!(
-            (has(head), has(tail)),
-            (place == "head", place == "tail"),
-            "{place}"
-        );
+        assert_eq!((has(head), has(tail)), (place == "head", place == "tail"), "{place}");
         server.check_alive();
     }
     let mut server = ready(&["endless-line", "none", "0"]);

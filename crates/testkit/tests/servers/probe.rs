@@ -29,10 +29,7 @@ fn call_with_token(server: &mut Driven, tool: &str, arguments: &Value, token: &V
 
 fn skipped(server: &mut Driven) -> Vec<Value> {
     let lines = std::mem::take(&mut server.skipped);
-    lines
-        .iter()
-        .map(|line| serde_json::from_slice(line).expect("JSON"))
-        .collect()
+    lines.iter().map(|line| serde_json::from_slice(line).expect("JSON")).collect()
 }
 
 #[test]
@@ -49,27 +46,19 @@ fn it_greets_and_lists() {
     );
     let id = server.request("tools/list", &json!({}));
     let tools = server.answer(id)["result"]["tools"].clone();
-    let bare = tools
-        .as_array()
-        .expect("a list")
-        .iter()
-        .find(|tool| tool["name"] == "bare/name");
+    let bare = tools.as_array().expect("a list").iter().find(|tool| tool["name"] == "bare/name");
     assert!(bare.expect("it is listed").get("description").is_none());
     let stderr = std::sync::Arc::clone(&server.stderr);
     let one_line = || stderr.lock().expect("whole").as_slice() == b"probe: started\n";
     assert!(eventually_sync(DEADLINE, one_line));
     let full = start(&["--full"]).initialize()["result"]["capabilities"].clone();
-    assert_eq!(
-        full["resources"],
-        json!({"subscribe": true, "listChanged": true})
-    );
+    assert_eq!(full["resources"], json!({"subscribe": true, "listChanged": true}));
     assert_eq!(full["tools"], json!({"listChanged": true}));
 }
 
 #[test]
 fn every_listed_tool_but_one_is_known() {
-    let listed: Value =
-        serde_json::from_str(include_str!("../../src/servers/probe/tools.json")).expect("JSON");
+    let listed: Value = serde_json::from_str(include_str!("../../src/servers/probe/tools.json")).expect("JSON");
     for tool in listed.as_array().expect("a list") {
         let name = tool["name"].as_str().expect("a name");
         let mut server = ready();
@@ -82,20 +71,13 @@ fn every_listed_tool_but_one_is_known() {
             continue;
         }
         let rest = String::from_utf8(rest).expect("text");
-        let answer = rest
-            .lines()
-            .filter(|line| line.starts_with('{'))
-            .find_map(|line| {
-                let message: Value = serde_json::from_str(line).expect("JSON");
-                (message["id"] == id && message.get("method").is_none()).then_some(message)
-            });
+        let answer = rest.lines().filter(|line| line.starts_with('{')).find_map(|line| {
+            let message: Value = serde_json::from_str(line).expect("JSON");
+            (message["id"] == id && message.get("method").is_none()).then_some(message)
+        });
         let answer = answer.unwrap_or_else(|| panic!("no answer of {name} in {rest}"));
         let unknown = format!("Unknown tool: {name}");
-        assert_eq!(
-            answer["error"]["message"] == unknown.as_str(),
-            name == "bare/name",
-            "{name}"
-        );
+        assert_eq!(answer["error"]["message"] == unknown.as_str(), name == "bare/name", "{name}");
         if let ("spawn" | "daemon", Ok(pid)) = (name, text_or_empty(&answer).parse()) {
             drop(Leftover(pid));
         }
@@ -103,27 +85,16 @@ fn every_listed_tool_but_one_is_known() {
 }
 
 fn text_or_empty(answer: &Value) -> &str {
-    answer["result"]["content"][0]["text"]
-        .as_str()
-        .unwrap_or_default()
+    answer["result"]["content"][0]["text"].as_str().unwrap_or_default()
 }
 
 #[test]
 fn plain_answers() {
     let mut server = ready();
-    assert_eq!(
-        server.call("echo", &json!({"text": "hi \u{2028}\u{1f600}"})),
-        "hi \u{2028}\u{1f600}"
-    );
+    assert_eq!(server.call("echo", &json!({"text": "hi \u{2028}\u{1f600}"})), "hi \u{2028}\u{1f600}");
     let id = server.begin("echo", &json!({}));
     let result = server.answer(id)["result"].clone();
-    assert_eq!(
-        (
-            &result["isError"],
-            text_or_empty(&json!({"result": result}))
-        ),
-        (&json!(true), "text is required")
-    );
+    assert_eq!((&result["isError"], text_or_empty(&json!({"result": result}))), (&json!(true), "text is required"));
     let id = server.begin("rpcerror", &json!({}));
     let expected = json!({"code": -32602, "message": "bad params", "data": {"x": 1}});
     assert_eq!(server.answer(id)["error"], expected);
@@ -150,13 +121,10 @@ fn bytes_pass_untouched() {
     assert!(answer.starts_with(br#"{"jsonrpc":"2.0","id":98765432109876543210,"result":"#));
     let answer: Value = serde_json::from_slice(&answer).expect("JSON");
     assert_eq!(text_of(&answer), line);
-    let arguments =
-        json!({"json": r#"{"b":1.0,"a":12345678901234567890123}"#, "extra": r#""x":1e2"#});
+    let arguments = json!({"json": r#"{"b":1.0,"a":12345678901234567890123}"#, "extra": r#""x":1e2"#});
     let id = server.begin("rawresult", &arguments);
     let raw = server.line().expect("an answer");
-    let expected = format!(
-        r#"{{"jsonrpc":"2.0","id":{id},"result":{{"b":1.0,"a":12345678901234567890123}},"x":1e2}}"#
-    );
+    let expected = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"b":1.0,"a":12345678901234567890123}},"x":1e2}}"#);
     assert_eq!(String::from_utf8(raw).expect("text"), expected);
 }
 
@@ -176,13 +144,7 @@ fn info_shows_what_arrived() {
     assert_eq!(info["probe_env"], json!({"PROBE_X_Y": "z"}));
     let cwd = std::env::current_dir().expect("a directory");
     assert_eq!(info["cwd"], cwd.to_str().expect("text"));
-    let seen = [
-        "initialize#1",
-        "notifications/initialized",
-        "ping#abc",
-        "notifications/cancelled",
-        "tools/call#2",
-    ];
+    let seen = ["initialize#1", "notifications/initialized", "ping#abc", "notifications/cancelled", "tools/call#2"];
     assert_eq!(info["seen"], json!(seen));
     let environment: Value = serde_json::from_str(&server.call("env", &json!({}))).expect("JSON");
     assert_eq!(environment["PROBE_X_Y"], "z");
@@ -205,10 +167,7 @@ fn calls_run_in_parallel_and_end_with_the_input() {
 #[test]
 fn notifications_come_before_the_result() {
     let mut server = ready();
-    assert_eq!(
-        call_with_token(&mut server, "noisy", &json!({}), &json!("p")),
-        "noised"
-    );
+    assert_eq!(call_with_token(&mut server, "noisy", &json!({}), &json!("p")), "noised");
     let progress = json!({"progressToken": "p", "progress": 1, "total": 2});
     assert_eq!(
         skipped(&mut server),
@@ -232,10 +191,7 @@ fn notifications_come_before_the_result() {
     for (number, message) in (1..).zip(&flood) {
         assert_eq!(message["method"], "notifications/message");
         assert_eq!(message["params"]["data"]["number"], number);
-        assert_eq!(
-            message["params"]["data"]["fill"].as_str().map(str::len),
-            Some(30_000)
-        );
+        assert_eq!(message["params"]["data"]["fill"].as_str().map(str::len), Some(30_000));
     }
 }
 
@@ -248,17 +204,11 @@ fn questions_return_the_raw_answer() {
         ("roots", "roots/list"),
         ("pingclient", "ping"),
     ] {
-        for answer in [
-            r#""result":{ "n":12345678901234567890123,"n":1.0}"#,
-            r#""error":{"code":-1,"message":"no"}"#,
-        ] {
+        for answer in [r#""result":{ "n":12345678901234567890123,"n":1.0}"#, r#""error":{"code":-1,"message":"no"}"#] {
             let call = server.begin(tool, &json!({}));
             let question = server.message();
             assert_eq!(question["method"], method);
-            server.send(&format!(
-                r#"{{"jsonrpc":"2.0","id":{},{answer}}}"#,
-                question["id"]
-            ));
+            server.send(&format!(r#"{{"jsonrpc":"2.0","id":{},{answer}}}"#, question["id"]));
             assert_eq!(text_of(&server.answer(call)), format!("{{{answer}}}"));
         }
         let call = server.begin(tool, &json!({"params": {"own": [1.5]}}));
@@ -274,10 +224,7 @@ fn questions_return_the_raw_answer() {
         let result = json!({"to": question["params"]["message"]});
         server.send(&json!({"jsonrpc": "2.0", "id": question["id"], "result": result}).to_string());
     }
-    assert_eq!(
-        text_of(&server.answer(call)),
-        r#"[{"result":{"to":"First?"}},{"result":{"to":"Second?"}}]"#
-    );
+    assert_eq!(text_of(&server.answer(call)), r#"[{"result":{"to":"First?"}},{"result":{"to":"Second?"}}]"#);
 }
 
 #[test]
@@ -285,13 +232,8 @@ fn ask_has_a_fixed_id_and_waits_for_nothing() {
     let mut server = ready();
     let call = server.begin("ask", &json!({}));
     let question = server.message();
-    assert_eq!(
-        question,
-        json!({"jsonrpc": "2.0", "id": "srv-1", "method": "roots/list"})
-    );
-    let seen = format!(
-        "asked; client messages so far: initialize#1,notifications/initialized,tools/call#{call}"
-    );
+    assert_eq!(question, json!({"jsonrpc": "2.0", "id": "srv-1", "method": "roots/list"}));
+    let seen = format!("asked; client messages so far: initialize#1,notifications/initialized,tools/call#{call}");
     assert_eq!(text_of(&server.answer(call)), seen);
     server.send(r#"{"jsonrpc":"2.0","id":"srv-1","result":{"roots":[]}}"#);
     let seen = info(&mut server)["seen"].clone();
@@ -302,19 +244,11 @@ fn ask_has_a_fixed_id_and_waits_for_nothing() {
 fn lists_and_resources_change() {
     let mut server = ready();
     server.call("listchanged", &json!({"add": "extra"}));
-    let methods: Vec<Value> = skipped(&mut server)
-        .iter()
-        .map(|message| message["method"].clone())
-        .collect();
-    let expected =
-        ["tools", "prompts", "resources"].map(|list| format!("notifications/{list}/list_changed"));
+    let methods: Vec<Value> = skipped(&mut server).iter().map(|message| message["method"].clone()).collect();
+    let expected = ["tools", "prompts", "resources"].map(|list| format!("notifications/{list}/list_changed"));
     assert_eq!(json!(methods), json!(expected));
     let id = server.request("tools/list", &json!({}));
-    assert!(
-        server.answer(id)["result"]["tools"]
-            .to_string()
-            .contains(r#""name":"extra""#)
-    );
+    assert!(server.answer(id)["result"]["tools"].to_string().contains(r#""name":"extra""#));
     assert_eq!(server.call("extra", &json!({})), "extra was added");
     for (method, heard) in [("resources/subscribe", 1), ("resources/unsubscribe", 0)] {
         let id = server.request(method, &json!({"uri": "test://a"}));
@@ -322,17 +256,10 @@ fn lists_and_resources_change() {
         server.call("touch", &json!({}));
         let updates = skipped(&mut server);
         assert_eq!(updates.len(), heard);
-        assert!(
-            updates
-                .iter()
-                .all(|update| update["params"]["uri"] == "test://a")
-        );
+        assert!(updates.iter().all(|update| update["params"]["uri"] == "test://a"));
     }
     let id = server.request("resources/read", &json!({"uri": "test://a"}));
-    assert_eq!(
-        server.answer(id)["result"]["contents"][0]["text"],
-        "content of a"
-    );
+    assert_eq!(server.answer(id)["result"]["contents"][0]["text"], "content of a");
     let id = server.request("resources/read", &json!({"uri": "test://b"}));
     assert_eq!(server.answer(id)["error"]["code"], -32002);
 }
@@ -340,9 +267,8 @@ fn lists_and_resources_change() {
 #[test]
 fn descendants_outlive_the_server() {
     let mut server = ready();
-    let mut start = |tool: &str, arguments: Value| {
-        Leftover(server.call(tool, &arguments).parse().expect("a process id"))
-    };
+    let mut start =
+        |tool: &str, arguments: Value| Leftover(server.call(tool, &arguments).parse().expect("a process id"));
     let child = start("spawn", json!({}));
     let tough = start("spawn", json!({"ignore_term": true}));
     let daemon = start("daemon", json!({}));

@@ -9,16 +9,10 @@ pub(crate) fn chunks(stream: &[u8], seed: u8) -> Vec<&[u8]> {
     let mut rest = stream;
     let mut found = Vec::new();
     while !rest.is_empty() {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let drawn = usize::try_from(state >> 33).unwrap_or_default();
         // Mostly small, now and then large.
-        let drawn = if drawn.is_multiple_of(7) {
-            drawn % 50_000
-        } else {
-            drawn % 40
-        };
+        let drawn = if drawn.is_multiple_of(7) { drawn % 50_000 } else { drawn % 40 };
         let size = match seed {
             0 => rest.len(),
             1 if stream.len() <= SHORT => 1,

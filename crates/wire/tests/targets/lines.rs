@@ -32,11 +32,7 @@ pub(crate) fn run(input: &[u8]) {
     for seed in [0, *seed] {
         let found = framed(&stream, limit, seed);
         for (at, (found, wanted)) in found.iter().zip(&wanted).enumerate() {
-            assert!(
-                found == wanted,
-                "line {at}, seed {seed}, limit {limit}: {}",
-                shown(found, wanted)
-            );
+            assert!(found == wanted, "line {at}, seed {seed}, limit {limit}: {}", shown(found, wanted));
         }
         assert_eq!(found.len(), wanted.len(), "seed {seed}, limit {limit}");
     }
@@ -47,10 +43,7 @@ fn stretched(rest: &[u8]) -> Vec<u8> {
     let mut bytes = rest.iter();
     while let Some(&byte) = bytes.next() {
         match byte {
-            1 => stream.resize(
-                stream.len() + usize::from(*bytes.next().unwrap_or(&0)) * 1024,
-                b'y',
-            ),
+            1 => stream.resize(stream.len() + usize::from(*bytes.next().unwrap_or(&0)) * 1024, b'y'),
             _ => stream.push(byte),
         }
         if stream.len() > MOST {
@@ -66,17 +59,12 @@ fn split(stream: &[u8], limit: usize) -> Vec<Framed> {
     let mut found = Vec::new();
     for line in stream.split(|&b| b == b'\n') {
         if line.len() > limit {
-            found.push(Framed::Outgrown(Bytes::copy_from_slice(
-                &line[..limit.min(ENDS)],
-            )));
+            found.push(Framed::Outgrown(Bytes::copy_from_slice(&line[..limit.min(ENDS)])));
             let tail = &line[line.len().saturating_sub(ENDS)..];
             found.push(Framed::Tail(Bytes::copy_from_slice(tail)));
             continue;
         }
-        let line = line
-            .strip_prefix(b"\xef\xbb\xbf")
-            .unwrap_or(line)
-            .trim_ascii();
+        let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line).trim_ascii();
         if !line.is_empty() {
             found.push(Framed::Line(Bytes::copy_from_slice(line)));
         }
@@ -86,11 +74,7 @@ fn split(stream: &[u8], limit: usize) -> Vec<Framed> {
 
 fn framed(stream: &[u8], limit: usize, seed: u8) -> Vec<Framed> {
     let chunks = chunks(stream, seed);
-    let largest = chunks
-        .iter()
-        .map(|chunk| chunk.len())
-        .max()
-        .unwrap_or_default();
+    let largest = chunks.iter().map(|chunk| chunk.len()).max().unwrap_or_default();
     let bound = 2 * limit.max(4 * ENDS) + 2 * largest + ENDS;
     let mut lines = Lines::new(limit);
     let mut found = Vec::new();
@@ -100,16 +84,8 @@ fn framed(stream: &[u8], limit: usize, seed: u8) -> Vec<Framed> {
         room.extend_from_slice(chunk);
         found.extend(std::iter::from_fn(|| lines.next_line()));
         let held = lines.room();
-        assert!(
-            held.len() <= limit.max(4 * ENDS),
-            "{} bytes held, limit {limit}",
-            held.len()
-        );
-        assert!(
-            held.capacity() <= bound,
-            "{} of {bound} bytes, limit {limit}",
-            held.capacity()
-        );
+        assert!(held.len() <= limit.max(4 * ENDS), "{} bytes held, limit {limit}", held.len());
+        assert!(held.capacity() <= bound, "{} of {bound} bytes, limit {limit}", held.capacity());
         lines.rest();
     }
     found.extend(std::iter::from_fn(|| lines.finish()));
@@ -121,8 +97,7 @@ fn framed(stream: &[u8], limit: usize, seed: u8) -> Vec<Framed> {
 /// Whether the number is there to be read.
 fn stands(text: &[u8], id: LinkId) -> bool {
     let number = id.to_string();
-    text.windows(number.len())
-        .any(|part| part == number.as_bytes())
+    text.windows(number.len()).any(|part| part == number.as_bytes())
 }
 
 fn shown(found: &Framed, wanted: &Framed) -> String {

@@ -24,22 +24,13 @@ pub(crate) fn agree(text: &[u8]) -> Option<Value> {
     match (check(text), theirs) {
         (Ok(()), Ok(value)) => Some(value),
         (Ok(()), Err(error)) => {
-            assert!(
-                is_narrower(&error),
-                "accepted, but {error}: {}",
-                text.escape_ascii()
-            );
+            assert!(is_narrower(&error), "accepted, but {error}: {}", text.escape_ascii());
             None
         }
         (Err(fault), Ok(_)) => panic!("{fault}, but it is JSON: {}", text.escape_ascii()),
         (Err(fault), Err(_)) => {
             let utf8 = std::str::from_utf8(text).is_ok();
-            assert_eq!(
-                utf8,
-                fault != Fault::Utf8,
-                "{fault}: {}",
-                text.escape_ascii()
-            );
+            assert_eq!(utf8, fault != Fault::Utf8, "{fault}: {}", text.escape_ascii());
             if let Fault::Syntax(at) = fault {
                 assert!(at <= text.len(), "{at} is behind the text");
             }

@@ -11,18 +11,10 @@ pub(crate) fn run(input: &[u8]) {
     let [limit, seed, stream @ ..] = input else {
         return;
     };
-    let limit = if *limit < 128 {
-        usize::from(*limit)
-    } else {
-        1 << 20
-    };
+    let limit = if *limit < 128 { usize::from(*limit) } else { 1 << 20 };
     let wanted = model(stream, limit);
     for seed in [0, 1, *seed] {
-        assert_eq!(
-            read(stream, limit, seed),
-            wanted,
-            "seed {seed}, limit {limit}"
-        );
+        assert_eq!(read(stream, limit, seed), wanted, "seed {seed}, limit {limit}");
     }
     for item in &wanted.0 {
         if let Item::Event(event) = item {
@@ -64,12 +56,7 @@ fn model(stream: &[u8], limit: usize) -> Read {
             return (found, Ok(()));
         };
         let line = &rest[..end];
-        rest = &rest[end
-            + if rest[end..].starts_with(b"\r\n") {
-                2
-            } else {
-                1
-            }..];
+        rest = &rest[end + if rest[end..].starts_with(b"\r\n") { 2 } else { 1 }..];
         if line.is_empty() {
             let mut over = std::mem::take(&mut event);
             if data.is_some() || over.id.is_some() {
@@ -106,11 +93,7 @@ fn written(event: &Event, seed: u8) {
     if event.data.contains(&b'\n') {
         return;
     }
-    let cut = event
-        .data
-        .iter()
-        .position(|&b| b == b',')
-        .unwrap_or(event.data.len());
+    let cut = event.data.iter().position(|&b| b == b',').unwrap_or(event.data.len());
     let parts = [event.data.slice(..cut), event.data.slice(cut..)];
     let mut out = BytesMut::new();
     write(&mut out, event.id.as_deref(), event.name.as_deref(), &parts);
@@ -122,10 +105,7 @@ fn written(event: &Event, seed: u8) {
         let escaped = format!("\\u{:04x}", u32::from(separator));
         data = replaced(&data, separator.to_string().as_bytes(), escaped.as_bytes());
     }
-    let wanted = Item::Event(Event {
-        data: Bytes::from(data),
-        ..event.clone()
-    });
+    let wanted = Item::Event(Event { data: Bytes::from(data), ..event.clone() });
     assert_eq!(read(&out, 1 << 21, seed), (vec![wanted], Ok(())));
 }
 

@@ -36,17 +36,13 @@ pub(crate) fn unknown() -> BoxedStrategy<Vec<Member>> {
     let number = |members: Vec<(String, String)>| {
         let key = |at: usize, key: &str| format!("\"x{at} {}", &key[1..]);
         let members = members.into_iter().enumerate();
-        members
-            .map(|(at, (name, text))| (key(at, &name), vec![Part::Text(text)]))
-            .collect()
+        members.map(|(at, (name, text))| (key(at, &name), vec![Part::Text(text)])).collect()
     };
     vec((string(), value()), 0..4).prop_map(number).boxed()
 }
 
 /// An object of these members in any order, with white space between.
-pub(crate) fn object(
-    members: impl Strategy<Value = Vec<Member>> + 'static,
-) -> BoxedStrategy<Vec<Part>> {
+pub(crate) fn object(members: impl Strategy<Value = Vec<Member>> + 'static) -> BoxedStrategy<Vec<Part>> {
     (members.prop_shuffle(), vec(white(), 1..9))
         .prop_map(|(members, gaps)| {
             let mut gaps = gaps.iter().cycle().cloned();

@@ -23,9 +23,7 @@ pub(crate) fn string() -> BoxedStrategy<String> {
         1 => "\\\\u[dD][89abAB][0-9a-fA-F]{2}\\\\u[dD][c-fC-F][0-9a-fA-F]{2}",
         1 => "[\u{2028}\u{2029}\u{85}\u{feff}\u{7f}]",
     ];
-    vec(piece, 0..4)
-        .prop_map(|pieces| format!("\"{}\"", pieces.concat()))
-        .boxed()
+    vec(piece, 0..4).prop_map(|pieces| format!("\"{}\"", pieces.concat())).boxed()
 }
 
 /// Any value, nested a few levels.

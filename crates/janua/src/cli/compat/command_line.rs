@@ -15,9 +15,9 @@ enum Line {
 
 /// Words that a shell takes for itself when they come first, and that no program is called.
 const SHELL_WORDS: [&str; 40] = [
-    "!", ".", ":", "alias", "case", "cd", "command", "continue", "break", "do", "done", "elif", "else", "esac",
-    "eval", "exec", "exit", "export", "fi", "for", "function", "hash", "if", "in", "local", "read", "readonly",
-    "return", "set", "shift", "source", "then", "time", "trap", "type", "ulimit", "umask", "unset", "until", "while",
+    "!", ".", ":", "alias", "case", "cd", "command", "continue", "break", "do", "done", "elif", "else", "esac", "eval",
+    "exec", "exit", "export", "fi", "for", "function", "hash", "if", "in", "local", "read", "readonly", "return",
+    "set", "shift", "source", "then", "time", "trap", "type", "ulimit", "umask", "unset", "until", "while",
 ];
 
 /// Characters that outside quotes make a shell do more than to part words.
@@ -164,9 +164,34 @@ mod tests {
     #[test]
     fn what_only_a_shell_does_is_left_to_it() {
         for line in [
-            "a | b", "a && b", "a; b", "a > f", "a < f", "a 2>&1", "a &", "(a)", "{ a; }", "a\nb", "a $HOME", "a \"$X\"",
-            "a ${X:-'}'}", "a $(b)", "a \"$(b \"c\")\"", "a `b`", "a *.js", "a [bc]", "a ~/x", "~/a", "X=1 a", "a # it's",
-            "cd /srv", "exec a", ". ./env", "while", "a <<E\nit's\nE", "a {b,c}",
+            "a | b",
+            "a && b",
+            "a; b",
+            "a > f",
+            "a < f",
+            "a 2>&1",
+            "a &",
+            "(a)",
+            "{ a; }",
+            "a\nb",
+            "a $HOME",
+            "a \"$X\"",
+            "a ${X:-'}'}",
+            "a $(b)",
+            "a \"$(b \"c\")\"",
+            "a `b`",
+            "a *.js",
+            "a [bc]",
+            "a ~/x",
+            "~/a",
+            "X=1 a",
+            "a # it's",
+            "cd /srv",
+            "exec a",
+            ". ./env",
+            "while",
+            "a <<E\nit's\nE",
+            "a {b,c}",
         ] {
             assert_eq!(read(line), Ok(Line::Shell), "{line}");
         }

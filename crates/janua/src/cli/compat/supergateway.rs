@@ -108,8 +108,12 @@ pub(super) fn run(global: &Global, args: Vec<String>) -> Result<(), Failed> {
             warn_if_exposed(options.host, "--host 127.0.0.1");
             serve_until(&global, options, input_closed())
         }
-        (None, Some(url), None) => connect::serve(&global, Level::Info, &line.remote(url, RemoteTransport::Sse)?, &limits()),
-        (None, None, Some(url)) => connect::serve(&global, Level::Info, &line.remote(url, RemoteTransport::Http)?, &limits()),
+        (None, Some(url), None) => {
+            connect::serve(&global, Level::Info, &line.remote(url, RemoteTransport::Sse)?, &limits())
+        }
+        (None, None, Some(url)) => {
+            connect::serve(&global, Level::Info, &line.remote(url, RemoteTransport::Http)?, &limits())
+        }
         (None, None, None) => usage("say one of --stdio, --sse and --streamableHttp"),
         _ => usage("say only one of --stdio, --sse and --streamableHttp"),
     }
@@ -120,7 +124,8 @@ fn usage<T>(message: impl Into<String>) -> Result<T, Failed> {
 }
 
 fn limits() -> Limits {
-    let limits = Limits { call: CALL, call_total: CALL, start: START, session_idle: SESSION_TIMEOUT, ..Limits::default() };
+    let limits =
+        Limits { call: CALL, call_total: CALL, start: START, session_idle: SESSION_TIMEOUT, ..Limits::default() };
     // What a server may answer, a client may ask.
     Limits { request_body: limits.server_message, ..limits }
 }
@@ -134,7 +139,9 @@ impl Line {
             Some(Output::Ws) => {
                 return usage("WebSocket output is not supported: use --outputTransport streamableHttp or sse");
             }
-            Some(Output::Stdio) => return usage("--stdio with --outputTransport stdio is not supported: use `janua connect`"),
+            Some(Output::Stdio) => {
+                return usage("--stdio with --outputTransport stdio is not supported: use `janua connect`");
+            }
         };
         self.notes();
         let command = command_line::server(self.stdio.as_deref().unwrap_or_default());
@@ -204,9 +211,9 @@ impl Line {
             return Ok(vec!["*".to_owned()]);
         }
         match origins.iter().find(|origin| origin.starts_with('/')) {
-            Some(pattern) => {
-                usage(format!("--cors {pattern}: regular expressions are not supported: list the origins, or give no value for all"))
-            }
+            Some(pattern) => usage(format!(
+                "--cors {pattern}: regular expressions are not supported: list the origins, or give no value for all"
+            )),
             None => Ok(origins.clone()),
         }
     }
@@ -220,7 +227,8 @@ impl Line {
         let mut headers = self.header.clone();
         if let Some(token) = &self.oauth2_bearer {
             let value = HeaderValue::try_from(format!("Bearer {token}"));
-            let mut value = value.map_err(|_| Failed::Usage("--oauth2Bearer: no header can hold this token".to_owned()))?;
+            let mut value =
+                value.map_err(|_| Failed::Usage("--oauth2Bearer: no header can hold this token".to_owned()))?;
             value.set_sensitive(true);
             headers.retain(|(name, _)| *name != AUTHORIZATION);
             headers.push((AUTHORIZATION, value));
@@ -331,7 +339,11 @@ mod tests {
         assert!(refused(&["--stdio", "srv", "--cors", "/a\\.b$/"]).contains("regular expressions"));
         assert!(refused(&["--stdio", "srv 'x"]).contains("quote"));
         assert!(Line::try_parse_from(["x", "--unknown"]).is_err());
-        assert!(line(&["--sse", "http://h/sse", "--outputTransport", "sse"]).remote("http://h", RemoteTransport::Sse).is_err());
+        assert!(
+            line(&["--sse", "http://h/sse", "--outputTransport", "sse"])
+                .remote("http://h", RemoteTransport::Sse)
+                .is_err()
+        );
     }
 
     #[test]

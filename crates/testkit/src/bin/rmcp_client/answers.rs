@@ -1,14 +1,10 @@
 //! What the driver's client says when a server asks it something, and what it remembers of it.
-#![expect(
-    deprecated,
-    reason = "sampling and roots are what servers of the handshake era ask for"
-)]
+#![expect(deprecated, reason = "sampling and roots are what servers of the handshake era ask for")]
 
 use rmcp::ClientHandler;
 use rmcp::model::{
-    ClientConfig, CreateMessageRequestParams, CreateMessageResult, ElicitRequestParams,
-    ElicitResult, ErrorData, ListRootsResult, LoggingMessageNotificationParam,
-    ProgressNotificationParam, ResourceUpdatedNotificationParam,
+    ClientConfig, CreateMessageRequestParams, CreateMessageResult, ElicitRequestParams, ElicitResult, ErrorData,
+    ListRootsResult, LoggingMessageNotificationParam, ProgressNotificationParam, ResourceUpdatedNotificationParam,
 };
 use rmcp::service::{NotificationContext, RequestContext, RoleClient};
 use serde_json::{Map, Value, json};
@@ -33,10 +29,7 @@ pub(crate) struct Answers {
 
 impl Events {
     fn add(&self, event: Value) {
-        self.seen
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(event);
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(event);
         self.grew.notify_waiters();
     }
 
@@ -51,9 +44,7 @@ impl Events {
     fn take_now(&self, command: &Value) -> Option<Value> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let fits = |event: &Value, key: &str| command[key].is_null() || command[key] == event[key];
-        let place = seen
-            .iter()
-            .position(|e| fits(e, "kind") && fits(e, "method"))?;
+        let place = seen.iter().position(|e| fits(e, "kind") && fits(e, "method"))?;
         Some(seen.remove(place))
     }
 
@@ -68,12 +59,7 @@ impl Events {
             }
         };
         let limit = Duration::from_secs_f64(command["timeout"].as_f64().unwrap_or(30.0));
-        let late = |_| {
-            format!(
-                "no event {} {} within {limit:?}",
-                command["kind"], command["method"]
-            )
-        };
+        let late = |_| format!("no event {} {} within {limit:?}", command["kind"], command["method"]);
         timeout(limit, wait).await.map_err(late)
     }
 }
@@ -97,10 +83,7 @@ impl ClientHandler for Answers {
         serde_json::from_value(reply).map_err(internal)
     }
 
-    async fn list_roots(
-        &self,
-        _: RequestContext<RoleClient>,
-    ) -> Result<ListRootsResult, ErrorData> {
+    async fn list_roots(&self, _: RequestContext<RoleClient>) -> Result<ListRootsResult, ErrorData> {
         self.noted("roots/list", Ok(json!({})))?;
         let reply = json!({"roots": [{"uri": "file:///peer/root", "name": "root"}]});
         serde_json::from_value(reply).map_err(internal)
@@ -114,21 +97,14 @@ impl ClientHandler for Answers {
         let params = self.noted("elicitation/create", serde_json::to_value(params))?;
         let mut reply = json!({"action": "accept"});
         if params["mode"] != "url" {
-            let asked = params["requestedSchema"]["properties"]
-                .as_object()
-                .cloned()
-                .unwrap_or_default();
+            let asked = params["requestedSchema"]["properties"].as_object().cloned().unwrap_or_default();
             let content: Map<_, _> = asked.into_iter().map(|(k, v)| (k, filled(&v))).collect();
             reply["content"] = content.into();
         }
         serde_json::from_value(reply).map_err(internal)
     }
 
-    async fn on_progress(
-        &self,
-        params: ProgressNotificationParam,
-        _: NotificationContext<RoleClient>,
-    ) {
+    async fn on_progress(&self, params: ProgressNotificationParam, _: NotificationContext<RoleClient>) {
         // The SDK chooses the token itself, so the call a notice belongs to is not known here.
         let mut params = serde_json::to_value(params).unwrap_or_default();
         if let Some(params) = params.as_object_mut() {
@@ -139,46 +115,33 @@ impl ClientHandler for Answers {
         }));
     }
 
-    async fn on_logging_message(
-        &self,
-        params: LoggingMessageNotificationParam,
-        _: NotificationContext<RoleClient>,
-    ) {
+    async fn on_logging_message(&self, params: LoggingMessageNotificationParam, _: NotificationContext<RoleClient>) {
         let params = serde_json::to_value(params).unwrap_or_default();
         self.events.notification("notifications/message", &params);
     }
 
-    async fn on_resource_updated(
-        &self,
-        params: ResourceUpdatedNotificationParam,
-        _: NotificationContext<RoleClient>,
-    ) {
+    async fn on_resource_updated(&self, params: ResourceUpdatedNotificationParam, _: NotificationContext<RoleClient>) {
         let params = serde_json::to_value(params).unwrap_or_default();
-        self.events
-            .notification("notifications/resources/updated", &params);
+        self.events.notification("notifications/resources/updated", &params);
     }
 
     async fn on_resource_list_changed(&self, _: NotificationContext<RoleClient>) {
-        self.events
-            .notification("notifications/resources/list_changed", &json!({}));
+        self.events.notification("notifications/resources/list_changed", &json!({}));
     }
 
     async fn on_tool_list_changed(&self, _: NotificationContext<RoleClient>) {
-        self.events
-            .notification("notifications/tools/list_changed", &json!({}));
+        self.events.notification("notifications/tools/list_changed", &json!({}));
     }
 
     async fn on_prompt_list_changed(&self, _: NotificationContext<RoleClient>) {
-        self.events
-            .notification("notifications/prompts/list_changed", &json!({}));
+        self.events.notification("notifications/prompts/list_changed", &json!({}));
     }
 }
 
 impl Answers {
     fn noted(&self, method: &str, params: serde_json::Result<Value>) -> Result<Value, ErrorData> {
         let params = params.map_err(internal)?;
-        self.events
-            .add(json!({"kind": "request", "method": method, "params": params}));
+        self.events.add(json!({"kind": "request", "method": method, "params": params}));
         Ok(params)
     }
 }
@@ -190,19 +153,14 @@ fn internal(error: serde_json::Error) -> ErrorData {
 
 /// The last text of the last message of a sampling request.
 fn sampled_text(params: &Value) -> &str {
-    let last = params["messages"]
-        .as_array()
-        .and_then(|all| all.last())
-        .map(|one| &one["content"]);
+    let last = params["messages"].as_array().and_then(|all| all.last()).map(|one| &one["content"]);
     let blocks = match last {
         Some(Value::Array(blocks)) => blocks.as_slice(),
         Some(block) => std::slice::from_ref(block),
         None => &[],
     };
     let mut texts = blocks.iter().rev().filter(|block| block["type"] == "text");
-    texts
-        .find_map(|block| block["text"].as_str())
-        .unwrap_or_default()
+    texts.find_map(|block| block["text"].as_str()).unwrap_or_default()
 }
 
 /// The values a schema lists, in either of the ways the protocol knows.
@@ -210,14 +168,8 @@ fn choices(schema: &Value) -> Vec<Value> {
     if let Some(listed) = schema["enum"].as_array() {
         return listed.clone();
     }
-    let titled = schema["oneOf"]
-        .as_array()
-        .or_else(|| schema["anyOf"].as_array());
-    titled
-        .into_iter()
-        .flatten()
-        .filter_map(|one| one.get("const").cloned())
-        .collect()
+    let titled = schema["oneOf"].as_array().or_else(|| schema["anyOf"].as_array());
+    titled.into_iter().flatten().filter_map(|one| one.get("const").cloned()).collect()
 }
 
 /// One fixed value that satisfies a primitive schema of an elicitation.
@@ -230,16 +182,11 @@ fn filled(schema: &Value) -> Value {
         Some("boolean") => true.into(),
         Some("integer") => {
             let least = schema["minimum"].as_i64().unwrap_or(7);
-            7.max(least)
-                .min(schema["maximum"].as_i64().unwrap_or(i64::MAX))
-                .into()
+            7.max(least).min(schema["maximum"].as_i64().unwrap_or(i64::MAX)).into()
         }
         Some("number") => {
             let least = schema["minimum"].as_f64().unwrap_or(7.0);
-            7.0_f64
-                .max(least)
-                .min(schema["maximum"].as_f64().unwrap_or(f64::MAX))
-                .into()
+            7.0_f64.max(least).min(schema["maximum"].as_f64().unwrap_or(f64::MAX)).into()
         }
         Some("array") => {
             let mut picked = choices(&schema["items"]);
@@ -255,11 +202,7 @@ fn filled(schema: &Value) -> Value {
                 _ => "ann",
             };
             let padded = format!("{text:n<width$}", width = size("minLength").unwrap_or(0));
-            padded
-                .chars()
-                .take(size("maxLength").unwrap_or(usize::MAX))
-                .collect::<String>()
-                .into()
+            padded.chars().take(size("maxLength").unwrap_or(usize::MAX)).collect::<String>().into()
         }
     }
 }

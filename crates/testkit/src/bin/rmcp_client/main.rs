@@ -1,19 +1,15 @@
 //! Drives the Rust SDK's client from JSON lines on standard input.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "a program of the tests: its tasks and children end when it does"
-)]
+#![expect(clippy::disallowed_methods, reason = "a program of the tests: its tasks and children end when it does")]
 
 mod answers;
 
 use answers::{Answers, Events};
 use rmcp::model::{
-    CallToolRequestParams, ClientCapabilities, ClientConfig, ClientRequest, GetPromptRequestParams,
-    Implementation, ProtocolVersion, ReadResourceRequestParams, SubscriptionFilter,
+    CallToolRequestParams, ClientCapabilities, ClientConfig, ClientRequest, GetPromptRequestParams, Implementation,
+    ProtocolVersion, ReadResourceRequestParams, SubscriptionFilter,
 };
 use rmcp::service::{
-    ClientCacheConfig, ClientLifecycleMode, ClientServiceExt, RoleClient, RunningService,
-    ServiceError,
+    ClientCacheConfig, ClientLifecycleMode, ClientServiceExt, RoleClient, RunningService, ServiceError,
 };
 use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
 use rmcp::transport::{StreamableHttpClientTransport, TokioChildProcess};
@@ -65,9 +61,7 @@ async fn main() {
         let command: Value = serde_json::from_str(&line).expect("a command is a line of JSON");
         let last = command["op"] == "close";
         let answer = Arc::clone(&driver).answer(command).await;
-        out.write_all(format!("{answer}\n").as_bytes())
-            .await
-            .expect("write an answer");
+        out.write_all(format!("{answer}\n").as_bytes()).await.expect("write an answer");
         out.flush().await.expect("write an answer");
         if last {
             break;
@@ -79,18 +73,13 @@ async fn main() {
 
 impl Settings {
     fn from_args(mut args: impl Iterator<Item = String>) -> Self {
-        let mut settings = Self {
-            era: "legacy".into(),
-            ..Self::default()
-        };
+        let mut settings = Self { era: "legacy".into(), ..Self::default() };
         while let Some(name) = args.next() {
             if name == "--" {
                 settings.command = args.collect();
                 break;
             }
-            let value = args
-                .next()
-                .unwrap_or_else(|| panic!("{name} needs a value"));
+            let value = args.next().unwrap_or_else(|| panic!("{name} needs a value"));
             match name.as_str() {
                 "--transport" => settings.transport = value,
                 "--url" => settings.url = value,
@@ -110,10 +99,7 @@ impl Settings {
         match self.era.as_str() {
             "legacy" => ClientLifecycleMode::Initialize,
             "modern" => ClientLifecycleMode::Discover { preferred_versions },
-            "auto" => ClientLifecycleMode::Auto {
-                preferred_versions,
-                legacy_version: Some(handshake.clone()),
-            },
+            "auto" => ClientLifecycleMode::Auto { preferred_versions, legacy_version: Some(handshake.clone()) },
             other => panic!("no era {other}"),
         }
     }
@@ -150,10 +136,7 @@ impl Driver {
             "wait_event" => self.events.take(command).await.map_err(failure),
             "list_tools" => self.pages("tools/list", "tools", command).await,
             "list_resources" => self.pages("resources/list", "resources", command).await,
-            "list_templates" => {
-                self.pages("resources/templates/list", "resourceTemplates", command)
-                    .await
-            }
+            "list_templates" => self.pages("resources/templates/list", "resourceTemplates", command).await,
             "list_prompts" => self.pages("prompts/list", "prompts", command).await,
             "call" => self.call(command).await,
             "cancel_call" => self.cancel_call(command).await,
@@ -165,8 +148,7 @@ impl Driver {
             }
             "get_prompt" => {
                 let params = json!({"name": text("name"), "arguments": command["arguments"]});
-                let params: GetPromptRequestParams =
-                    serde_json::from_value(params).map_err(failure)?;
+                let params: GetPromptRequestParams = serde_json::from_value(params).map_err(failure)?;
                 value(self.service().await?.get_prompt(params).await)
             }
             "complete" => {
@@ -177,23 +159,11 @@ impl Driver {
                 self.ask("completion/complete", params).await
             }
             "subscribe" => self.subscribe(&text("uri")).await,
-            "unsubscribe" => {
-                self.ask("resources/unsubscribe", json!({"uri": text("uri")}))
-                    .await
-            }
+            "unsubscribe" => self.ask("resources/unsubscribe", json!({"uri": text("uri")})).await,
             "listen" => self.listen(command).await,
-            "set_level" => {
-                self.ask("logging/setLevel", json!({"level": text("level")}))
-                    .await
-            }
+            "set_level" => self.ask("logging/setLevel", json!({"level": text("level")})).await,
             "ping" => self.ask("ping", Value::Null).await,
-            "roots_changed" => value(
-                self.service()
-                    .await?
-                    .notify_roots_list_changed()
-                    .await
-                    .map(|()| json!({})),
-            ),
+            "roots_changed" => value(self.service().await?.notify_roots_list_changed().await.map(|()| json!({}))),
             "close" => self.close().await,
             _ => Err(failure(format!("no command {op}"))),
         }
@@ -206,15 +176,9 @@ impl Driver {
             given => serde_json::from_value(given.clone()).map_err(failure)?,
         };
         let name = command["name"].as_str().unwrap_or("rmcp");
-        let config = ClientConfig::new(
-            capabilities(&command["capabilities"])?,
-            Implementation::new(name, "0"),
-        )
-        .with_protocol_version(handshake.clone());
-        let answers = Answers {
-            config,
-            events: Arc::clone(&self.events),
-        };
+        let config = ClientConfig::new(capabilities(&command["capabilities"])?, Implementation::new(name, "0"))
+            .with_protocol_version(handshake.clone());
+        let answers = Answers { config, events: Arc::clone(&self.events) };
         let lifecycle = settings.lifecycle(&handshake);
         let service = match settings.transport.as_str() {
             "http" => {
@@ -222,10 +186,7 @@ impl Driver {
                 answers.serve_with_lifecycle(transport, lifecycle).await
             }
             "stdio" => {
-                let (program, args) = settings
-                    .command
-                    .split_first()
-                    .expect("stdio takes a command after --");
+                let (program, args) = settings.command.split_first().expect("stdio takes a command after --");
                 let mut child = Command::new(program);
                 child.args(args);
                 let child = TokioChildProcess::new(child).map_err(failure)?;
@@ -235,26 +196,18 @@ impl Driver {
         };
         let service = service.map_err(failure)?;
         // Each command is to reach the server, whatever it allows to be kept.
-        service
-            .set_response_cache_config(ClientCacheConfig::disabled())
-            .await;
+        service.set_response_cache_config(ClientCacheConfig::disabled()).await;
         *self.service.write().await = Some(Arc::new(service));
         self.described().await
     }
 
     async fn service(&self) -> Result<Arc<Service>, Failure> {
-        self.service
-            .read()
-            .await
-            .clone()
-            .ok_or_else(|| failure("not connected"))
+        self.service.read().await.clone().ok_or_else(|| failure("not connected"))
     }
 
     async fn described(&self) -> Outcome {
         let service = self.service().await?;
-        let info = service
-            .peer_info()
-            .ok_or_else(|| failure("the server was not asked who it is"))?;
+        let info = service.peer_info().ok_or_else(|| failure("the server was not asked who it is"))?;
         let mut described = serde_json::to_value(&*info).map_err(failure)?;
         described["sessionId"] = Value::Null;
         let legacy = info.protocol_version.has_initialize();
@@ -277,15 +230,10 @@ impl Driver {
             return self.ask(method, json!({"cursor": command["cursor"]})).await;
         }
         let mut whole = self.ask(method, Value::Null).await?;
-        while let Some(cursor) = whole
-            .as_object_mut()
-            .and_then(|page| page.remove("nextCursor"))
-        {
+        while let Some(cursor) = whole.as_object_mut().and_then(|page| page.remove("nextCursor")) {
             let mut next = self.ask(method, json!({"cursor": cursor})).await?;
             if let Some(more) = next[member].as_array_mut() {
-                let gathered = whole[member]
-                    .as_array_mut()
-                    .ok_or_else(|| failure("a page without a list"))?;
+                let gathered = whole[member].as_array_mut().ok_or_else(|| failure("a page without a list"))?;
                 gathered.append(more);
             }
             if let Some(cursor) = next.get("nextCursor") {
@@ -325,9 +273,7 @@ impl Driver {
     }
 
     async fn parallel(self: &Arc<Self>, command: &Value) -> Outcome {
-        let calls = command["calls"]
-            .as_array()
-            .ok_or_else(|| failure("parallel needs calls"))?;
+        let calls = command["calls"].as_array().ok_or_else(|| failure("parallel needs calls"))?;
         let mut running = JoinSet::new();
         for (place, call) in calls.iter().enumerate() {
             let mut call = call.clone();
@@ -362,21 +308,13 @@ impl Driver {
             }
         }
         let filter: SubscriptionFilter = serde_json::from_value(filter.into()).map_err(failure)?;
-        let mut stream = self
-            .service()
-            .await?
-            .listen(filter)
-            .await
-            .map_err(Failure::from)?;
+        let mut stream = self.service().await?.listen(filter).await.map_err(Failure::from)?;
         let honoured = serde_json::to_value(stream.acknowledged()).map_err(failure)?;
         let events = Arc::clone(&self.events);
         tokio::spawn(async move {
             while let Ok(Some(notice)) = stream.next().await {
                 let notice = serde_json::to_value(notice).unwrap_or_default();
-                events.notification(
-                    notice["method"].as_str().unwrap_or_default(),
-                    &notice["params"],
-                );
+                events.notification(notice["method"].as_str().unwrap_or_default(), &notice["params"]);
             }
         });
         Ok(honoured)
@@ -395,9 +333,7 @@ impl Driver {
 impl From<ServiceError> for Failure {
     fn from(error: ServiceError) -> Self {
         let ServiceError::McpError(given) = error else {
-            return Self(
-                json!({"kind": "ServiceError", "code": null, "message": error.to_string(), "data": null}),
-            );
+            return Self(json!({"kind": "ServiceError", "code": null, "message": error.to_string(), "data": null}));
         };
         Self(json!({
             "kind": "McpError", "code": given.code.0, "message": given.message, "data": given.data,
@@ -406,9 +342,7 @@ impl From<ServiceError> for Failure {
 }
 
 fn failure(error: impl std::fmt::Display) -> Failure {
-    Failure(
-        json!({"kind": "rmcp_client", "code": null, "message": error.to_string(), "data": null}),
-    )
+    Failure(json!({"kind": "rmcp_client", "code": null, "message": error.to_string(), "data": null}))
 }
 
 fn value<T: Serialize>(result: Result<T, ServiceError>) -> Outcome {

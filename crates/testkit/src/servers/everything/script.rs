@@ -30,18 +30,10 @@ impl<'a> Script<'a> {
     pub(super) fn new(server: &'a Everything, request: &'a Message) -> Self {
         let mut scope = server.catalog["payloads"].clone();
         let args = &request.value()["params"]["arguments"];
-        scope["args"] = if args.is_object() {
-            args.clone()
-        } else {
-            json!({})
-        };
+        scope["args"] = if args.is_object() { args.clone() } else { json!({}) };
         scope["answers"] = json!({});
         scope["session"] = server.session();
-        Self {
-            server,
-            request,
-            scope,
-        }
+        Self { server, request, scope }
     }
 
     /// Runs all steps of the entry.
@@ -79,11 +71,7 @@ impl<'a> Script<'a> {
         let seconds = seconds.parse().unwrap_or(0.0);
         let length = Duration::try_from_secs_f64(seconds).unwrap_or_default();
         let gone = || self.server.is_cancelled(self.request);
-        if self.server.peer.pause(length, gone) {
-            Ok(())
-        } else {
-            Err(Stop::Gone)
-        }
+        if self.server.peer.pause(length, gone) { Ok(()) } else { Err(Stop::Gone) }
     }
 
     fn progress(&self, progress: &[Value]) {
@@ -92,28 +80,18 @@ impl<'a> Script<'a> {
         };
         let (done, total) = (&progress[0], &progress[1]);
         let message = Value::from(format!("{done} of {total}"));
-        let params = format!(
-            r#"{{"progressToken":{token},"progress":{done},"total":{total},"message":{message}}}"#
-        );
-        self.server
-            .peer
-            .notify("notifications/progress", Some(&params));
+        let params = format!(r#"{{"progressToken":{token},"progress":{done},"total":{total},"message":{message}}}"#);
+        self.server.peer.notify("notifications/progress", Some(&params));
     }
 
     /// Asks one thing after the other; the answers join the scope under their keys.
     fn ask(&mut self, requests: &Value) -> Result<(), Stop> {
         for (key, wanted) in requests.as_object().into_iter().flatten() {
-            if wanted["if"]
-                .as_str()
-                .is_some_and(|capability| !self.offers(capability))
-            {
+            if wanted["if"].as_str().is_some_and(|capability| !self.offers(capability)) {
                 continue;
             }
             let (method, params) = self.question(wanted);
-            let asked = self
-                .server
-                .peer
-                .ask(method, params.map(|it| it.to_string()).as_deref());
+            let asked = self.server.peer.ask(method, params.map(|it| it.to_string()).as_deref());
             let answer = asked.recv().map_err(|_| Stop::Gone)?;
             if let Some(error) = answer.member("error") {
                 return Err(Stop::Say(format!("The client refused {method}: {error}")));
@@ -135,13 +113,7 @@ impl<'a> Script<'a> {
             return ("roots/list", None);
         };
         let properties = fill(&wanted["form"], &self.scope);
-        let all = || {
-            properties
-                .as_object()
-                .into_iter()
-                .flatten()
-                .map(|(name, _)| name.clone())
-        };
+        let all = || properties.as_object().into_iter().flatten().map(|(name, _)| name.clone());
         let required = wanted["required"].as_array().cloned();
         let required = required.unwrap_or_else(|| all().map(Value::from).collect());
         let mut schema = json!({"type": "object", "properties": properties});
@@ -158,9 +130,7 @@ impl<'a> Script<'a> {
     }
 
     fn offers(&self, capability: &str) -> bool {
-        self.scope["session"]["clientCapabilities"]
-            .get(capability)
-            .is_some()
+        self.scope["session"]["clientCapabilities"].get(capability).is_some()
     }
 }
 

@@ -12,9 +12,7 @@ pub(super) fn fill(value: &Value, scope: &Value) -> Value {
         Value::String(text) => Value::String(fill_text(text, scope)),
         Value::Array(items) => items.iter().map(|item| fill(item, scope)).collect(),
         Value::Object(members) => {
-            let filled = members
-                .iter()
-                .map(|(name, value)| (name.clone(), fill(value, scope)));
+            let filled = members.iter().map(|(name, value)| (name.clone(), fill(value, scope)));
             Value::Object(filled.collect())
         }
         other => other.clone(),
@@ -38,16 +36,10 @@ fn found(path: &str, scope: &Value) -> Option<String> {
     if let Some(path) = path.strip_prefix('#') {
         let value = at(path, scope)?;
         let count = value.as_array().map(Vec::len);
-        return count
-            .or(value.as_object().map(serde_json::Map::len))
-            .map(|count| count.to_string());
+        return count.or(value.as_object().map(serde_json::Map::len)).map(|count| count.to_string());
     }
     if let Some(path) = path.strip_prefix('@') {
-        let mut names: Vec<&str> = at(path, scope)?
-            .as_object()?
-            .keys()
-            .map(String::as_str)
-            .collect();
+        let mut names: Vec<&str> = at(path, scope)?.as_object()?.keys().map(String::as_str).collect();
         names.sort_unstable();
         return Some(names.join(", "));
     }

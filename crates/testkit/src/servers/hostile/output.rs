@@ -42,29 +42,18 @@ pub(super) fn garbage_and_line(hostile: &Hostile, _: &str, line: &str) {
 }
 
 pub(super) fn unknown_ids_and_line(hostile: &Hostile, _: &str, line: &str) {
-    for id in [
-        "987654321",
-        "\"no-such-id\"",
-        "null",
-        "-1",
-        "1.5",
-        "98765432109876543210",
-    ] {
+    for id in ["987654321", "\"no-such-id\"", "null", "-1", "1.5", "98765432109876543210"] {
         hostile.put_line(&format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#));
     }
     let error = r#"{"code":-32000,"message":"to nobody"}"#;
-    hostile.put_line(&format!(
-        r#"{{"jsonrpc":"2.0","id":987654322,"error":{error}}}"#
-    ));
+    hostile.put_line(&format!(r#"{{"jsonrpc":"2.0","id":987654322,"error":{error}}}"#));
     hostile.put_line(line);
 }
 
 pub(super) fn double(hostile: &Hostile, id: &str, line: &str) {
     hostile.put_line(line);
     let second = text_result("the second answer", false);
-    hostile.put_line(&format!(
-        r#"{{"jsonrpc":"2.0","id":{id},"result":{second}}}"#
-    ));
+    hostile.put_line(&format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{second}}}"#));
 }
 
 pub(super) fn ping_same_id(hostile: &Hostile, id: &str, line: &str) {
@@ -74,9 +63,7 @@ pub(super) fn ping_same_id(hostile: &Hostile, id: &str, line: &str) {
 
 pub(super) fn ask_same_id(hostile: &Hostile, id: &str, _: &Message) {
     held(&hostile.echoing).push(id.to_owned());
-    hostile.put_line(&format!(
-        r#"{{"jsonrpc":"2.0","id":{id},"method":"roots/list"}}"#
-    ));
+    hostile.put_line(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"roots/list"}}"#));
 }
 
 pub(super) fn crlf(hostile: &Hostile, _: &str, line: &str) {
@@ -84,10 +71,7 @@ pub(super) fn crlf(hostile: &Hostile, _: &str, line: &str) {
 }
 
 pub(super) fn drip(hostile: &Hostile, _: &str, line: &str) {
-    for piece in format!("{line}\n")
-        .as_bytes()
-        .chunks(hostile.word(0, 7_usize).max(1))
-    {
+    for piece in format!("{line}\n").as_bytes().chunks(hostile.word(0, 7_usize).max(1)) {
         hostile.put(piece);
         // Long enough for a reader to wake, so that the pieces arrive as pieces.
         thread::sleep(Duration::from_micros(200));
@@ -147,10 +131,7 @@ pub(super) fn notification(method: &str, params: &str) -> String {
 
 /// The line of a tool result with one text.
 pub(super) fn response(id: &str, text: &str) -> String {
-    format!(
-        r#"{{"jsonrpc":"2.0","id":{id},"result":{}}}"#,
-        text_result(text, false)
-    )
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{}}}"#, text_result(text, false))
 }
 
 fn put_spoiled(hostile: &Hostile, id: &str, with: u8) {

@@ -21,10 +21,7 @@ use crate::servers::stray::{self, Stray};
 const ARMED: &str = "--armed";
 
 pub(super) fn exit_at_start(hostile: &Hostile) {
-    eprintln!(
-        "{}",
-        hostile.word(1, "hostile: refusing to start".to_owned())
-    );
+    eprintln!("{}", hostile.word(1, "hostile: refusing to start".to_owned()));
     process::exit(hostile.word(0, 1));
 }
 
@@ -106,19 +103,12 @@ pub(super) fn deaf(hostile: &Hostile, id: &str, message: &Message) {
 
 pub(super) fn grandchild(hostile: &Hostile) {
     let inherit = !hostile.words.iter().any(|word| word == "detached");
-    hostile.start_stray(Stray {
-        inherit,
-        ..Stray::default()
-    });
+    hostile.start_stray(Stray { inherit, ..Stray::default() });
 }
 
 pub(super) fn daemon(hostile: &Hostile) {
     let ignore_term = hostile.words.iter().any(|word| word == "stubborn");
-    hostile.start_stray(Stray {
-        daemon: true,
-        ignore_term,
-        ..Stray::default()
-    });
+    hostile.start_stray(Stray { daemon: true, ignore_term, ..Stray::default() });
 }
 
 pub(super) fn stubborn(hostile: &Hostile) {
@@ -134,10 +124,7 @@ pub(super) fn stay(_: &Hostile) {
 pub(super) fn launcher(hostile: &Hostile) {
     let real = hostile.word(0, "plain".to_owned());
     let program = env::current_exe().expect("the path of this program");
-    let status = Command::new(program)
-        .arg(real)
-        .status()
-        .expect("start the real server");
+    let status = Command::new(program).arg(real).status().expect("start the real server");
     process::exit(status.code().unwrap_or(1));
 }
 

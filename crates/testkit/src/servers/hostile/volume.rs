@@ -39,46 +39,25 @@ pub(super) fn notification_flood(hostile: &Hostile, id: &str, _: &Message) {
 pub(super) fn big_result(hostile: &Hostile, id: &str, _: &Message) {
     // Not written by serde, which in a debug build would take longer than the client may.
     let text = "b".repeat(hostile.word(0, 20_000_000));
-    hostile.answer(
-        id,
-        &format!(r#"{{"content":[{{"type":"text","text":"{text}"}}]}}"#),
-    );
+    hostile.answer(id, &format!(r#"{{"content":[{{"type":"text","text":"{text}"}}]}}"#));
 }
 
 pub(super) fn deep(hostile: &Hostile, id: &str, _: &Message) {
     let levels = hostile.word(0, 100_000);
     let nested = format!("{}{}", "[".repeat(levels), "]".repeat(levels));
-    hostile.answer(
-        id,
-        &format!(r#"{{"content":[],"structuredContent":{{"deep":{nested}}}}}"#),
-    );
+    hostile.answer(id, &format!(r#"{{"content":[],"structuredContent":{{"deep":{nested}}}}}"#));
 }
 
 pub(super) fn endless_line(hostile: &Hostile, id: &str, _: &Message) {
     let place = hostile.word(0, "head".to_owned());
-    let head = if place == "head" {
-        format!(r#""id":{id},"#)
-    } else {
-        String::new()
-    };
-    let tail = if place == "tail" {
-        format!(r#","id":{id}"#)
-    } else {
-        String::new()
-    };
-    hostile.put(
-        format!(r#"{{"jsonrpc":"2.0",{head}"result":{{"content":[{{"type":"text","text":""#)
-            .as_bytes(),
-    );
+    let head = if place == "head" { format!(r#""id":{id},"#) } else { String::new() };
+    let tail = if place == "tail" { format!(r#","id":{id}"#) } else { String::new() };
+    hostile.put(format!(r#"{{"jsonrpc":"2.0",{head}"result":{{"content":[{{"type":"text","text":""#).as_bytes());
     let wanted = hostile.word(1, 300_000_000_usize);
     let block = vec![b'a'; BLOCK];
     let mut written = 0;
     while wanted == 0 || written < wanted {
-        let size = if wanted == 0 {
-            BLOCK
-        } else {
-            BLOCK.min(wanted - written)
-        };
+        let size = if wanted == 0 { BLOCK } else { BLOCK.min(wanted - written) };
         hostile.put(&block[..size]);
         written += size;
     }

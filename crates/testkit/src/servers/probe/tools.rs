@@ -13,17 +13,8 @@ use crate::servers::probe::Probe;
 use crate::servers::stray::Stray;
 
 /// Tools that block, or write more than a pipe holds; each call of one gets a thread.
-pub(super) const WAITING: &[&str] = &[
-    "slow",
-    "ask",
-    "flood",
-    "progress",
-    "sample",
-    "elicit",
-    "roots",
-    "pingclient",
-    "ask2",
-];
+pub(super) const WAITING: &[&str] =
+    &["slow", "ask", "flood", "progress", "sample", "elicit", "roots", "pingclient", "ask2"];
 
 impl Probe {
     pub(super) fn call(&self, id: &str, message: &Message) {
@@ -43,10 +34,7 @@ impl Probe {
                 peer.say(id, "printed garbage", false);
             }
             "rpcerror" => {
-                peer.refuse(
-                    id,
-                    &json!({"code": -32602, "message": "bad params", "data": {"x": 1}}),
-                );
+                peer.refuse(id, &json!({"code": -32602, "message": "bad params", "data": {"x": 1}}));
             }
             "raw" => peer.say(id, message.raw(), false),
             "rawresult" => self.raw_result(id, message),
@@ -63,19 +51,12 @@ impl Probe {
     fn slow(&self, id: &str, message: &Message) {
         let seconds = message.argument("s").as_f64().unwrap_or(1.0);
         let length = Duration::try_from_secs_f64(seconds).unwrap_or_default();
-        let text = if self.peer.pause(length, || false) {
-            "slept"
-        } else {
-            "interrupted"
-        };
+        let text = if self.peer.pause(length, || false) { "slept" } else { "interrupted" };
         self.peer.say(id, text, false);
     }
 
     fn noisy(&self, id: &str, message: &Message) {
-        self.peer.notify(
-            "notifications/message",
-            Some(r#"{"level":"info","data":"hello"}"#),
-        );
+        self.peer.notify("notifications/message", Some(r#"{"level":"info","data":"hello"}"#));
         if let Some(token) = message.progress_token() {
             let params = format!(r#"{{"progressToken":{token},"progress":1,"total":2}}"#);
             self.peer.notify("notifications/progress", Some(&params));
@@ -85,21 +66,17 @@ impl Probe {
 
     /// The question has a fixed id and nobody waits for its answer, as recorded from the original.
     fn ask(&self, id: &str) {
-        self.peer
-            .line(r#"{"jsonrpc":"2.0","id":"srv-1","method":"roots/list"}"#);
+        self.peer.line(r#"{"jsonrpc":"2.0","id":"srv-1","method":"roots/list"}"#);
         self.peer.pause(Duration::from_millis(500), || false);
         let seen = held(&self.seen).join(",");
-        self.peer
-            .say(id, &format!("asked; client messages so far: {seen}"), false);
+        self.peer.say(id, &format!("asked; client messages so far: {seen}"), false);
     }
 
     fn raw_result(&self, id: &str, message: &Message) {
         let result = message.argument("json").as_str().unwrap_or("null");
         let extra = message.argument("extra").as_str();
         let extra = extra.map_or_else(String::new, |extra| format!(",{extra}"));
-        self.peer.line(&format!(
-            r#"{{"jsonrpc":"2.0","id":{id},"result":{result}{extra}}}"#
-        ));
+        self.peer.line(&format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}{extra}}}"#));
     }
 
     fn flood(&self, id: &str, message: &Message) {
@@ -107,9 +84,7 @@ impl Probe {
         let size = message.argument("size").as_u64().unwrap_or(0);
         let fill = "x".repeat(usize::try_from(size).unwrap_or(usize::MAX).min(1 << 30));
         for number in 1..=count {
-            let params = format!(
-                r#"{{"level":"info","logger":"flood","data":{{"number":{number},"fill":"{fill}"}}}}"#
-            );
+            let params = format!(r#"{{"level":"info","logger":"flood","data":{{"number":{number},"fill":"{fill}"}}}}"#);
             self.peer.notify("notifications/message", Some(&params));
         }
         self.peer.say(id, &format!("sent {count} messages"), false);
@@ -124,8 +99,7 @@ impl Probe {
         };
         for number in 1..=count {
             self.peer.pause(pause, || false);
-            let params =
-                format!(r#"{{"progressToken":{token},"progress":{number},"total":{count}}}"#);
+            let params = format!(r#"{{"progressToken":{token},"progress":{number},"total":{count}}}"#);
             self.peer.notify("notifications/progress", Some(&params));
         }
         self.peer.say(id, &format!("reported {count} times"), false);
@@ -136,8 +110,7 @@ impl Probe {
             held(&self.added).push(name.to_owned());
         }
         for list in ["tools", "prompts", "resources"] {
-            self.peer
-                .notify(&format!("notifications/{list}/list_changed"), None);
+            self.peer.notify(&format!("notifications/{list}/list_changed"), None);
         }
         self.peer.say(id, "announced", false);
     }
@@ -146,11 +119,9 @@ impl Probe {
         let subscribed = held(&self.subscribed).clone();
         for uri in &subscribed {
             let params = json!({"uri": uri}).to_string();
-            self.peer
-                .notify("notifications/resources/updated", Some(&params));
+            self.peer.notify("notifications/resources/updated", Some(&params));
         }
-        self.peer
-            .say(id, &format!("announced {}", subscribed.len()), false);
+        self.peer.say(id, &format!("announced {}", subscribed.len()), false);
     }
 
     fn spawn(&self, id: &str, message: &Message) {
@@ -181,16 +152,14 @@ impl Probe {
                 return;
             }
             other => {
-                self.peer
-                    .unknown(id, -32602, &format!("Unknown tool: {other}"));
+                self.peer.unknown(id, -32602, &format!("Unknown tool: {other}"));
                 return;
             }
         };
         let answers: Option<Vec<String>> = asked.iter().map(answer_text).collect();
         match answers {
             Some(answers) if name == "ask2" => {
-                self.peer
-                    .say(id, &format!("[{}]", answers.join(",")), false);
+                self.peer.say(id, &format!("[{}]", answers.join(",")), false);
             }
             Some(answers) => self.peer.say(id, &answers.concat(), false),
             None => self.peer.say(id, "the input ended before the answer", true),
@@ -220,7 +189,5 @@ fn form(message: &str) -> String {
 /// `{"result":...}` or `{"error":...}` with the client's own bytes.
 fn answer_text(receiver: &Receiver<Message>) -> Option<String> {
     let answer = receiver.recv().ok()?;
-    ["result", "error"]
-        .iter()
-        .find_map(|name| Some(format!(r#"{{"{name}":{}}}"#, answer.member(name)?)))
+    ["result", "error"].iter().find_map(|name| Some(format!(r#"{{"{name}":{}}}"#, answer.member(name)?)))
 }
