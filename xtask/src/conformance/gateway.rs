@@ -21,7 +21,10 @@ impl Gateway {
     pub(super) fn start(profile: &str, log: &Path) -> Result<Self> {
         let out = File::create(log).with_context(|| format!("create {}", log.display()))?;
         let mut command = Command::new(repo::program(profile, "janua")?);
-        command.args(["proxy", "--port", "0", "--"]).arg(repo::program(profile, "everything")?);
+        // Slow answers become streams early, so that the scenario about polling finds one to poll.
+        command
+            .args(["proxy", "--port", "0", "--stream-after", "100ms", "--"])
+            .arg(repo::program(profile, "everything")?);
         command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out);
         let child = command.spawn().context("start janua")?;
         let mut gateway = Self { url: String::new(), child };

@@ -112,6 +112,11 @@ impl Upstream {
         if remote {
             return self.remote(&words[0]);
         }
+        if let [url] = &words[..]
+            && url.contains("://")
+        {
+            return Err(Failed::Usage(format!("{url}: only http:// and https:// servers can be reached")));
+        }
         let Some(mut command) = ServerCommand::new(words) else {
             let message = "no server given: name a program after `--`, or a URL, or use --demo";
             return Err(Failed::Usage(message.to_owned()));

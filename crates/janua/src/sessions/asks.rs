@@ -21,14 +21,22 @@ struct Open {
 }
 
 impl Asks {
-    /// Keeps a question until it is answered. Gives its number and the request as it goes to the client.
-    pub(crate) fn add(&self, ask: Ask) -> (u64, Line) {
+    /// Keeps a question until it is answered. Gives its number and the request as it goes to the client; `None` if
+    /// too many wait already, and this one is declined.
+    pub(crate) fn add(&self, ask: Ask) -> Option<(u64, Line)> {
+        /// A client that answers nothing must not make the gateway remember everything.
+        const MANY: usize = 64;
         let mut open = self.0.lock();
+        if open.asks.len() >= MANY {
+            drop(open);
+            drop(ask);
+            return None;
+        }
         open.next += 1;
         let number = open.next;
         let line = ask.request.asked_as(&ClientId::number(number));
         open.asks.insert(number, ask);
-        (number, line)
+        Some((number, line))
     }
 
     /// Hands the client's answer to the server that asked. False if nobody waits for it.

@@ -157,7 +157,7 @@ impl Session {
             ask.vouch();
             return None;
         }
-        Some(self.asks.add(ask))
+        self.asks.add(ask)
     }
 
     /// Puts a message into `stream`, framed as what carries the session wants it. True if the writer should wait
