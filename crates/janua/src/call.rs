@@ -301,7 +301,7 @@ mod tests {
         let dropped = Arc::new(());
         let held = dropped.clone();
         let silent = stream::poll_fn(move |_| {
-            let _held = &held;
+            assert!(Arc::strong_count(&held) > 0);
             Poll::Pending
         });
         let mut reply = Reply::stream(silent).within(Duration::from_secs(5), Duration::from_secs(60));

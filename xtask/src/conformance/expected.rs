@@ -31,7 +31,7 @@ fn parse(text: &str) -> Result<Vec<Expected>> {
         match words[..] {
             [] => {}
             [suite, spec, scenario] if !reason.trim().is_empty() => {
-                list.push(Expected { suite: suite.to_owned(), spec: spec.to_owned(), scenario: scenario.to_owned() })
+                list.push(Expected { suite: suite.to_owned(), spec: spec.to_owned(), scenario: scenario.to_owned() });
             }
             _ => bail!("{FILE}:{}: write `SUITE REVISION SCENARIO # reason`", at + 1),
         }

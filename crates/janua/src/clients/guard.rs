@@ -142,6 +142,9 @@ mod tests {
     use super::*;
     use axum::http::Request;
 
+    /// A target, headers, and the status they get.
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], u16);
+
     fn status(guard: &Guard, target: &str, headers: &[(&str, &str)]) -> u16 {
         let mut request = Request::builder().method("POST").uri(target);
         for (name, value) in headers {
@@ -158,7 +161,7 @@ mod tests {
             origins: vec!["https://app.test".into()],
             cors: true,
         };
-        let cases: &[(&str, &[(&str, &str)], u16)] = &[
+        let cases: &[Case<'_>] = &[
             ("/mcp", &[("host", "localhost:3000")], 200),
             ("/mcp", &[("host", "LOCALHOST")], 200),
             ("/mcp", &[("host", "[::1]:3000")], 200),

@@ -60,7 +60,7 @@ pub(crate) fn start(command: &ServerCommand) -> Result<Process, Failure> {
     let (ours_out, stdout) = io::pipe().map_err(failed)?;
     let (ours_err, stderr) = io::pipe().map_err(failed)?;
     let stdio = [OwnedFd::from(stdin), OwnedFd::from(stdout), OwnedFd::from(stderr)];
-    let pid = launch::launch(command, &mark, stdio).map_err(failed)?;
+    let pid = launch::launch(command, &mark, &stdio).map_err(failed)?;
     orphans::claim(pid, true);
     let child = Child { pid, pidfd: None, mark, end: None }.watched().map_err(failed)?;
     Ok(Process {

@@ -20,8 +20,11 @@ fn assert_late(reply: &Reply) {
 async fn burst(session: &Session, count: usize, size: usize) {
     let arguments = arguments(&"x".repeat(size));
     let replies = join_all((0..count).map(|_| session.call("echo", &arguments))).await;
-    let expected = |code: String| ["deadline_exceeded", "overloaded"].contains(&code.as_str());
-    assert!(replies.iter().all(|reply| expected(failure(reply))), "{replies:?}");
+    let codes: Vec<String> = replies.iter().map(failure).collect();
+    let of = |code: &str| codes.iter().filter(|other| *other == code).count();
+    // What waits in the queue runs out of time, the rest is turned away at once.
+    let (late, refused) = (of("deadline_exceeded"), of("overloaded"));
+    assert!(late > 0 && refused > 0 && late + refused == count, "{codes:?}");
 }
 
 #[tokio::test]

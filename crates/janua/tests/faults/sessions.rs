@@ -202,7 +202,8 @@ async fn a_second_stream_takes_over_from_the_first_and_says_so() {
     let session = open(&gateway).await;
     let mut first = session.listen().await;
     let mut second = session.listen().await;
-    let last = first.rest(SOON).await.pop().expect("a last word");
+    let rest = tokio::time::timeout(SOON, first.rest(SOON)).await;
+    let last = rest.expect("an end").pop().expect("a last word");
     assert!(last.comment.is_some_and(|said| said.contains("taken over")));
     session.request("resources/subscribe", r#"{"uri":"test://a"}"#).await.result();
     session.call("touch", "{}").await;

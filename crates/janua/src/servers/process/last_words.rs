@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn the_end_is_kept_and_secrets_are_masked() {
         let words = LastWords::default();
-        words.keep(&[b'x'; 3 * KEPT]);
+        words.keep(&vec![b'x'; 3 * KEPT]);
         words.keep(b"\ntoken is hunter2hunter2\n");
         let quoted = words.quote(&[("T".into(), "hunter2hunter2".into())]).expect("something");
         assert!(quoted.ends_with("token is ***"), "{}", &quoted[quoted.len() - 40..]);

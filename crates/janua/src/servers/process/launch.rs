@@ -21,7 +21,7 @@ use crate::config::{ServerCommand, passed_on};
 
 /// Starts `command` with `stdio` as its standard input, output and error. Must run on the spawner's thread: a
 /// working directory is set for that thread.
-pub(super) fn launch(command: &ServerCommand, mark: &str, stdio: [OwnedFd; 3]) -> io::Result<Pid> {
+pub(super) fn launch(command: &ServerCommand, mark: &str, stdio: &[OwnedFd; 3]) -> io::Result<Pid> {
     let program = text(OsStr::new(&command.program))?;
     let mut arguments = vec![program.clone()];
     for argument in &command.args {
@@ -29,7 +29,7 @@ pub(super) fn launch(command: &ServerCommand, mark: &str, stdio: [OwnedFd; 3]) -
     }
     let environment = environment(command, mark)?;
     let mut files = PosixSpawnFileActions::init()?;
-    for (number, file) in (0..).zip(&stdio) {
+    for (number, file) in (0..).zip(stdio) {
         files.add_dup2(file.as_raw_fd(), number)?;
     }
     let spawn = || Ok(posix_spawnp(&program, &files, &attributes()?, &arguments, &environment)?);
