@@ -146,6 +146,7 @@ impl Trouble {
         let doubled = Duration::from_millis(200) * 2u32.pow(self.row.min(8));
         let wait = if self.failures.len() == MANY { MINUTE } else { doubled.min(Duration::from_secs(30)) };
         self.row += 1;
+        tracing::warn!(reason = %failure, row = self.row, ?wait, "server did not start");
         self.last = Some(failure.clone());
         self.until = Some(now + wait.mul_f64(jitter()));
     }
