@@ -7,9 +7,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt};
 use janua_wire::capabilities::ClientCapabilities;
 use janua_wire::error::METHOD_NOT_FOUND;
 use janua_wire::id::{ClientId, LinkId};
@@ -17,6 +18,9 @@ use janua_wire::line::Line;
 use janua_wire::lines::{guess_id, guess_last_id};
 use janua_wire::message::{Invalid, Message, Notification, Refused, Request, Response, parse_one};
 use janua_wire::method::Method;
+use janua_wire::version::Version;
+use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use crate::call::{Ask, Asker, Call, Caller, Event, Outcome, Reply, Scope};
 use crate::error::{Failure, Kind};
@@ -40,6 +44,10 @@ pub(crate) struct Peer {
     next: AtomicU64,
     table: Lock<Table>,
     strays: AtomicU64,
+    /// Messages of the server so far.
+    heard: AtomicU64,
+    /// A request was given up: is anybody there?
+    doubt: Notify,
 }
 
 #[derive(Default)]
@@ -61,8 +69,9 @@ struct Entry {
 
 impl Peer {
     pub(crate) fn new(outbox: Box<dyn Outbox>, capabilities: ClientCapabilities, owned: bool) -> Arc<Peer> {
-        let (next, table, strays) = (AtomicU64::new(1), Lock::default(), AtomicU64::new(0));
-        Arc::new(Peer { outbox, capabilities, owned, next, table, strays })
+        let (next, table) = (AtomicU64::new(1), Lock::default());
+        let (strays, heard, doubt) = (AtomicU64::new(0), AtomicU64::new(0), Notify::new());
+        Arc::new(Peer { outbox, capabilities, owned, next, table, strays, heard, doubt })
     }
 
     /// Sends a request. The reply is not bounded in time.
@@ -131,6 +140,7 @@ impl Peer {
     /// Takes in one message of the server. `call` says which request's own stream carried it, where the transport
     /// has such streams. Gives a mailbox that has filled up and should be waited for, if there is one.
     pub(crate) fn receive(self: &Arc<Self>, text: &Bytes, call: Option<LinkId>) -> Option<Arc<Mailbox>> {
+        self.heard.fetch_add(1, Ordering::Relaxed);
         match parse_one(text.clone()) {
             Ok(Message::Response(response)) => {
                 self.settled(response, call);
@@ -296,11 +306,48 @@ impl Peer {
         }
     }
 
+    /// Resolves when the server must be taken for dead: a request was given up, and after that it neither answered
+    /// two pings nor said anything else. A server that is merely slow with one request is left alone.
+    pub(crate) async fn silent(self: &Arc<Self>) -> Failure {
+        const PATIENCE: Duration = Duration::from_secs(10);
+        const MISSES: u32 = 2;
+        loop {
+            self.doubt.notified().await;
+            let before = self.heard.load(Ordering::Relaxed);
+            let mut misses = 0;
+            while misses < MISSES && self.heard.load(Ordering::Relaxed) == before {
+                let answered = async {
+                    if !self.ping().await {
+                        std::future::pending::<()>().await;
+                    }
+                };
+                misses = if timeout(PATIENCE, answered).await.is_ok() { 0 } else { misses + 1 };
+            }
+            if misses == MISSES && self.heard.load(Ordering::Relaxed) == before {
+                return Failure::new(Kind::ServerExited, "the server was stopped: it does not answer any more");
+            }
+        }
+    }
+
+    async fn ping(self: &Arc<Self>) -> bool {
+        let Ok(request) = Request::new(&ClientId::number(0), "ping", None) else { return true };
+        let (version, capabilities) = (Version::NEWEST_LEGACY, self.capabilities.clone());
+        let caller = Arc::new(Caller { scope: Scope::Shared, version, capabilities });
+        let mut reply = self.call(&Call { request, caller });
+        while let Some(event) = reply.next().await {
+            if let Event::Done(outcome) = event {
+                return matches!(outcome, Outcome::Answer(_));
+            }
+        }
+        false
+    }
+
     fn abandoned(&self, link: LinkId, dropped: u64) {
         if dropped > 0 {
             tracing::warn!(dropped, "notifications dropped: the client reads too slowly");
         }
         let Some(entry) = self.table.lock().calls.remove(&link) else { return };
+        self.doubt.notify_one();
         // A client must never cancel its own initialize (2025-11-25 basic/utilities/cancellation).
         if entry.method != Method::Initialize {
             let params = format!("{{\"requestId\":{link},\"reason\":\"nobody waits for it any more\"}}");

@@ -324,8 +324,10 @@ struct Reader {
 
 impl Reader {
     async fn run(mut self, mut child: Child, ending: Ending, tasks: Tasks, limits: Arc<Limits>) {
+        let peer = self.peer.clone();
         let (why, at_once) = tokio::select! {
             why = self.read(&mut child) => (why, true),
+            why = peer.silent() => (why, true),
             () = ending.asked() => {
                 (Failure::new(Kind::ServerExited, "the server was stopped"), false)
             }

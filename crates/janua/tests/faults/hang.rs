@@ -112,6 +112,17 @@ async fn a_server_that_was_stopped_is_given_up_and_can_be_removed() {
 }
 
 #[tokio::test]
+async fn a_server_that_answers_nothing_any_more_is_killed_by_itself() {
+    let gateway = hostile("--call-timeout 1", "stop").await;
+    let session = open(&gateway).await;
+    let pid = server_pid(&session).await;
+    assert_late(&session.call("act", "{}").await);
+    assert!(wait_gone(pid, Duration::from_secs(40)).await);
+    let gone = session.request("ping", "{}").await;
+    assert_eq!(gone.status.as_u16(), 404);
+}
+
+#[tokio::test]
 async fn check_child_stops_reading_60_calls_of_1_mb() {
     let gateway = hostile("--call-timeout 3", "deaf").await;
     let deaf = open(&gateway).await;
