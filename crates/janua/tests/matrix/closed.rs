@@ -4,7 +4,7 @@ use std::path::Path;
 
 use http::Method;
 use janua_testkit::client::Answer;
-use janua_testkit::client::message::{self, Message};
+use janua_testkit::client::message::Message;
 use janua_testkit::client::stdio::StdioClient;
 use janua_testkit::gateway::{Gateway, program};
 use janua_testkit::process;
@@ -119,15 +119,7 @@ async fn opened(words: &[String]) -> Verdict {
 
 async fn websocket() -> Verdict {
     let mut client = StdioClient::start(Path::new(JANUA), &["connect", "ws://127.0.0.1:9/mcp"]).deadline(SOON);
-    let params = message::initialize_params("2025-11-25", "{}");
-    client.write_line(&message::request("1", "initialize", &params)).await;
-    let line = client.read_line().await;
-    let Some(line) = line else {
-        let status = client.wait(SOON).await.expect("it ends");
-        assert!(client.stderr().contains("ws://"), "{}", client.stderr());
-        return Verdict::Refused(format!("exit status {}", status.code().unwrap_or_default()));
-    };
-    let answer = Message::parse(&line).expect("JSON");
-    let code = answer.at("/error/data/code").as_str().expect("a kind").to_owned();
-    Verdict::Refused(format!("a JSON-RPC error ({code})"))
+    let status = client.wait(SOON).await.expect("it ends");
+    assert!(client.stderr().contains("ws://"), "{}", client.stderr());
+    Verdict::Refused(format!("exit status {}", status.code().unwrap_or_default()))
 }

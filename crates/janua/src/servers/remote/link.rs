@@ -63,6 +63,8 @@ impl Shared {
         let ended = self.ended.clone();
         self.tasks.spawn(name, async move {
             tokio::select! {
+                // Work that has not begun when the link ends must not begin.
+                biased;
                 () = ended.cancelled() => {}
                 () = work => {}
             }

@@ -183,8 +183,9 @@ async fn fly(landing: Landing, line: Line, before: u64, flight: Flight, place: P
         }
     };
     tokio::select! {
-        () = carried => {}
+        biased;
         () = flight.stop.cancelled() => {}
+        () = carried => {}
     }
 }
 
