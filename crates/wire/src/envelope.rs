@@ -15,6 +15,8 @@ pub(crate) struct Envelope {
     pub(crate) token: Option<Span>,
     pub(crate) result: Option<Span>,
     pub(crate) error: Option<Span>,
+    /// There are line breaks between tokens.
+    pub(crate) breaks: bool,
 }
 
 const TOP: [&str; 6] = ["jsonrpc", "id", "method", "params", "result", "error"];
@@ -31,7 +33,9 @@ impl Envelope {
     pub(crate) fn read(&mut self, text: &[u8]) -> Result<(), Fault> {
         let mut scanner = Scanner::new(text);
         self.members(text, &mut scanner)?;
-        scanner.end()
+        scanner.end()?;
+        self.breaks = scanner.has_breaks();
+        Ok(())
     }
 
     fn members(&mut self, text: &[u8], scanner: &mut Scanner<'_>) -> Result<(), Fault> {

@@ -72,23 +72,29 @@ pub struct Scanner<'a> {
     text: &'a [u8],
     at: usize,
     depth: u32,
+    breaks: bool,
 }
 
 impl<'a> Scanner<'a> {
     /// Starts at the first byte of `text`.
     pub fn new(text: &'a [u8]) -> Self {
-        Scanner { text, at: 0, depth: 0 }
+        Scanner { text, at: 0, depth: 0, breaks: false }
     }
 
     /// Starts inside `text` at `span`, for a second look at a part that was checked before.
     pub fn within(text: &'a [u8], span: Span) -> Self {
-        Scanner { text: &text[..span.end], at: span.start, depth: 0 }
+        Scanner { text: &text[..span.end], at: span.start, depth: 0, breaks: false }
     }
 
     /// The next byte that is not white space, not consumed.
     pub fn peek(&mut self) -> Option<u8> {
         self.white();
         self.text.get(self.at).copied()
+    }
+
+    /// Whether a line break was passed between tokens so far.
+    pub fn has_breaks(&self) -> bool {
+        self.breaks
     }
 
     /// The cursor's place, in bytes.
@@ -290,7 +296,8 @@ impl<'a> Scanner<'a> {
     }
 
     fn white(&mut self) {
-        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.text.get(self.at) {
+        while let Some(&byte @ (b' ' | b'\n' | b'\r' | b'\t')) = self.text.get(self.at) {
+            self.breaks |= byte == b'\n' || byte == b'\r';
             self.at += 1;
         }
     }

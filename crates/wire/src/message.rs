@@ -155,9 +155,6 @@ pub fn parse_one(text: Bytes) -> Result<Message, Refused> {
 
 /// The line breaks of a text that was checked, which lie between tokens, become spaces: every span stays where it is.
 fn scrub(text: &Bytes) -> Bytes {
-    if memchr::memchr2(b'\r', b'\n', text).is_none() {
-        return text.clone();
-    }
     text.iter().map(|&b| if b == b'\r' || b == b'\n' { b' ' } else { b }).collect()
 }
 
@@ -182,7 +179,8 @@ fn message(text: &Bytes) -> Result<Message, Refused> {
         Some(b'{') => envelope.read(text).map_err(Invalid::Json),
         _ => Err(Invalid::NotObject),
     };
-    outcome.and_then(|()| assemble(&envelope, scrub(text))).map_err(|why| {
+    let whole = || if envelope.breaks { scrub(text) } else { text.clone() };
+    outcome.and_then(|()| assemble(&envelope, whole())).map_err(|why| {
         // The reading may have stopped before the id: many clients write it last.
         let id = envelope.id.or_else(|| raw::find(text, raw::whole(text), "id"));
         Refused { why, id: id.and_then(|span| delimited(text, span)) }
