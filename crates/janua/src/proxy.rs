@@ -182,7 +182,19 @@ pub(crate) fn gateway(server: &Server, limits: &Limits) -> Arc<Gateway> {
 /// `Router::new().nest("/mcp-proxy", router(options))` serves `/mcp-proxy/mcp` and its neighbours. Sessions expire
 /// there too. Children end with their sessions, and with the process.
 ///
-/// Must be called within a tokio runtime's context when requests are served, as axum does.
+/// Requests must be served on a tokio runtime, as axum does.
+///
+/// ```no_run
+/// use axum::Router;
+/// use janua::proxy::{self, Options};
+///
+/// # async fn serve() -> std::io::Result<()> {
+/// let options = Options::command(["uvx", "mcp-server-time"]).expect("a command");
+/// let app = Router::new().nest("/mcp-proxy", proxy::router(options));
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+/// axum::serve(listener, app).await
+/// # }
+/// ```
 pub fn router(options: Options) -> Router {
     let gateway = gateway(&options.server, &options.limits);
     clients::router(Arc::new(options.edge(gateway, true)))
@@ -207,6 +219,15 @@ pub async fn start(options: Options) -> Result<Proxy, Error> {
 }
 
 /// Starts a proxy and runs it until the process gets SIGINT or SIGTERM; then stops it in order.
+///
+/// ```no_run
+/// use janua::proxy::{self, Options};
+///
+/// # async fn serve() -> Result<(), proxy::Error> {
+/// let options = Options::command(["uvx", "mcp-server-time"]).expect("a command").port(8080);
+/// proxy::run(options).await
+/// # }
+/// ```
 pub async fn run(options: Options) -> Result<(), Error> {
     let proxy = start(options).await?;
     stop_signal().await;
