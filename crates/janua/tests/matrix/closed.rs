@@ -120,6 +120,7 @@ async fn opened(words: &[String]) -> Verdict {
 async fn websocket() -> Verdict {
     let mut client = StdioClient::start(Path::new(JANUA), &["connect", "ws://127.0.0.1:9/mcp"]).deadline(SOON);
     let status = client.wait(SOON).await.expect("it ends");
-    assert!(client.stderr().contains("ws://"), "{}", client.stderr());
+    let said = process::eventually(SOON, || client.stderr().contains("ws://")).await;
+    assert!(said, "{}", client.stderr());
     Verdict::Refused(format!("exit status {}", status.code().unwrap_or_default()))
 }
