@@ -8,7 +8,7 @@ use janua_testkit::gateway::Gateway;
 use janua_testkit::process::{self, eventually, eventually_with};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::scene::{SOON, below, command_line, echo, failure, hostile, open, pids, probe, reason, sessions, told};
+use crate::scene::{SOON, below, command_line, echo, failure, hostile, no_sessions, open, pids, probe, reason, told};
 
 /// Holds an answer to being that of a call whose server has died.
 fn assert_died(reply: &Reply, how: &str) {
@@ -22,7 +22,7 @@ fn assert_died(reply: &Reply, how: &str) {
 async fn assert_over(gateway: &Gateway, session: &Session) {
     let gone = || async { session.request("ping", "").await.status == 404 };
     assert!(eventually_with(SOON, gone).await);
-    assert!(eventually_with(SOON, || async { sessions(gateway).await == 0 }).await);
+    assert!(no_sessions(gateway).await);
 }
 
 fn kill(pid: u32, signal: Signal) {
@@ -106,7 +106,7 @@ async fn an_answer_written_just_before_the_end_is_never_lost() {
         assert_eq!(arrived, 100, "answers of {size} bytes");
         let quiet = || below(&gateway).is_empty() && process::zombies_of(gateway.pid()).is_empty();
         assert!(eventually(SOON, quiet).await, "zombies {:?}", process::zombies_of(gateway.pid()));
-        assert_eq!(sessions(&gateway).await, 0);
+        assert!(no_sessions(&gateway).await);
     }
 }
 

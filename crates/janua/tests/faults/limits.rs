@@ -7,7 +7,7 @@ use janua_testkit::gateway::Gateway;
 use janua_testkit::process::{eventually, eventually_with};
 
 use crate::scene::{
-    JANUA, MIB, SOON, arguments, assert_growth, below, echo, failure, hostile, open, peak, probe, sessions, try_open,
+    JANUA, MIB, SOON, arguments, assert_growth, below, echo, failure, hostile, no_sessions, open, peak, probe, try_open,
 };
 
 #[tokio::test]
@@ -77,7 +77,7 @@ async fn an_overlong_line_that_answers_nobody_ends_the_server() {
         let gateway = hostile("--max-message 1M", &format!("endless-line {mode}")).await;
         let session = open(&gateway).await;
         endless(&gateway, &session, (1 + 8) * MIB).await;
-        assert!(eventually_with(SOON, || async { sessions(&gateway).await == 0 }).await);
+        assert!(no_sessions(&gateway).await);
         assert!(eventually(SOON, || below(&gateway).is_empty()).await);
     }
 }

@@ -7,7 +7,7 @@ use janua_testkit::client::Answer;
 use janua_testkit::client::message::quoted;
 use janua_testkit::client::session::{Reply, Session};
 use janua_testkit::gateway::{Gateway, program};
-use janua_testkit::process::{self, eventually};
+use janua_testkit::process::{self, eventually, eventually_with};
 use serde_json::Value;
 
 /// Longer than anything here takes on a slow machine.
@@ -151,6 +151,11 @@ pub(crate) async fn health(gateway: &Gateway) -> Value {
 /// How many sessions the gateway has.
 pub(crate) async fn sessions(gateway: &Gateway) -> u64 {
     health(gateway).await["active_sessions"].as_u64().expect("a count")
+}
+
+/// Whether the gateway counts no session any more, at once or soon: a server is seen to be gone before its session is.
+pub(crate) async fn no_sessions(gateway: &Gateway) -> bool {
+    eventually_with(SOON, || async { sessions(gateway).await == 0 }).await
 }
 
 /// Holds an answer to being a refusal with a JSON-RPC error in it.

@@ -11,10 +11,12 @@ use janua_testkit::client::session::Session;
 use janua_testkit::client::sse_session::SseSession;
 use janua_testkit::client::{JSON_POST, faults, message};
 use janua_testkit::gateway::Gateway;
-use janua_testkit::process::{eventually, eventually_with, wait_gone};
+use janua_testkit::process::{eventually, wait_gone};
 use rustix::process::Signal;
 
-use crate::scene::{SOON, VERSION, arguments, below, echo, failure, hostile, open, probe, seen, server_pid, sessions};
+use crate::scene::{
+    SOON, VERSION, arguments, below, echo, failure, hostile, no_sessions, open, probe, seen, server_pid, sessions,
+};
 
 const FLOOD: &str = r#"{"name":"progress","arguments":{"n":30,"ms":30},"_meta":{"progressToken":"p"}}"#;
 
@@ -229,7 +231,7 @@ async fn a_running_call_keeps_its_session_and_an_idle_one_ends() {
     let gateway = probe("--timeout 1").await;
     let session = open(&gateway).await;
     assert_eq!(session.call("slow", r#"{"s":3}"#).await.text(), "slept");
-    assert!(eventually_with(SOON, || async { sessions(&gateway).await == 0 }).await);
+    assert!(no_sessions(&gateway).await);
     assert_eq!(session.request("ping", "").await.status, 404);
     assert!(eventually(SOON, || below(&gateway).is_empty()).await);
 }
@@ -243,7 +245,7 @@ async fn a_session_over_sse_ends_with_its_stream() {
     let pid = below(&gateway)[0];
     drop(sse);
     assert!(wait_gone(pid, SOON).await);
-    assert_eq!(sessions(&gateway).await, 0);
+    assert!(no_sessions(&gateway).await);
 }
 
 /// Twenty calls that are under way, and the number of those answered properly in the end.
