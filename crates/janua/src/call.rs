@@ -3,14 +3,16 @@
 //! Transports exist on either side of it only. The holder of a reply decides its fate: dropping one before its
 //! end cancels the request at the server.
 
+use std::collections::VecDeque;
 use std::fmt;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
-use janua_wire::capabilities::ClientCapabilities;
+use janua_wire::capabilities::{Class, ClientCapabilities};
 use janua_wire::error::INTERNAL_ERROR;
 use janua_wire::id::ClientId;
 use janua_wire::message::{Notification, Request, Response};
@@ -19,13 +21,18 @@ use janua_wire::version::Version;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::error::{Failure, Kind};
+use crate::lock::Lock;
 
 /// Which callers may share one running instance of a server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// The legacy session with this number.
     Session(u64),
-    /// Everybody.
+    /// Clients that can be asked the same; the second number tells apart instances that do the same.
+    Class(Class, u16),
+    /// Everybody who speaks without a handshake to a server that does, too.
+    Modern,
+    /// Everybody; nobody can be asked anything.
     Shared,
 }
 
@@ -63,10 +70,9 @@ pub enum Event {
 /// How a request ended.
 #[derive(Debug)]
 pub enum Outcome {
-    /// The server's answer: a result or an error, as it came.
+    /// The server's answer, as it came: a result, an error, or (2026-07-28 `basic/patterns/mrtr`) the wish to be
+    /// asked again with input.
     Answer(Response),
-    /// The server wants input and must be called again (2026-07-28 `basic/patterns/mrtr`).
-    InputRequired(Response),
     /// There is no answer; the gateway says why.
     Failure(Failure),
 }
@@ -179,6 +185,17 @@ impl Reply {
         Reply { source: Source::Stream(Box::pin(events)), deadline: None }
     }
 
+    /// A reply that `work` unfolds: what goes into the sink comes before the outcome that the work ends with. Dropped
+    /// before its end, the reply drops the work.
+    pub(crate) fn unfold<F>(work: impl FnOnce(Sink) -> F) -> Self
+    where
+        F: Future<Output = Outcome> + Send + 'static,
+    {
+        let sink = Sink::default();
+        let work = Box::pin(work(sink.clone()));
+        Reply::stream(Unfolding { work: Some(work), sink })
+    }
+
     /// The same reply, given up (and so cancelled) after `idle` without an event, or `total` in all. While the
     /// server waits for an answer of the client only `total` counts.
     #[must_use]
@@ -186,6 +203,41 @@ impl Reply {
         let now = Instant::now();
         self.deadline = Some(Deadline { idle, total, last: now, hard: now + total, timer: None });
         self
+    }
+}
+
+/// Where the work behind a reply puts what comes before the outcome.
+#[derive(Clone, Default)]
+pub(crate) struct Sink(Arc<Lock<VecDeque<Event>>>);
+
+impl Sink {
+    /// Hands over an event; resolves when it was taken.
+    pub(crate) async fn send(&self, event: Event) {
+        self.0.lock().push_back(event);
+        // The work is polled by whoever takes the events: no other wake-up is needed.
+        poll_fn(|_| if self.0.lock().is_empty() { Poll::Ready(()) } else { Poll::Pending }).await;
+    }
+}
+
+struct Unfolding {
+    work: Option<Pin<Box<dyn Future<Output = Outcome> + Send>>>,
+    sink: Sink,
+}
+
+impl Stream for Unfolding {
+    type Item = Event;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        if let Some(event) = self.sink.0.lock().pop_front() {
+            return Poll::Ready(Some(event));
+        }
+        let Some(work) = &mut self.work else { return Poll::Ready(None) };
+        let polled = work.as_mut().poll(cx);
+        if let Poll::Ready(outcome) = polled {
+            self.work = None;
+            return Poll::Ready(Some(Event::Done(outcome)));
+        }
+        self.sink.0.lock().pop_front().map_or(Poll::Pending, |event| Poll::Ready(Some(event)))
     }
 }
 
@@ -293,6 +345,20 @@ mod tests {
         assert!(matches!(outcome, Outcome::Failure(failure) if failure.kind == Kind::DeadlineExceeded));
         assert_eq!(seen, 14);
         assert_eq!(started.elapsed().as_secs(), 59);
+        assert!(reply.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn work_unfolds_in_order() {
+        let mut reply = Reply::unfold(|sink| async move {
+            sink.send(progress()).await;
+            tokio::join!(sink.send(progress()), sink.send(progress()));
+            Outcome::Failure(Failure::new(Kind::Cancelled, "enough"))
+        });
+        for _ in 0..3 {
+            assert!(matches!(reply.next().await, Some(Event::Notify(_))));
+        }
+        assert!(matches!(reply.next().await, Some(Event::Done(_))));
         assert!(reply.next().await.is_none());
     }
 

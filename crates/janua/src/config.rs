@@ -66,12 +66,27 @@ pub enum Server {
     Demo,
 }
 
+/// Which era of the protocol a server is spoken to in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// Each client's own, if the server has it.
+    #[default]
+    Auto,
+    /// With a handshake and a session: 2025-11-25 and earlier.
+    Legacy,
+    /// Without: 2026-07-28.
+    Modern,
+}
+
 /// Who shares one running instance of a server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Share {
-    /// One instance per client session.
+    /// One instance per client session. Clients without sessions (2026-07-28) share as with [`Share::User`].
     #[default]
     Session,
+    /// One instance for all sessions of a person whose clients can be asked the same; calls in which they can be
+    /// asked take turns.
+    User,
     /// One instance for everybody; requests need no session, and the server cannot ask anything back.
     All,
 }

@@ -4,7 +4,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::clients::stdio;
 pub use crate::clients::stdio::End;
-use crate::config::{Limits, Server};
+use crate::config::{Limits, Protocol, Server};
 use crate::error::Failure;
 use crate::proxy::{gateway, stop_signal};
 use crate::servers::process::orphans;
@@ -13,11 +13,12 @@ use crate::servers::process::orphans;
 /// stop; the server is stopped before this returns.
 pub async fn run(
     server: &Server,
+    protocol: Protocol,
     limits: &Limits,
     input: impl AsyncRead + Unpin,
     output: impl AsyncWrite + Unpin,
 ) -> Result<End, Failure> {
-    let gateway = gateway(server, limits);
+    let gateway = gateway(server, protocol, limits);
     orphans::bury(&gateway.tasks);
     let end = tokio::select! {
         end = stdio::serve(&gateway, input, output) => end,

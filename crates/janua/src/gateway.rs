@@ -3,20 +3,18 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
-use futures_util::StreamExt;
 use futures_util::future::join_all;
 
-use crate::call::Scope;
+use crate::bridge::Bridge;
 use crate::config::Limits;
 use crate::error::{Failure, Kind};
-use crate::servers::pool::Pool;
-use crate::servers::{Connection, Refusal};
+use crate::servers::Connection;
 use crate::sessions::{self, Session, Sessions};
 use crate::tasks::Tasks;
 
 /// One gateway: its server's links, its clients' sessions, its limits and its tasks.
 pub(crate) struct Gateway {
-    pub(crate) pool: Pool,
+    pub(crate) bridge: Arc<Bridge>,
     pub(crate) sessions: Sessions,
     pub(crate) limits: Arc<Limits>,
     pub(crate) tasks: Tasks,
@@ -26,9 +24,9 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    pub(crate) fn new(pool: Pool, limits: Arc<Limits>, tasks: Tasks) -> Arc<Self> {
+    pub(crate) fn new(bridge: Arc<Bridge>, limits: Arc<Limits>, tasks: Tasks) -> Arc<Self> {
         let sessions = Sessions::new(limits.clone());
-        Arc::new(Gateway { pool, sessions, limits, tasks, alone: Arc::default(), sweeping: AtomicBool::new(false) })
+        Arc::new(Gateway { bridge, sessions, limits, tasks, alone: Arc::default(), sweeping: AtomicBool::new(false) })
     }
 
     /// Opens a session, or says why not.
@@ -69,23 +67,9 @@ impl Gateway {
         session.end();
         tracing::info!(session = short(&session.id), "session ended");
         let why = Failure::new(Kind::SessionLost, "the session has ended");
-        if let Some(closing) = self.pool.close(&session.scope(), why) {
+        if let Some(closing) = self.bridge.pool.close(&session.scope(), why) {
             self.tasks.spawn("close link", closing);
         }
-    }
-
-    /// The link that everybody shares; when it is over, the next request opens another.
-    pub(crate) async fn shared_link(self: &Arc<Self>) -> Result<Arc<dyn Connection>, Refusal> {
-        let (link, fresh) = self.pool.shared().await?;
-        if fresh {
-            let (gateway, watched) = (self.clone(), link.clone());
-            self.tasks.spawn("shared link watch", async move {
-                let mut listening = watched.listen();
-                while listening.next().await.is_some() {}
-                gateway.pool.forget(&Scope::Shared, &watched);
-            });
-        }
-        Ok(link)
     }
 
     /// Stops in order: no new sessions, running requests get their time, then sessions and servers end.
@@ -112,7 +96,7 @@ impl Gateway {
             tracing::warn!(requests = cut, "requests cut off by the stop");
         }
         let why = Failure::new(Kind::Stopping, "the gateway is stopping");
-        let closing = self.pool.close_all(&why);
+        let closing = self.bridge.close_all(&why);
         for session in self.sessions.all() {
             self.sessions.remove(&session);
             session.end();

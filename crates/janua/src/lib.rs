@@ -11,6 +11,7 @@ pub mod error;
 pub mod proxy;
 pub mod servers;
 
+mod bridge;
 mod clients;
 mod gateway;
 mod local;

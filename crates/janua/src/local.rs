@@ -21,7 +21,7 @@ pub(crate) async fn initialize(
 ) -> Result<Response, Refusal> {
     let opening = Opening::of_client(request.params());
     let (version, capabilities) = (opening.version, opening.capabilities.clone());
-    let link = gateway.pool.open(session.scope(), opening).await?;
+    let link = gateway.bridge.open_session(session.scope(), opening).await?;
     session.opened_by(Caller { scope: session.scope(), version, capabilities });
     gateway.attach(session, &link);
     Ok(shown(link.opened(), version))
@@ -30,7 +30,7 @@ pub(crate) async fn initialize(
 /// The same for a client without a session, in front of a server that everybody shares.
 pub(crate) async fn initialize_shared(gateway: &Arc<Gateway>, request: &Request) -> Result<Response, Refusal> {
     let version = Opening::of_client(request.params()).version;
-    let link = gateway.shared_link().await?;
+    let link = gateway.bridge.shared().await?;
     Ok(shown(link.opened(), version))
 }
 

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use janua_wire::message::Notification;
 
+use crate::bridge::of_refusal;
 use crate::call::{Call, Caller, Reply, Scope};
 use crate::error::{Failure, Kind};
 use crate::gateway::Gateway;
-use crate::servers::{Connection, Refusal};
+use crate::servers::Connection;
 
 /// Sends a request on its way.
 pub(crate) async fn handle(gateway: &Arc<Gateway>, call: Call) -> Reply {
@@ -28,10 +29,7 @@ async fn connect(gateway: &Arc<Gateway>, caller: &Caller) -> Result<Arc<dyn Conn
     if caller.scope != Scope::Shared {
         // The session is about to end, too: the client needs a new one.
         let lost = || Failure::new(Kind::SessionLost, "the server of this session has ended, and the session with it");
-        return gateway.pool.get(&caller.scope).filter(|link| !link.is_over()).ok_or_else(lost);
+        return gateway.bridge.of_session(&caller.scope).ok_or_else(lost);
     }
-    gateway.shared_link().await.map_err(|refusal| match refusal {
-        Refusal::Failed(failure) => failure,
-        Refusal::ByServer(_) => Failure::new(Kind::StartFailed, "the server refused to be initialized"),
-    })
+    gateway.bridge.shared().await.map_err(of_refusal)
 }

@@ -9,9 +9,10 @@ use axum::Router;
 use http::{HeaderName, HeaderValue};
 use tokio::net::TcpListener;
 
+use crate::bridge::Bridge;
 use crate::clients::guard::{Guard, LOOPBACK};
 use crate::clients::{self, Edge, Paths};
-use crate::config::{Limits, Server, ServerCommand, Share};
+use crate::config::{Limits, Protocol, Server, ServerCommand, Share};
 use crate::error::Failure;
 use crate::gateway::Gateway;
 use crate::servers::Opener;
@@ -36,6 +37,8 @@ use crate::tasks::Tasks;
 pub struct Options {
     /// The server behind the proxy.
     pub server: Server,
+    /// Which era it is spoken to in.
+    pub protocol: Protocol,
     /// Who shares a running instance of it.
     pub share: Share,
     /// Address to listen on. Not used by [`router`].
@@ -74,6 +77,7 @@ impl Options {
         let paths = Paths::default();
         Options {
             server,
+            protocol: Protocol::Auto,
             share: Share::Session,
             host: IpAddr::from([127, 0, 0, 1]),
             port: 3000,
@@ -166,7 +170,7 @@ pub struct Proxy {
 }
 
 /// The gateway behind a proxy, without anything that listens.
-pub(crate) fn gateway(server: &Server, limits: &Limits) -> Arc<Gateway> {
+pub(crate) fn gateway(server: &Server, protocol: Protocol, limits: &Limits) -> Arc<Gateway> {
     let (limits, tasks) = (Arc::new(limits.clone()), Tasks::default());
     let opener: Box<dyn Opener> = match server {
         Server::Command(command) => {
@@ -175,7 +179,8 @@ pub(crate) fn gateway(server: &Server, limits: &Limits) -> Arc<Gateway> {
         Server::Remote(remote) => Box::new(RemoteOpener::new(remote, limits.clone(), tasks.clone())),
         Server::Demo => Box::new(DemoOpener),
     };
-    Gateway::new(Pool::new(opener), limits, tasks)
+    let bridge = Bridge::new(Pool::new(opener, protocol), limits.clone(), tasks.clone());
+    Gateway::new(bridge, limits, tasks)
 }
 
 /// The proxy's routes, to be nested into an application of one's own:
@@ -196,7 +201,7 @@ pub(crate) fn gateway(server: &Server, limits: &Limits) -> Arc<Gateway> {
 /// # }
 /// ```
 pub fn router(options: Options) -> Router {
-    let gateway = gateway(&options.server, &options.limits);
+    let gateway = gateway(&options.server, options.protocol, &options.limits);
     clients::router(Arc::new(options.edge(gateway, true)))
 }
 
@@ -209,7 +214,7 @@ pub async fn start(options: Options) -> Result<Proxy, Error> {
     let failed = |source| Error::Listen { address: wanted, source };
     let listener = TcpListener::bind(wanted).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    let gateway = gateway(&options.server, &options.limits);
+    let gateway = gateway(&options.server, options.protocol, &options.limits);
     orphans::bury(&gateway.tasks);
     let loopback = options.host.is_loopback();
     let router = clients::router(Arc::new(options.edge(gateway.clone(), loopback)));

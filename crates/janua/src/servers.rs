@@ -23,6 +23,22 @@ pub(crate) mod sse;
 pub(crate) mod stdio;
 pub(crate) mod streamable_http;
 
+/// Which eras may be spoken on a link, and which is tried first.
+///
+/// A server that speaks both may have to be spoken to in one only, from its first message on (`basic/versioning`
+/// of 2026-07-28: a process keeps to the era it was first spoken to in).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Eras {
+    /// With a handshake only.
+    Legacy,
+    /// Without a handshake only.
+    Modern,
+    /// With a handshake; without, if the server refuses it.
+    LegacyFirst,
+    /// Without a handshake; with, if the server does not know that.
+    ModernFirst,
+}
+
 /// How a server is opened: what its first client says to it.
 #[derive(Clone, Debug)]
 pub struct Opening {
@@ -34,14 +50,16 @@ pub struct Opening {
     pub capabilities: ClientCapabilities,
     /// Whether the gateway is the client, and says `notifications/initialized` itself.
     pub on_own_behalf: bool,
+    /// How the server may be spoken to.
+    pub eras: Eras,
 }
 
 /// What a server said when it was opened.
 #[derive(Clone, Debug)]
 pub struct Opened {
-    /// Its answer to `initialize`, as it came.
+    /// Its answer to `initialize`, or to `server/discover` if it is spoken to without a handshake; as it came.
     pub response: Response,
-    /// The revision it chose.
+    /// The revision spoken on the link.
     pub version: Version,
 }
 
@@ -60,7 +78,8 @@ impl From<Failure> for Refusal {
     }
 }
 
-/// One live link to one server.
+/// One live link to one server, in one era: a call must come in a revision of that era. (`bridge` has connections
+/// that translate.)
 ///
 /// A call is a plain function that gives a stream: dropping the stream cancels the call.
 pub trait Connection: Send + Sync {
@@ -76,6 +95,12 @@ pub trait Connection: Send + Sync {
 
     /// What the server says of its own accord, belonging to no call. Ends when the link does.
     fn listen(&self) -> Reply;
+
+    /// Whether a server's question in mid-call comes with the call that it belongs to. Otherwise it can be told only
+    /// if no other call is under way that may be asked about.
+    fn attributes(&self) -> bool {
+        false
+    }
 
     /// Whether the link has ended: whatever is called on it fails.
     fn is_over(&self) -> bool;

@@ -4,7 +4,52 @@ use bytes::Bytes;
 
 use crate::error::{INVALID_PARAMS, METHOD_NOT_FOUND};
 use crate::method::Method;
-use crate::raw::{peek, peek_string};
+use crate::raw::{self, peek, peek_string};
+
+/// What a client can be asked, without the details: clients of one class can share a server that was told what it
+/// may ask when it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Class(u8);
+
+/// The members of `capabilities` that make up a class, with the capabilities a server is told for it.
+const CLASSES: [(&[&str], u8); 6] = [
+    (&["roots"], 1),
+    (&["sampling"], 2),
+    (&["sampling", "tools"], 4),
+    (&["sampling", "context"], 8),
+    (&["elicitation"], 16),
+    (&["elicitation", "url"], 32),
+];
+/// `elicitation` in its form mode, which may go without saying.
+const FORM: u8 = 64;
+
+impl Class {
+    /// Whether such a client can be asked nothing at all.
+    pub fn is_none(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The capabilities as a client of this class declares them when it opens a session.
+    pub fn capabilities(self) -> ClientCapabilities {
+        let has = |bit: u8| self.0 & bit != 0;
+        let member = |bit, text: &'static str| has(bit).then_some(text);
+        let object = |members: &[Option<&str>]| {
+            let members: Vec<&str> = members.iter().flatten().copied().collect();
+            format!("{{{}}}", members.join(","))
+        };
+        let roots = member(1, "\"roots\":{\"listChanged\":false}").map(str::to_owned);
+        let sampling = has(2).then(|| {
+            let inner = object(&[member(4, "\"tools\":{}"), member(8, "\"context\":{}")]);
+            format!("\"sampling\":{inner}")
+        });
+        let elicitation = has(16).then(|| {
+            let inner = object(&[member(FORM, "\"form\":{}"), member(32, "\"url\":{}")]);
+            format!("\"elicitation\":{inner}")
+        });
+        let all: Vec<String> = [roots, sampling, elicitation].into_iter().flatten().collect();
+        ClientCapabilities(format!("{{{}}}", all.join(",")).into())
+    }
+}
 
 /// A client's `capabilities`, as raw JSON.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +68,29 @@ impl ClientCapabilities {
     /// Takes the capabilities out of the raw `params` of an `initialize`.
     pub fn from_initialize(params: &[u8]) -> Self {
         ClientCapabilities(peek(params, "capabilities").map(Bytes::copy_from_slice).unwrap_or_default())
+    }
+
+    /// The capabilities as they stand in a request without handshake, raw.
+    pub fn of(raw: &[u8]) -> Self {
+        ClientCapabilities(Bytes::copy_from_slice(raw))
+    }
+
+    /// What these capabilities come to.
+    pub fn class(&self) -> Class {
+        if self.0.len() <= 2 {
+            return Class::default();
+        }
+        let mut bits = 0;
+        for (path, bit) in CLASSES {
+            let declared = raw::find_path(&self.0, raw::whole(&self.0), path);
+            if declared.is_some_and(|span| !matches!(&self.0[span.range()], b"null" | b"false")) {
+                bits |= bit;
+            }
+        }
+        if bits & 16 != 0 && self.elicits(b"{}") {
+            bits |= FORM;
+        }
+        Class(bits)
     }
 
     /// The raw JSON object; empty if the client declared nothing.
@@ -74,6 +142,25 @@ mod tests {
 
     fn client(capabilities: &str) -> ClientCapabilities {
         ClientCapabilities::from_initialize(format!("{{\"capabilities\":{capabilities}}}").as_bytes())
+    }
+
+    #[test]
+    fn a_class_declares_what_its_clients_can_do() {
+        for (declared, shown) in [
+            ("{}", "{}"),
+            (r#"{"roots":{"listChanged":true},"experimental":{}}"#, r#"{"roots":{"listChanged":false}}"#),
+            (r#"{"elicitation":{}}"#, r#"{"elicitation":{"form":{}}}"#),
+            (r#"{"elicitation":{"url":{}}}"#, r#"{"elicitation":{"url":{}}}"#),
+            (
+                r#"{"sampling":{"tools":{}},"elicitation":{"form":{},"url":{}}}"#,
+                r#"{"sampling":{"tools":{}},"elicitation":{"form":{},"url":{}}}"#,
+            ),
+        ] {
+            let class = client(declared).class();
+            assert_eq!(class.capabilities().raw(), shown, "{declared}");
+            assert_eq!(class.capabilities().class(), class);
+            assert_eq!(class.is_none(), shown == "{}");
+        }
     }
 
     #[test]

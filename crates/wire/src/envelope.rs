@@ -1,7 +1,7 @@
 //! The outer layer of one JSON-RPC message: where the members lie that the gateway reads.
 
 use crate::json::{Fault, Keys, Scanner, Span, unescape};
-use crate::raw;
+use crate::{method, raw};
 
 /// Where the protocol's members of one message lie. What was read before a fault stays.
 #[derive(Default)]
@@ -11,22 +11,27 @@ pub(crate) struct Envelope {
     pub(crate) id: Option<Span>,
     pub(crate) method: Option<Span>,
     pub(crate) params: Option<Span>,
-    /// `params._meta.progressToken`.
-    pub(crate) token: Option<Span>,
+    pub(crate) meta: Meta,
     pub(crate) result: Option<Span>,
     pub(crate) error: Option<Span>,
     /// There are line breaks between tokens.
     pub(crate) breaks: bool,
 }
 
+/// Where the members of `params._meta` lie.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Meta {
+    /// The object itself.
+    pub(crate) whole: Option<Span>,
+    pub(crate) token: Option<Span>,
+    /// The revision that a request without handshake speaks.
+    pub(crate) version: Option<Span>,
+    pub(crate) capabilities: Option<Span>,
+}
+
 const TOP: [&str; 6] = ["jsonrpc", "id", "method", "params", "result", "error"];
 const PARAMS: [&str; 1] = ["_meta"];
-const META: [&str; 4] = [
-    "progressToken",
-    "io.modelcontextprotocol/protocolVersion",
-    "io.modelcontextprotocol/clientCapabilities",
-    "io.modelcontextprotocol/clientInfo",
-];
+const META: [&str; 4] = ["progressToken", method::META_VERSION, method::META_CAPABILITIES, method::META_CLIENT];
 
 impl Envelope {
     /// Checks the whole of `text`, which must be UTF-8 and hold one object.
@@ -83,6 +88,7 @@ impl Envelope {
 
     fn read_meta(&mut self, text: &[u8], scanner: &mut Scanner<'_>) -> Result<(), Fault> {
         let mut keys = Keys::default();
+        let start = scanner.offset();
         scanner.enter_object()?;
         let mut first = true;
         while let Some(key) = scanner.member(first)? {
@@ -90,10 +96,14 @@ impl Envelope {
             keys.add(text, key)?;
             let known = known(&META, text, key)?;
             let value = scanner.value()?;
-            if known == Some(0) {
-                self.token = Some(value);
+            match known {
+                Some(0) => self.meta.token = Some(value),
+                Some(1) => self.meta.version = Some(value),
+                Some(2) => self.meta.capabilities = Some(value),
+                _ => {}
             }
         }
+        self.meta.whole = Some(Span { start, end: scanner.offset() });
         Ok(())
     }
 }

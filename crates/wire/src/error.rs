@@ -18,6 +18,14 @@ pub const INTERNAL_ERROR: i32 = -32603;
 /// Request refused for want of a session, or for a session that is gone. Implementation-defined space, the code
 /// existing bridges use for it.
 pub const SESSION: i32 = -32002;
+/// 2026-07-28: a header differs from the body it mirrors.
+pub const HEADER_MISMATCH: i32 = -32020;
+/// 2026-07-28: the request needs something that its client did not declare.
+pub const MISSING_CAPABILITY: i32 = -32021;
+/// 2026-07-28: the revision is not served.
+pub const UNSUPPORTED_VERSION: i32 = -32022;
+/// 2025-11-25: the user must visit an address first.
+pub const URL_REQUIRED: i32 = -32042;
 /// The request was cancelled by its sender. Outside the ranges JSON-RPC reserves.
 pub const CANCELLED: i32 = -32800;
 

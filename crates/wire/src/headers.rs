@@ -4,6 +4,10 @@
 pub const SESSION_ID: &str = "mcp-session-id";
 /// Protocol revision of a request (2025-06-18 and later).
 pub const PROTOCOL_VERSION: &str = "mcp-protocol-version";
+/// The method of a request (2026-07-28).
+pub const METHOD: &str = "mcp-method";
+/// What a request is for: a tool, a prompt, a resource (2026-07-28).
+pub const NAME: &str = "mcp-name";
 /// The last event a client saw before its stream broke.
 pub const LAST_EVENT_ID: &str = "last-event-id";
 /// Media type of messages.

@@ -6,9 +6,11 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`json`] | strict JSON scanning in place |
+//! | [`opening`] | what a server is, told in the other era |
 //! | [`raw`] | shallow objects: look at a member, replace a member |
 //! | [`message`] | JSON-RPC requests, notifications, responses, batches |
 //! | [`id`] | ids of clients (echoed text) and of links (minted numbers) |
+//! | [`metadata`] | `_meta` of requests without handshake, and of what they subscribed to |
 //! | [`method`] | the table of methods |
 //! | [`version`] | revisions, eras, negotiation |
 //! | [`capabilities`] | what a client said it can be asked |
@@ -26,7 +28,9 @@ pub mod json;
 pub mod line;
 pub mod lines;
 pub mod message;
+pub mod metadata;
 pub mod method;
+pub mod opening;
 pub mod raw;
 pub mod sse;
 pub mod version;

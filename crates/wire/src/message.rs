@@ -8,7 +8,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::envelope::Envelope;
+use crate::envelope::{Envelope, Meta};
 use crate::error::{INVALID_REQUEST, PARSE_ERROR};
 use crate::id::{ClientId, LinkId};
 use crate::json::{Fault, Scanner, Span, unescape};
@@ -29,7 +29,7 @@ pub struct Request {
     name: Span,
     method: Method,
     params: Option<Span>,
-    token: Option<Span>,
+    meta: Meta,
 }
 
 /// A notification: no id, no response.
@@ -219,7 +219,7 @@ fn call(parts: &Envelope, text: Bytes, method: Span) -> Result<Message, Invalid>
     let method = Method::of(&text[name.range()]);
     let params = parts.params;
     Ok(match legal_id(parts, &text)? {
-        Some(id) => Message::Request(Request { text, id, name, method, params, token: parts.token }),
+        Some(id) => Message::Request(Request { text, id, name, method, params, meta: parts.meta }),
         None => Message::Notification(Notification { text, name, method, params }),
     })
 }
@@ -277,9 +277,43 @@ impl Request {
         self.params.map_or(b"{}", |span| &self.text[span.range()])
     }
 
+    /// A member of the parameters, raw.
+    pub fn param(&self, key: &str) -> Option<&[u8]> {
+        raw::find(&self.text, self.params?, key).map(|span| &self.text[span.range()])
+    }
+
     /// `params._meta.progressToken`, raw.
     pub fn progress_token(&self) -> Option<Bytes> {
-        self.token.map(|span| self.text.slice(span.range()))
+        self.meta.token.map(|span| self.text.slice(span.range()))
+    }
+
+    /// The revision that the request itself names, raw: it belongs to a revision without handshake (2026-07-28
+    /// `basic/index`). `None`: it belongs to one with.
+    pub fn claimed_version(&self) -> Option<&[u8]> {
+        self.meta.version.map(|span| &self.text[span.range()])
+    }
+
+    /// What the client of a request without handshake can be asked, raw.
+    pub fn claimed_capabilities(&self) -> Option<&[u8]> {
+        self.meta.capabilities.map(|span| &self.text[span.range()])
+    }
+
+    /// A member of `params._meta`, raw.
+    pub fn meta(&self, key: &str) -> Option<&[u8]> {
+        raw::find(&self.text, self.meta.whole?, key).map(|span| &self.text[span.range()])
+    }
+
+    /// Where the parameters and their `_meta` lie in the text.
+    pub fn places(&self) -> (Option<Span>, Option<Span>) {
+        (self.params, self.meta.whole)
+    }
+
+    /// The same request with parts of its text replaced. The edits must not overlap, and must leave valid JSON.
+    pub fn edited(&self, edits: Vec<(Span, &[u8])>) -> Result<Request, Refused> {
+        match parse_one(Line::splice(&self.text, edits).into_bytes())? {
+            Message::Request(request) => Ok(request),
+            _ => Err(Refused { why: Invalid::Shape, id: None }),
+        }
     }
 
     /// The whole text as it came.
@@ -291,7 +325,7 @@ impl Request {
     pub fn stamped(&self, link: LinkId) -> Line {
         let number = link.to_string();
         let mut edits = vec![(self.id, number.as_bytes())];
-        edits.extend(self.token.map(|token| (token, number.as_bytes())));
+        edits.extend(self.meta.token.map(|token| (token, number.as_bytes())));
         Line::splice(&self.text, edits)
     }
 
@@ -404,7 +438,13 @@ impl Response {
     /// The response with one member of its result replaced by raw JSON; unchanged if there is no such member.
     #[must_use]
     pub fn with_member(&self, key: &str, value: &[u8]) -> Response {
-        let Some(span) = raw::find(&self.text, self.body, key) else {
+        self.with_path(&[key], value)
+    }
+
+    /// The same for a member of nested objects.
+    #[must_use]
+    pub fn with_path(&self, path: &[&str], value: &[u8]) -> Response {
+        let Some(span) = raw::find_path(&self.text, self.body, path) else {
             return self.clone();
         };
         match parse_one(raw::replace(&self.text, span, value).into()) {

@@ -2,6 +2,19 @@
 
 use crate::raw::same;
 
+/// `_meta` key of a request without handshake: the revision it speaks (2026-07-28 `basic/index`).
+pub const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+/// `_meta` key of a request without handshake: what its client can be asked.
+pub const META_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+/// `_meta` key of a request without handshake: who its client is.
+pub const META_CLIENT: &str = "io.modelcontextprotocol/clientInfo";
+/// `_meta` key of a request without handshake: the log messages it wants (2026-07-28 `server/utilities/logging`).
+pub const META_LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
+/// `_meta` key of a notification: the `subscriptions/listen` it belongs to, by its id.
+pub const META_SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
+/// `_meta` key of a result: who answered.
+pub const META_SERVER: &str = "io.modelcontextprotocol/serverInfo";
+
 /// The methods that the gateway knows by name. Everything else passes as [`Method::Other`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Method {
@@ -33,6 +46,34 @@ pub enum Method {
     Elicit,
     /// `roots/list`: a server asks.
     ListRoots,
+    /// `tools/list`.
+    ToolsList,
+    /// `prompts/list`.
+    PromptsList,
+    /// `resources/list`.
+    ResourcesList,
+    /// `resources/templates/list`.
+    TemplatesList,
+    /// `completion/complete`.
+    Complete,
+    /// `server/discover`: what a server is, without a handshake.
+    Discover,
+    /// `subscriptions/listen`: a stream of changes, without a session.
+    Listen,
+    /// `notifications/subscriptions/acknowledged`: the first message of that stream.
+    Acknowledged,
+    /// `logging/setLevel`.
+    SetLevel,
+    /// `resources/subscribe`.
+    Subscribe,
+    /// `resources/unsubscribe`.
+    Unsubscribe,
+    /// `notifications/roots/list_changed`.
+    RootsChanged,
+    /// `notifications/elicitation/complete`.
+    ElicitComplete,
+    /// `tasks/get`, `tasks/result`, `tasks/cancel`, `tasks/list`, `tasks/update`.
+    Tasks,
     /// Any other method, known to the peers or not.
     Other,
 }
@@ -54,6 +95,24 @@ const TABLE: &[(&str, Method)] = &[
     ("sampling/createMessage", Method::CreateMessage),
     ("elicitation/create", Method::Elicit),
     ("roots/list", Method::ListRoots),
+    ("tools/list", Method::ToolsList),
+    ("prompts/list", Method::PromptsList),
+    ("resources/list", Method::ResourcesList),
+    ("resources/templates/list", Method::TemplatesList),
+    ("completion/complete", Method::Complete),
+    ("server/discover", Method::Discover),
+    ("subscriptions/listen", Method::Listen),
+    ("notifications/subscriptions/acknowledged", Method::Acknowledged),
+    ("logging/setLevel", Method::SetLevel),
+    ("resources/subscribe", Method::Subscribe),
+    ("resources/unsubscribe", Method::Unsubscribe),
+    ("notifications/roots/list_changed", Method::RootsChanged),
+    ("notifications/elicitation/complete", Method::ElicitComplete),
+    ("tasks/get", Method::Tasks),
+    ("tasks/result", Method::Tasks),
+    ("tasks/cancel", Method::Tasks),
+    ("tasks/list", Method::Tasks),
+    ("tasks/update", Method::Tasks),
 ];
 
 impl Method {
@@ -66,6 +125,35 @@ impl Method {
     /// `basic/patterns/mrtr`: tools/call, prompts/get, resources/read; extensions may too).
     pub fn may_ask(self) -> bool {
         matches!(self, Method::ToolsCall | Method::PromptsGet | Method::ResourcesRead | Method::Other)
+    }
+
+    /// Whether 2026-07-28 has this request; what only revisions with a handshake have is gone there.
+    pub fn is_modern(self) -> bool {
+        !matches!(self, Method::Initialize | Method::Ping | Method::SetLevel | Method::Subscribe | Method::Unsubscribe)
+    }
+
+    /// Whether a result of this request carries caching hints in 2026-07-28 (`server/utilities/caching`).
+    pub fn is_cacheable(self) -> bool {
+        matches!(
+            self,
+            Method::Discover
+                | Method::ToolsList
+                | Method::PromptsList
+                | Method::ResourcesList
+                | Method::TemplatesList
+                | Method::ResourcesRead
+        )
+    }
+
+    /// The member of the parameters that the header `Mcp-Name` mirrors, if there is one (2026-07-28
+    /// `basic/transports/streamable-http`; for tasks their extension).
+    pub fn named_by(self) -> Option<&'static str> {
+        match self {
+            Method::ToolsCall | Method::PromptsGet => Some("name"),
+            Method::ResourcesRead => Some("uri"),
+            Method::Tasks => Some("taskId"),
+            _ => None,
+        }
     }
 
     /// Whether a notification of this kind concerns the whole connection rather than one request.

@@ -31,6 +31,9 @@ impl Version {
     pub const ALL: [Version; 5] =
         [Version::V2024_11_05, Version::V2025_03_26, Version::V2025_06_18, Version::V2025_11_25, Version::V2026_07_28];
 
+    /// The newest revision.
+    pub const NEWEST: Version = Version::V2026_07_28;
+
     /// The newest revision with a handshake: what an `initialize` for an unknown revision is answered with.
     pub const NEWEST_LEGACY: Version = Version::V2025_11_25;
 

@@ -8,7 +8,7 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 
 use super::{Failed, Global, Level, block_on, duration, env, header, size};
-use janua::config::{RemoteServer, RemoteTransport, SESSION_TIMEOUT, Server, ServerCommand, Share};
+use janua::config::{Protocol, RemoteServer, RemoteTransport, SESSION_TIMEOUT, Server, ServerCommand, Share};
 use janua::proxy::{self, Options};
 
 /// Put one server behind HTTP.
@@ -91,6 +91,22 @@ pub(super) struct Upstream {
     /// Transport of a remote server
     #[arg(long, value_enum, default_value = "auto")]
     transport: Transport,
+    /// Era of the protocol that the server is spoken to in
+    #[arg(long, value_enum, default_value = "auto")]
+    protocol: Era,
+}
+
+/// Eras of the protocol.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum Era {
+    /// Each client's own, if the server has it.
+    #[default]
+    Auto,
+    /// With a handshake: 2025-11-25 and earlier.
+    Legacy,
+    /// Without.
+    #[value(name = "2026-07-28")]
+    Modern,
 }
 
 /// Transports of remote servers.
@@ -106,6 +122,15 @@ enum Transport {
 }
 
 impl Upstream {
+    /// The era of the protocol that the server is spoken to in.
+    pub(super) fn protocol(&self) -> Protocol {
+        match self.protocol {
+            Era::Auto => Protocol::Auto,
+            Era::Legacy => Protocol::Legacy,
+            Era::Modern => Protocol::Modern,
+        }
+    }
+
     /// The server that `words` name: a URL, or a program with its arguments.
     pub(super) fn server(self, words: Vec<String>) -> Result<Server, Failed> {
         let remote = words.len() == 1 && (words[0].starts_with("http://") || words[0].starts_with("https://"));
@@ -195,8 +220,10 @@ pub(super) fn place(
 /// Runs the command.
 pub(super) fn run(global: &Global, args: ProxyArgs) -> Result<(), Failed> {
     let (host, port, timeout) = place(args.host, args.port, args.timeout)?;
+    let protocol = args.upstream.protocol();
     let server = if args.demo { Server::Demo } else { args.upstream.server(args.server)? };
     let mut options = Options::new(server);
+    options.protocol = protocol;
     (options.host, options.port) = (host, port);
     options.share = if args.stateless { Share::All } else { Share::Session };
     options.insecure_no_auth = args.insecure_no_auth;

@@ -16,7 +16,7 @@ use janua_wire::id::ClientId;
 use janua_wire::line::Line;
 
 use crate::call::Outcome;
-use crate::error::{Failure, Kind};
+use crate::error::Failure;
 use crate::servers::Refusal;
 
 /// A message as JSON.
@@ -40,14 +40,8 @@ pub(crate) fn error(status: StatusCode, id: Option<&ClientId>, code: i32, messag
 pub(crate) fn outcome(id: &ClientId, outcome: Outcome) -> Response<Body> {
     match outcome {
         Outcome::Answer(response) => json(StatusCode::OK, response.answering(id.raw())),
-        Outcome::InputRequired(_) => failure(id, &input_required()),
         Outcome::Failure(why) => failure(id, &why),
     }
-}
-
-/// A client with a session is asked by requests; an answer that wants it to call again is no answer for it.
-pub(crate) fn input_required() -> Failure {
-    Failure::new(Kind::Unsupported, "the server asks in a way this client's protocol version does not have")
 }
 
 /// A failure of the gateway's own.

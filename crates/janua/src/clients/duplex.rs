@@ -85,7 +85,7 @@ fn open(gateway: &Arc<Gateway>, session: &Arc<Session>, request: Request) {
         // The session may have ended while its server was being opened.
         if session.is_over() {
             let why = Failure::new(Kind::SessionLost, "the session has ended");
-            if let Some(closing) = gateway.pool.close(&session.scope(), why) {
+            if let Some(closing) = gateway.bridge.pool.close(&session.scope(), why) {
                 closing.await;
             }
         }

@@ -283,7 +283,6 @@ fn stream(edge: &Edge, mut exchange: Exchange, id: ClientId, first: Option<Event
 pub(super) fn last_line(id: &ClientId, outcome: Outcome) -> Line {
     match outcome {
         Outcome::Answer(response) => response.answering(id.raw()),
-        Outcome::InputRequired(_) => answer::input_required().response().answering(id.raw()),
         Outcome::Failure(failure) => failure.response().answering(id.raw()),
     }
 }

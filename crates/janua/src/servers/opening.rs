@@ -1,17 +1,29 @@
-//! The legacy handshake toward a server, whatever carries it.
+//! The opening of a server, whatever carries it: the handshake, or the question what it is; and which of them.
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
 use janua_wire::capabilities::ClientCapabilities;
 use janua_wire::id::ClientId;
 use janua_wire::json::quote;
-use janua_wire::message::{Request, Response};
+use janua_wire::message::{Notification, Request, Response};
+use janua_wire::metadata::envelope;
 use janua_wire::raw;
 use janua_wire::version::{Era, Version};
 
-use crate::call::{Event, Outcome, Reply};
+use crate::call::{Call, Caller, Event, Outcome, Reply, Scope};
 use crate::error::{Failure, Kind};
-use crate::servers::{Opened, Opening, Refusal};
+use crate::servers::peer::Peer;
+use crate::servers::{Eras, Opened, Opening, Refusal};
+
+/// How the gateway names itself to servers, as a raw JSON object.
+pub(crate) const GATEWAY: &str = concat!("{\"name\":\"janua\",\"version\":\"", env!("CARGO_PKG_VERSION"), "\"}");
+
+/// How long a server may be silent about `server/discover` before it is sent `initialize` as well: some that know
+/// no such method answer nothing, others are still starting.
+const PROBE: Duration = Duration::from_secs(5);
 
 impl Opening {
     /// The opening a legacy client asks for with the raw `params` of its `initialize`. The revision offered to the
@@ -26,17 +38,29 @@ impl Opening {
         {
             offered = raw::replace(params, span, quote(version.name()).as_bytes()).into();
         }
-        Opening { params: offered, version, capabilities, on_own_behalf: false }
+        Opening { params: offered, version, capabilities, on_own_behalf: false, eras: Eras::LegacyFirst }
     }
 
-    /// The opening of a link that many clients share: the gateway is the client, and can be asked nothing.
-    pub fn of_gateway() -> Opening {
+    /// The opening of a link that many clients share, who can all be asked the same: the gateway is the client.
+    pub fn of_gateway(capabilities: ClientCapabilities, eras: Eras) -> Opening {
         let version = Version::NEWEST_LEGACY;
-        let params = format!(
-            "{{\"protocolVersion\":\"{version}\",\"capabilities\":{{}},\"clientInfo\":{{\"name\":\"janua\",\"version\":\"{}\"}}}}",
-            env!("CARGO_PKG_VERSION")
-        );
-        Opening { params: params.into(), version, capabilities: ClientCapabilities::default(), on_own_behalf: true }
+        let declared = if capabilities.raw().is_empty() { b"{}" } else { &capabilities.raw()[..] };
+        let declared = String::from_utf8_lossy(declared);
+        let params =
+            format!("{{\"protocolVersion\":\"{version}\",\"capabilities\":{declared},\"clientInfo\":{GATEWAY}}}");
+        Opening { params: params.into(), version, capabilities, on_own_behalf: true, eras }
+    }
+
+    /// The same with other eras.
+    #[must_use]
+    pub fn speaking(mut self, eras: Eras) -> Opening {
+        self.eras = eras;
+        self
+    }
+
+    /// Who asks for the opening, seen from the link.
+    pub(crate) fn caller(&self) -> Caller {
+        Caller { scope: Scope::Shared, version: Version::NEWEST_LEGACY, capabilities: self.capabilities.clone() }
     }
 
     /// The `initialize` request itself.
@@ -47,16 +71,91 @@ impl Opening {
     }
 }
 
+/// Opens the server on a link that carries both ways, in the order the opening wants.
+pub(crate) async fn agree(peer: &Arc<Peer>, opening: &Opening) -> Result<Opened, Refusal> {
+    let opened = match opening.eras {
+        Eras::Legacy => handshake(peer, opening).await,
+        Eras::Modern => discover(peer, opening).await,
+        Eras::LegacyFirst => match handshake(peer, opening).await {
+            Err(Refusal::ByServer(refused)) => discover(peer, opening).await.map_err(|_| Refusal::ByServer(refused)),
+            opened => opened,
+        },
+        Eras::ModernFirst => probe(peer, opening).await,
+    }?;
+    peer.speaks(opened.version);
+    if opening.on_own_behalf && opened.version.era() == Era::Legacy {
+        let initialized = Notification::new("notifications/initialized", None);
+        let initialized = initialized.map_err(|_| Failure::new(Kind::StartFailed, "cannot form initialized"))?;
+        peer.notify(&opening.caller(), &initialized);
+    }
+    Ok(opened)
+}
+
+/// Asks what the server is, and opens it with a handshake if it does not know that question. One that says nothing
+/// is sent both; whichever it answers first counts.
+async fn probe(peer: &Arc<Peer>, opening: &Opening) -> Result<Opened, Refusal> {
+    let mut discovering = Box::pin(discover(peer, opening));
+    match tokio::time::timeout(PROBE, &mut discovering).await {
+        Ok(Err(Refusal::ByServer(_))) => return handshake(peer, opening).await,
+        Ok(settled) => return settled,
+        Err(_) => tracing::debug!("the server is silent about server/discover: trying initialize"),
+    }
+    let mut shaking = Box::pin(handshake(peer, opening));
+    tokio::select! {
+        discovered = &mut discovering => match discovered {
+            Err(Refusal::ByServer(_)) => shaking.await,
+            settled => settled,
+        },
+        opened = &mut shaking => match opened {
+            Err(Refusal::ByServer(refused)) => discovering.await.map_err(|_| Refusal::ByServer(refused)),
+            settled => settled,
+        },
+    }
+}
+
+async fn handshake(peer: &Arc<Peer>, opening: &Opening) -> Result<Opened, Refusal> {
+    let request = opening.request()?;
+    answered(peer.call(&Call { request, caller: Arc::new(opening.caller()) })).await
+}
+
+async fn discover(peer: &Arc<Peer>, opening: &Opening) -> Result<Opened, Refusal> {
+    let request = discovery()?;
+    discovered(peer.call(&Call { request, caller: Arc::new(opening.caller()) })).await
+}
+
+/// `server/discover`, asked by the gateway itself.
+pub(crate) fn discovery() -> Result<Request, Failure> {
+    let params = format!("{{\"_meta\":{{{}}}}}", envelope(GATEWAY, "{}", None));
+    Request::new(&ClientId::number(0), "server/discover", Some(&params))
+        .map_err(|refused| Failure::new(Kind::StartFailed, format!("cannot form server/discover: {}", refused.why)))
+}
+
+/// Waits for the answer to `server/discover` and reads it. A server that lists no revision without handshake is
+/// refused in the name of its own answer: it has to be opened with one.
+pub(crate) async fn discovered(reply: Reply) -> Result<Opened, Refusal> {
+    let response = settled(reply).await?;
+    let listed = raw::peek(response.body(), "supportedVersions");
+    let serves = listed.is_some_and(|listed| {
+        let versions = raw::elements(listed, raw::whole(listed));
+        versions.iter().any(|span| raw::string(&listed[span.range()]).as_deref() == Some(Version::NEWEST.name()))
+    });
+    if serves { Ok(Opened { response, version: Version::NEWEST }) } else { Err(Refusal::ByServer(response)) }
+}
+
 /// Waits for the answer to `initialize` and reads it.
-pub(crate) async fn answered(mut reply: Reply) -> Result<Opened, Refusal> {
+pub(crate) async fn answered(reply: Reply) -> Result<Opened, Refusal> {
+    Ok(read(settled(reply).await?)?)
+}
+
+/// The result of an opening request.
+async fn settled(mut reply: Reply) -> Result<Response, Refusal> {
     while let Some(event) = reply.next().await {
         match event {
             Event::Done(Outcome::Answer(response)) if response.is_error() => {
                 return Err(Refusal::ByServer(response));
             }
-            Event::Done(Outcome::Answer(response)) => return Ok(read(response)?),
+            Event::Done(Outcome::Answer(response)) => return Ok(response),
             Event::Done(Outcome::Failure(failure)) => return Err(of_start(failure).into()),
-            Event::Done(Outcome::InputRequired(_)) => break,
             // Before the end of the handshake a server should say nothing but logs (2025-11-25 basic/lifecycle).
             Event::Notify(_) | Event::Ask(_) => {}
         }

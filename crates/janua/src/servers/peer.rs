@@ -4,21 +4,22 @@
 
 use std::collections::HashMap;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use janua_wire::capabilities::ClientCapabilities;
-use janua_wire::error::METHOD_NOT_FOUND;
+use janua_wire::error::{INVALID_PARAMS, METHOD_NOT_FOUND};
 use janua_wire::id::{ClientId, LinkId};
 use janua_wire::line::Line;
 use janua_wire::lines::{guess_id, guess_last_id};
 use janua_wire::message::{Invalid, Message, Notification, Refused, Request, Response, parse_one};
-use janua_wire::method::Method;
-use janua_wire::version::Version;
+use janua_wire::metadata::{subscription, tagged};
+use janua_wire::method::{META_SUBSCRIPTION, Method};
+use janua_wire::version::{Era, Version};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
@@ -26,12 +27,18 @@ use crate::call::{Ask, Asker, Call, Caller, Event, Outcome, Reply, Scope};
 use crate::error::{Failure, Kind};
 use crate::lock::Lock;
 use crate::mailbox::Mailbox;
+use crate::servers::opening;
 
 /// Where a link's messages toward the server go.
 pub(crate) trait Outbox: Send + Sync {
     /// Accepts a message to be sent, without waiting; `about` names the request it is or belongs to. Fails if the
     /// link is over or its queue is full.
     fn send(&self, line: Line, about: Option<LinkId>) -> Result<(), Failure>;
+
+    /// Accepts a request, to be sent under our id `link`.
+    fn request(&self, request: &Request, link: LinkId) -> Result<(), Failure> {
+        self.send(request.stamped(link), Some(link))
+    }
 }
 
 /// Both directions of one link.
@@ -41,6 +48,8 @@ pub(crate) struct Peer {
     capabilities: ClientCapabilities,
     /// Whether one session owns the link: only then can a question outside every call be attributed.
     owned: bool,
+    /// The revision spoken, once that is known.
+    version: OnceLock<Version>,
     next: AtomicU64,
     table: Lock<Table>,
     strays: AtomicU64,
@@ -71,7 +80,17 @@ impl Peer {
     pub(crate) fn new(outbox: Box<dyn Outbox>, capabilities: ClientCapabilities, owned: bool) -> Arc<Peer> {
         let (next, table) = (AtomicU64::new(1), Lock::default());
         let (strays, heard, doubt) = (AtomicU64::new(0), AtomicU64::new(0), Notify::new());
-        Arc::new(Peer { outbox, capabilities, owned, next, table, strays, heard, doubt })
+        let version = OnceLock::new();
+        Arc::new(Peer { outbox, capabilities, owned, version, next, table, strays, heard, doubt })
+    }
+
+    /// Notes which revision is spoken on the link.
+    pub(crate) fn speaks(&self, version: Version) {
+        let _ = self.version.set(version);
+    }
+
+    fn is_modern(&self) -> bool {
+        self.version.get().is_some_and(|version| version.era() == Era::Modern)
     }
 
     /// Sends a request. The reply is not bounded in time.
@@ -92,7 +111,7 @@ impl Peer {
             }
             table.calls.insert(link, entry);
         }
-        if let Err(failure) = self.outbox.send(call.request.stamped(link), Some(link)) {
+        if let Err(failure) = self.outbox.request(&call.request, link) {
             self.table.lock().calls.remove(&link);
             return Reply::failed(failure);
         }
@@ -166,6 +185,10 @@ impl Peer {
         };
         let entry = link.and_then(|link| self.table.lock().calls.remove(&link));
         match entry {
+            Some(entry) if entry.method == Method::Listen => {
+                let marked = response.with_path(&["_meta", META_SUBSCRIPTION], entry.id.raw());
+                entry.mailbox.finish(Outcome::Answer(marked));
+            }
             Some(entry) => entry.mailbox.finish(Outcome::Answer(response)),
             None => self.stray("response to a request that is not under way"),
         }
@@ -190,13 +213,26 @@ impl Peer {
                 let id = notification.param("requestId").map(Bytes::copy_from_slice).and_then(ClientId::new)?;
                 (self.table.lock().asked.remove(&id)?, notification)
             }
-            method if method.is_ambient() => return self.broadcast(&notification),
+            Method::Acknowledged => self.subscribed(&notification)?,
+            method if method.is_ambient() => match self.subscribed(&notification) {
+                Some(found) => found,
+                None => return self.broadcast(&notification),
+            },
             _ => match self.attributed(call, false) {
                 Some(mailbox) => (mailbox, notification),
                 None => return self.broadcast(&notification),
             },
         };
         mailbox.push(Event::Notify(notification)).then_some(mailbox)
+    }
+
+    /// What belongs to a `subscriptions/listen`, with the id under which its client knows it.
+    fn subscribed(&self, notification: &Notification) -> Option<(Arc<Mailbox>, Notification)> {
+        let link = subscription(notification).and_then(LinkId::parse)?;
+        let table = self.table.lock();
+        let entry = table.calls.get(&link)?;
+        let shown = tagged(notification, Some(entry.id.raw())).ok()?;
+        Some((entry.mailbox.clone(), shown))
     }
 
     fn broadcast(&self, notification: &Notification) -> Option<Arc<Mailbox>> {
@@ -223,26 +259,27 @@ impl Peer {
             let only = table.calls.values().next().filter(|entry| !question || entry.method.may_ask());
             return only.map(|entry| entry.mailbox.clone());
         }
-        let asking = table.calls.iter().filter(|(_, entry)| entry.method.may_ask());
-        let newest = asking.max_by_key(|(link, _)| **link).map(|(_, entry)| entry.mailbox.clone());
-        newest.filter(|_| question && self.owned)
+        if !question {
+            return None;
+        }
+        let mut asking: Vec<_> = table.calls.iter().filter(|(_, entry)| entry.method.may_ask()).collect();
+        asking.sort_by_key(|(link, _)| **link);
+        let newest = asking.last().map(|(_, entry)| entry.mailbox.clone());
+        newest.filter(|_| self.owned || asking.len() == 1)
     }
 
     fn asked(self: &Arc<Self>, request: Request, call: Option<LinkId>) {
         let id = request.id().detached();
+        if self.is_modern() {
+            let error = Response::error(METHOD_NOT_FOUND, "this revision knows no requests of servers", None);
+            return self.answer(&id, &error);
+        }
         if let Err(refusal) = self.capabilities.permit(request.method(), request.params()) {
             let error = Response::error(refusal.code, refusal.message, None);
             return self.answer(&id, &error);
         }
         let mailbox = self.attributed(call, true).or_else(|| self.only_listener());
-        let Some(mailbox) = mailbox else {
-            let answer = match request.method() {
-                Method::Ping => Response::result("{}").ok(),
-                _ => None,
-            };
-            let nobody = || Response::error(METHOD_NOT_FOUND, "no client can be asked on this connection", None);
-            return self.answer(&id, &answer.unwrap_or_else(nobody));
-        };
+        let Some(mailbox) = mailbox else { return self.answer(&id, &nobody_asked(request.method())) };
         self.table.lock().asked.insert(id, mailbox.clone());
         mailbox.push(Event::Ask(Ask::new(request, self.clone())));
     }
@@ -337,7 +374,11 @@ impl Peer {
     }
 
     async fn ping(self: &Arc<Self>) -> bool {
-        let Ok(request) = Request::new(&ClientId::number(0), "ping", None) else { return true };
+        // Without a handshake there is no ping, but every server must say what it is.
+        let modern = self.is_modern().then(|| opening::discovery().ok()).flatten();
+        let Some(request) = modern.or_else(|| Request::new(&ClientId::number(0), "ping", None).ok()) else {
+            return true;
+        };
         let (version, capabilities) = (Version::NEWEST_LEGACY, self.capabilities.clone());
         let caller = Arc::new(Caller { scope: Scope::Shared, version, capabilities });
         let mut reply = self.call(&Call { request, caller });
@@ -354,9 +395,13 @@ impl Peer {
             tracing::warn!(dropped, "notifications dropped: the client reads too slowly");
         }
         let Some(entry) = self.table.lock().calls.remove(&link) else { return };
-        self.doubt.notify_one();
-        // A client must never cancel its own initialize (2025-11-25 basic/utilities/cancellation).
-        if entry.method != Method::Initialize {
+        // A stream of changes is left because it is not wanted any more, not because nothing came.
+        if entry.method != Method::Listen {
+            self.doubt.notify_one();
+        }
+        // A client must never cancel its own initialize (2025-11-25 basic/utilities/cancellation); a server that does
+        // not answer server/discover does not know it.
+        if !matches!(entry.method, Method::Initialize | Method::Discover) {
             let params = format!("{{\"requestId\":{link},\"reason\":\"nobody waits for it any more\"}}");
             if let Ok(notification) = Notification::new("notifications/cancelled", Some(&params)) {
                 let _ = self.outbox.send(notification.line(), Some(link));
@@ -401,6 +446,18 @@ impl Drop for Underway {
             self.peer.abandoned(self.link, dropped);
         }
     }
+}
+
+/// The answer to a question that no call can own: nothing is guessed. The gateway is there itself, and has no
+/// folders to show.
+fn nobody_asked(method: Method) -> Response {
+    let answer = match method {
+        Method::Ping => Response::result("{}").ok(),
+        Method::ListRoots => Response::result("{\"roots\":[]}").ok(),
+        _ => None,
+    };
+    let refused = || Response::error(INVALID_PARAMS, "the question belongs to no request of a client", None);
+    answer.unwrap_or_else(refused)
 }
 
 /// Which request a line answers that cannot be read but looks like a response. What is not JSON at all is not asked.

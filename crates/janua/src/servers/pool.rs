@@ -6,14 +6,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use janua_wire::version::Era;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::call::Scope;
+use crate::config::Protocol;
 use crate::error::{Failure, Kind};
 use crate::lock::Lock;
 use crate::random::jitter;
-use crate::servers::{Connection, Opener, Opening, Refusal};
+use crate::servers::{Connection, Eras, Opener, Opening, Refusal};
 
 /// Starts at once of a server of which it is not known whether it starts.
 const TURNS: usize = 4;
@@ -23,13 +25,22 @@ const TURN: Duration = Duration::from_secs(1);
 /// The links to one server.
 pub(crate) struct Pool {
     opener: Box<dyn Opener>,
+    protocol: Protocol,
     links: Lock<HashMap<Scope, Arc<dyn Connection>>>,
-    /// One start of the shared link at a time; whoever comes meanwhile waits for the same one.
-    shared: tokio::sync::Mutex<()>,
+    /// One start at a time of a link that several share; whoever comes meanwhile waits for the same one.
+    starts: Lock<HashMap<Scope, Arc<tokio::sync::Mutex<()>>>>,
     /// Turns to start a server that has not been seen to start, or that failed last time.
     turns: Semaphore,
     proven: AtomicBool,
     trouble: Lock<Trouble>,
+    eras: Lock<Known>,
+}
+
+/// Which eras the server has been found to speak, or not to.
+#[derive(Clone, Copy, Default)]
+struct Known {
+    legacy: Option<bool>,
+    modern: Option<bool>,
 }
 
 /// Failed starts in a row.
@@ -42,27 +53,54 @@ struct Trouble {
 }
 
 impl Pool {
-    pub(crate) fn new(opener: Box<dyn Opener>) -> Self {
+    pub(crate) fn new(opener: Box<dyn Opener>, protocol: Protocol) -> Self {
         let (turns, proven) = (Semaphore::new(TURNS), AtomicBool::new(false));
         Pool {
             opener,
+            protocol,
             links: Lock::default(),
-            shared: tokio::sync::Mutex::default(),
+            starts: Lock::default(),
             turns,
             proven,
             trouble: Lock::default(),
+            eras: Lock::default(),
         }
     }
 
-    /// The link that serves `scope`, if there is one.
+    /// The link that serves `scope`, if there is one. It may be over.
     pub(crate) fn get(&self, scope: &Scope) -> Option<Arc<dyn Connection>> {
         self.links.lock().get(scope).cloned()
     }
 
-    /// Opens a link for `scope`, which must have none.
-    pub(crate) async fn open(&self, scope: Scope, opening: Opening) -> Result<Arc<dyn Connection>, Refusal> {
+    /// The same, unless it is over: a link may have ended before anybody could forget it.
+    pub(crate) fn living(&self, scope: &Scope) -> Option<Arc<dyn Connection>> {
+        self.get(scope).filter(|link| !link.is_over())
+    }
+
+    /// Keeps a link that was opened elsewhere.
+    pub(crate) fn keep(&self, scope: Scope, link: Arc<dyn Connection>) {
+        self.links.lock().insert(scope, link);
+    }
+
+    /// How to open the server for a client of `era`: in the client's own era if the server has it, as far as one
+    /// knows, else in the other.
+    pub(crate) fn eras_for(&self, era: Era) -> Eras {
+        let known = *self.eras.lock();
+        match (self.protocol, era) {
+            (Protocol::Legacy, _) => Eras::Legacy,
+            (Protocol::Modern, _) => Eras::Modern,
+            (Protocol::Auto, Era::Legacy) if known.legacy == Some(false) => Eras::ModernFirst,
+            (Protocol::Auto, Era::Legacy) => Eras::LegacyFirst,
+            (Protocol::Auto, Era::Modern) if known.modern == Some(false) => Eras::LegacyFirst,
+            (Protocol::Auto, Era::Modern) => Eras::ModernFirst,
+        }
+    }
+
+    /// Opens a link that nobody has yet, and that nobody but the caller will know of.
+    pub(crate) async fn open(&self, opening: Opening) -> Result<Arc<dyn Connection>, Refusal> {
         let turn = if self.proven.load(Ordering::Relaxed) { None } else { self.turns.acquire().await.ok() };
         self.trouble.lock().check()?;
+        let eras = opening.eras;
         let mut start = self.opener.open(opening);
         let opened = if let Ok(opened) = tokio::time::timeout(TURN, &mut start).await {
             opened
@@ -76,7 +114,7 @@ impl Pool {
             Ok(link) => {
                 *trouble = Trouble::default();
                 drop(trouble);
-                self.links.lock().insert(scope, link.clone());
+                self.eras.lock().saw(eras, link.opened().version.era());
                 Ok(link)
             }
             Err(Refusal::Failed(failure)) => {
@@ -87,18 +125,11 @@ impl Pool {
         }
     }
 
-    /// The link that everybody shares; opened if need be, which is the second thing told.
-    pub(crate) async fn shared(&self) -> Result<(Arc<dyn Connection>, bool), Refusal> {
-        // A link may have ended before anybody could forget it.
-        let living = || self.get(&Scope::Shared).filter(|link| !link.is_over());
-        if let Some(link) = living() {
-            return Ok((link, false));
-        }
-        let _turn = self.shared.lock().await;
-        match living() {
-            Some(link) => Ok((link, false)),
-            None => Ok((self.open(Scope::Shared, Opening::of_gateway()).await?, true)),
-        }
+    /// The right to open the link of `scope` that several share. Whoever gets it looks again first whether there is
+    /// one by now.
+    pub(crate) async fn turn(&self, scope: &Scope) -> tokio::sync::OwnedMutexGuard<()> {
+        let turn = self.starts.lock().entry(scope.clone()).or_default().clone();
+        turn.lock_owned().await
     }
 
     /// Forgets the link of `scope` if it is `link`: it is over.
@@ -119,6 +150,21 @@ impl Pool {
     pub(crate) fn close_all(&self, why: &Failure) -> Vec<BoxFuture<'static, ()>> {
         let links = std::mem::take(&mut *self.links.lock());
         links.into_values().map(|link| link.close(why.clone())).collect()
+    }
+}
+
+impl Known {
+    /// Takes note of the era that a link turned out to speak.
+    fn saw(&mut self, tried: Eras, era: Era) {
+        match era {
+            Era::Legacy => self.legacy = Some(true),
+            Era::Modern => self.modern = Some(true),
+        }
+        match (tried, era) {
+            (Eras::LegacyFirst, Era::Modern) => self.legacy = Some(false),
+            (Eras::ModernFirst, Era::Legacy) => self.modern = Some(false),
+            _ => {}
+        }
     }
 }
 
@@ -156,9 +202,28 @@ impl Trouble {
 mod tests {
     use super::*;
     use futures_util::FutureExt;
+    use janua_wire::capabilities::ClientCapabilities;
     use std::sync::atomic::AtomicU32;
 
     struct Broken(Arc<AtomicU32>);
+
+    fn nobody() -> Opening {
+        Opening::of_gateway(ClientCapabilities::default(), Eras::Legacy)
+    }
+
+    #[test]
+    fn a_server_is_spoken_to_in_the_clients_era_unless_it_lacks_that() {
+        let pool = Pool::new(Box::new(Broken(Arc::default())), Protocol::Auto);
+        assert_eq!(pool.eras_for(Era::Modern), Eras::ModernFirst);
+        pool.eras.lock().saw(Eras::ModernFirst, Era::Legacy);
+        assert_eq!(pool.eras_for(Era::Modern), Eras::LegacyFirst);
+        assert_eq!(pool.eras_for(Era::Legacy), Eras::LegacyFirst);
+        let other = Pool::new(Box::new(Broken(Arc::default())), Protocol::Auto);
+        other.eras.lock().saw(Eras::LegacyFirst, Era::Modern);
+        assert_eq!(other.eras_for(Era::Legacy), Eras::ModernFirst);
+        let pinned = Pool::new(Box::new(Broken(Arc::default())), Protocol::Legacy);
+        assert_eq!(pinned.eras_for(Era::Modern), Eras::Legacy);
+    }
 
     impl Opener for Broken {
         fn open(&self, _: Opening) -> BoxFuture<'static, Result<Arc<dyn Connection>, Refusal>> {
@@ -170,17 +235,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_server_that_cannot_start_is_left_alone_more_and_more() {
         let starts = Arc::new(AtomicU32::new(0));
-        let pool = Pool::new(Box::new(Broken(starts.clone())));
+        let pool = Pool::new(Box::new(Broken(starts.clone())), Protocol::Auto);
         for _ in 0..600 {
-            let refused = pool.open(Scope::Session(1), Opening::of_gateway()).await;
+            let refused = pool.open(nobody()).await;
             assert!(matches!(refused, Err(Refusal::Failed(_))));
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         let started = starts.load(Ordering::Relaxed);
         assert!((5..=10).contains(&started), "{started} starts in a minute");
-        let Err(Refusal::Failed(failure)) = pool.open(Scope::Session(1), Opening::of_gateway()).await else {
-            panic!("opened")
-        };
+        let Err(Refusal::Failed(failure)) = pool.open(nobody()).await else { panic!("opened") };
         assert_eq!(failure.kind, Kind::BackingOff);
         assert!(failure.retry_after.is_some() && failure.message.contains("boom"), "{failure:?}");
     }

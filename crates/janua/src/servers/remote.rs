@@ -86,8 +86,10 @@ mod tests {
     use janua_testkit::upstream::canned::{CannedServer, Plan};
     use janua_testkit::upstream::sse::SseServer;
     use janua_testkit::upstream::streamable::StreamableServer;
+    use janua_wire::capabilities::ClientCapabilities;
 
     use super::*;
+    use crate::servers::Eras;
 
     const SOON: Duration = Duration::from_secs(20);
 
@@ -97,12 +99,16 @@ mod tests {
         RemoteOpener::new(&server, Arc::default(), tasks.clone())
     }
 
+    fn nobody() -> Opening {
+        Opening::of_gateway(ClientCapabilities::default(), Eras::Legacy)
+    }
+
     #[tokio::test]
     async fn a_link_that_is_dropped_leaves_nothing_behind() {
         let (new, old) = (StreamableServer::builder().start().await, SseServer::builder().start().await);
         for url in [new.url(), old.url()] {
             let tasks = Tasks::default();
-            let opened = opener(&url, &tasks).open(Opening::of_gateway()).await;
+            let opened = opener(&url, &tasks).open(nobody()).await;
             drop(opened.expect("it opens"));
             assert!(tasks.finished(SOON).await, "{url}: a task is left");
         }
@@ -116,7 +122,7 @@ mod tests {
         let tasks = Tasks::default();
         let opener = opener(&server.site.url("/mcp"), &tasks);
         tokio::select! {
-            _ = opener.open(Opening::of_gateway()) => panic!("it opened"),
+            _ = opener.open(nobody()) => panic!("it opened"),
             seen = server.site.wait_seen(SOON, |_| true) => assert!(seen),
         }
         assert!(tasks.finished(SOON).await, "a task is left");

@@ -11,12 +11,11 @@ use futures_util::future::BoxFuture;
 use janua_wire::id::LinkId;
 use janua_wire::line::Line;
 use janua_wire::lines::{Framed, Lines, guess_id, guess_last_id};
-use janua_wire::message::{Notification, Request};
-use janua_wire::version::Version;
+use janua_wire::message::Notification;
 use tokio::net::unix::pipe;
 use tokio::sync::Notify;
 
-use crate::call::{Call, Caller, Reply, Scope};
+use crate::call::{Call, Caller, Reply};
 use crate::config::{Limits, ServerCommand};
 use crate::error::{Failure, Kind};
 use crate::lock::Lock;
@@ -24,7 +23,7 @@ use crate::mailbox::Mailbox;
 use crate::servers::peer::{Outbox, Peer};
 use crate::servers::process::last_words::{self, LastWords};
 use crate::servers::process::{self, Child, Ending, Process};
-use crate::servers::{Connection, Opened, Opener, Opening, Refusal, opening};
+use crate::servers::{Connection, Eras, Opened, Opener, Opening, Refusal, opening};
 use crate::tasks::Tasks;
 
 /// Starts a program for every link.
@@ -38,29 +37,54 @@ impl Opener for StdioOpener {
     fn open(&self, opening: Opening) -> BoxFuture<'static, Result<Arc<dyn Connection>, Refusal>> {
         let (command, limits, tasks) = (self.command.clone(), self.limits.clone(), self.tasks.clone());
         async move {
-            let started = command.clone();
-            let process = Tasks::on_spawner(move || process::start(&started)).await;
-            let process =
-                process.unwrap_or_else(|| Err(Failure::new(Kind::StartFailed, "the start was interrupted")))?;
-            let link = Link::new(process, &command, limits.clone(), tasks, &opening);
-            let opened = tokio::time::timeout(limits.start, link.handshake(&opening)).await;
-            let outcome = opened.unwrap_or_else(|_| {
-                let message = format!("the server did not answer initialize within {:?}", limits.start);
-                Err(Failure::new(Kind::StartFailed, message).with_stderr(link.words.quote(&command.env)).into())
-            });
-            match outcome {
-                Ok(opened) => Ok(Arc::new(StdioConnection { link, opened }) as Arc<dyn Connection>),
-                Err(refusal) => {
-                    link.close(&Failure::new(Kind::StartFailed, "the server did not open"));
-                    Err(refusal)
+            let first = start(&command, &limits, &tasks, &opening).await;
+            match first {
+                // Some programs end at a first message that they do not know; with a handshake they may live.
+                Err(Unstarted { ended: true, .. }) if opening.eras == Eras::ModernFirst => {
+                    let second = start(&command, &limits, &tasks, &opening.speaking(Eras::Legacy)).await;
+                    second.map_err(|unstarted| unstarted.refusal)
                 }
+                settled => settled.map_err(|unstarted| unstarted.refusal),
             }
         }
         .boxed()
     }
 }
 
-/// A running program that has answered `initialize`.
+/// Why a program does not serve.
+struct Unstarted {
+    refusal: Refusal,
+    /// It ran, and ended by itself.
+    ended: bool,
+}
+
+async fn start(
+    command: &Arc<ServerCommand>,
+    limits: &Arc<Limits>,
+    tasks: &Tasks,
+    opening: &Opening,
+) -> Result<Arc<dyn Connection>, Unstarted> {
+    let started = command.clone();
+    let process = Tasks::on_spawner(move || process::start(&started)).await;
+    let process = process.unwrap_or_else(|| Err(Failure::new(Kind::StartFailed, "the start was interrupted")));
+    let process = process.map_err(|failure| Unstarted { refusal: failure.into(), ended: false })?;
+    let link = Link::new(process, command, limits.clone(), tasks.clone(), opening);
+    let opened = tokio::time::timeout(limits.start, opening::agree(&link.peer, opening)).await;
+    let outcome = opened.unwrap_or_else(|_| {
+        let message = format!("the server did not answer initialize within {:?}", limits.start);
+        Err(Failure::new(Kind::StartFailed, message).with_stderr(link.words.quote(&command.env)).into())
+    });
+    match outcome {
+        Ok(opened) => Ok(Arc::new(StdioConnection { link, opened }) as Arc<dyn Connection>),
+        Err(refusal) => {
+            let ended = link.peer.is_over();
+            link.close(&Failure::new(Kind::StartFailed, "the server did not open"));
+            Err(Unstarted { refusal, ended })
+        }
+    }
+}
+
+/// A running program that was opened.
 struct StdioConnection {
     link: Link,
     opened: Opened,
@@ -133,19 +157,6 @@ impl Link {
         };
         tasks.clone().spawn("server stdout", reader.run(child, ending.clone(), tasks, limits));
         Link { peer, stdin, ending, words }
-    }
-
-    async fn handshake(&self, opening: &Opening) -> Result<Opened, Refusal> {
-        let request: Request = opening.request()?;
-        let version = Version::NEWEST_LEGACY;
-        let caller = Caller { scope: Scope::Shared, version, capabilities: opening.capabilities.clone() };
-        let opened = opening::answered(self.peer.call(&Call { request, caller: Arc::new(caller) })).await?;
-        if opening.on_own_behalf
-            && let Ok(initialized) = Notification::new("notifications/initialized", None)
-        {
-            self.stdin.send(initialized.line(), None)?;
-        }
-        Ok(opened)
     }
 
     fn close(&self, why: &Failure) {

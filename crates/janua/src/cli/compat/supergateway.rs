@@ -13,7 +13,7 @@ use super::super::connect;
 use super::super::proxy::{address, serve_until};
 use super::super::{Failed, Global, Level, header};
 use super::{command_line, parse, warn_if_exposed};
-use janua::config::{Limits, RemoteServer, RemoteTransport, Server, ServerCommand, Share};
+use janua::config::{Limits, Protocol, RemoteServer, RemoteTransport, Server, ServerCommand, Share};
 use janua::proxy::Options;
 
 /// Idle time after which a stateful session ends unless told otherwise, as in supergateway.
@@ -109,10 +109,10 @@ pub(super) fn run(global: &Global, args: Vec<String>) -> Result<(), Failed> {
             serve_until(&global, options, input_closed())
         }
         (None, Some(url), None) => {
-            connect::serve(&global, Level::Info, &line.remote(url, RemoteTransport::Sse)?, &limits())
+            connect::serve(&global, Level::Info, &line.remote(url, RemoteTransport::Sse)?, Protocol::Legacy, &limits())
         }
         (None, None, Some(url)) => {
-            connect::serve(&global, Level::Info, &line.remote(url, RemoteTransport::Http)?, &limits())
+            connect::serve(&global, Level::Info, &line.remote(url, RemoteTransport::Http)?, Protocol::Legacy, &limits())
         }
         (None, None, None) => usage("say one of --stdio, --sse and --streamableHttp"),
         _ => usage("say only one of --stdio, --sse and --streamableHttp"),

@@ -8,12 +8,11 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use janua_wire::id::LinkId;
 use janua_wire::message::Notification;
-use janua_wire::version::Version;
 use janua_wire::{json, raw};
 use tokio_util::sync::CancellationToken;
 
 use super::posts::{Carrier, Posts};
-use crate::call::{Call, Caller, Reply, Scope};
+use crate::call::{Call, Caller, Reply};
 use crate::config::Limits;
 use crate::error::{Failure, Kind};
 use crate::servers::http_client::Target;
@@ -146,7 +145,7 @@ impl Link {
     /// Asks the server to open.
     pub(crate) async fn initialize(&self, opening: &Opening) -> Result<Opened, Refusal> {
         let request = opening.request()?;
-        opening::answered(self.peer.call(&Call { request, caller: Arc::new(gateway(opening)) })).await
+        opening::answered(self.peer.call(&Call { request, caller: Arc::new(opening.caller()) })).await
     }
 
     /// The link, ready for use. Where the gateway is the client, it says so to the server.
@@ -154,15 +153,11 @@ impl Link {
         if opening.on_own_behalf
             && let Ok(initialized) = Notification::new("notifications/initialized", None)
         {
-            self.peer.notify(&gateway(opening), &initialized);
+            self.peer.notify(&opening.caller(), &initialized);
         }
+        self.peer.speaks(opened.version);
         Arc::new(RemoteConnection { link: self, opened })
     }
-}
-
-fn gateway(opening: &Opening) -> Caller {
-    let capabilities = opening.capabilities.clone();
-    Caller { scope: Scope::Shared, version: Version::NEWEST_LEGACY, capabilities }
 }
 
 impl Drop for Link {
