@@ -8,6 +8,7 @@
 //! | [`json`] | strict JSON scanning in place |
 //! | [`opening`] | what a server is, told in the other era |
 //! | [`raw`] | shallow objects: look at a member, replace a member |
+//! | [`edits`] | changes to one text, made in one go |
 //! | [`message`] | JSON-RPC requests, notifications, responses, batches |
 //! | [`id`] | ids of clients (echoed text) and of links (minted numbers) |
 //! | [`metadata`] | `_meta` of requests without handshake, and of what they subscribed to |
@@ -16,10 +17,13 @@
 //! | [`capabilities`] | what a client said it can be asked |
 //! | [`error`] | error codes and error messages |
 //! | [`headers`] | HTTP header names and the rules of `Accept` |
+//! | [`mirror`] | tool arguments that travel as HTTP headers too |
 //! | [`lines`] | newline framing |
 //! | [`sse`] | event streams |
 
+mod base64;
 pub mod capabilities;
+pub mod edits;
 mod envelope;
 pub mod error;
 pub mod headers;
@@ -31,6 +35,7 @@ pub mod message;
 pub mod metadata;
 pub mod method;
 pub mod opening;
+pub mod mirror;
 pub mod raw;
 pub mod sse;
 pub mod version;

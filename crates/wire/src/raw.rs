@@ -45,6 +45,17 @@ pub fn string(raw: &[u8]) -> Option<String> {
     String::from_utf8(unescape(inside)).ok()
 }
 
+/// Keys, without their quotes, and values of a JSON object at `object` of `text`; `None` if it is no object.
+pub fn members(text: &[u8], object: Span) -> Option<Vec<(Span, Span)>> {
+    let mut scanner = Scanner::within(text, object);
+    scanner.enter_object().ok()?;
+    let mut found = Vec::new();
+    while let Some(key) = scanner.member(found.is_empty()).ok()? {
+        found.push((key, scanner.value().ok()?));
+    }
+    Some(found)
+}
+
 /// The elements of a JSON array at `array` of `text`; empty if it is no array.
 pub fn elements(text: &[u8], array: Span) -> Vec<Span> {
     let mut scanner = Scanner::within(text, array);
