@@ -20,6 +20,7 @@
 //! | [`mirror`] | tool arguments that travel as HTTP headers too |
 //! | [`lines`] | newline framing |
 //! | [`sse`] | event streams |
+//! | [`translate`] | messages of one revision for peers of another |
 
 mod base64;
 pub mod capabilities;
@@ -34,8 +35,9 @@ pub mod lines;
 pub mod message;
 pub mod metadata;
 pub mod method;
-pub mod opening;
 pub mod mirror;
+pub mod opening;
 pub mod raw;
 pub mod sse;
+pub mod translate;
 pub mod version;

@@ -8,6 +8,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use crate::edits::Edits;
 use crate::envelope::{Envelope, Meta};
 use crate::error::{INVALID_REQUEST, PARSE_ERROR};
 use crate::id::{ClientId, LinkId};
@@ -451,6 +452,20 @@ impl Response {
             Ok(Message::Response(response)) => response,
             _ => self.clone(),
         }
+    }
+
+    /// The response with changes made in its body, whose first byte they count from. They must leave one JSON value
+    /// without line breaks; nothing is read again.
+    #[must_use]
+    pub fn edited(&self, edits: &Edits) -> Response {
+        if edits.is_empty() {
+            return self.clone();
+        }
+        let grown = edits.growth();
+        let moved = |at: usize| if at >= self.body.end { at.saturating_add_signed(grown) } else { at };
+        let place = |span: Span| Span { start: moved(span.start), end: moved(span.end) };
+        let text = edits.clone().shifted(self.body.start).apply(&self.text);
+        Response { text: text.into(), id: self.id.map(place), body: place(self.body), failed: self.failed }
     }
 
     /// The response under another id; nothing else is touched.

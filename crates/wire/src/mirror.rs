@@ -6,8 +6,6 @@ mod annotations;
 
 use std::fmt;
 
-use memchr::memmem;
-
 use crate::base64;
 use crate::edits::Edits;
 use crate::json::{Span, check};
@@ -135,7 +133,7 @@ impl std::error::Error for Mismatch {}
 impl Mirror {
     /// Reads a tool's `inputSchema`, raw. Most tools mirror nothing, and that is found out quickly.
     pub fn of_schema(schema: &[u8]) -> Result<Mirror, Defect> {
-        if !may_annotate(schema) {
+        if !raw::may_hold(schema, ANNOTATION) {
             return Ok(Mirror::default());
         }
         annotations::read(schema).map(|parameters| Mirror { parameters })
@@ -308,7 +306,7 @@ pub fn read<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> Result<Option<Str
 /// What has to go from a `tools/list` result, raw: the tools whose parameter headers are not valid. `None` if all
 /// may stay, which is found out quickly.
 pub fn sift(result: &[u8]) -> Option<Sifted> {
-    if !may_annotate(result) {
+    if !raw::may_hold(result, ANNOTATION) {
         return None;
     }
     let tools = raw::elements(result, raw::find(result, raw::whole(result), "tools")?);
@@ -323,9 +321,4 @@ pub fn sift(result: &[u8]) -> Option<Sifted> {
 
 fn defect(tool: &[u8]) -> Option<Defect> {
     Mirror::of_schema(raw::peek(tool, "inputSchema")?).err()
-}
-
-/// Whether a text may hold the annotation: it is there, or there are escapes it could be written with.
-fn may_annotate(text: &[u8]) -> bool {
-    memmem::find(text, ANNOTATION.as_bytes()).is_some() || memmem::find(text, b"\\u00").is_some()
 }

@@ -1,5 +1,7 @@
 //! Shallow objects: look at a member, replace a member, keep every other byte.
 
+use memchr::memmem;
+
 use crate::json::{Scanner, Span, unescape};
 
 /// Where the value of `key` lies in the JSON object at `object` of `text`; `None` if it is no object or lacks it.
@@ -54,6 +56,12 @@ pub fn members(text: &[u8], object: Span) -> Option<Vec<(Span, Span)>> {
         found.push((key, scanner.value().ok()?));
     }
     Some(found)
+}
+
+/// Whether a text may hold this plain word in a string: it is there, or there are escapes it could be written with.
+/// Much cheaper than a scan.
+pub fn may_hold(text: &[u8], word: &str) -> bool {
+    memmem::find(text, word.as_bytes()).is_some() || memmem::find(text, b"\\u00").is_some()
 }
 
 /// The elements of a JSON array at `array` of `text`; empty if it is no array.
