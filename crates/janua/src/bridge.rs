@@ -1,30 +1,52 @@
 //! Between clients and servers: which link serves a caller, and in which era.
 //!
-//! Where both sides are of one era, a link of the pool is handed out as it is.
+//! Where both sides are of one era, a link of the pool is handed out as it is. Where they are not, a connection
+//! that translates stands between: [`asking`] for clients with a handshake, [`facing`] for those without.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
-use janua_wire::capabilities::ClientCapabilities;
+use janua_wire::capabilities::{Class, ClientCapabilities};
+use janua_wire::version::{Era, Version};
 
-use crate::call::Scope;
+use crate::call::{Caller, Scope};
 use crate::config::Limits;
 use crate::error::{Failure, Kind};
+use crate::lock::Lock;
 use crate::servers::pool::Pool;
 use crate::servers::{Connection, Eras, Opening, Refusal};
 use crate::tasks::Tasks;
 
+pub(crate) mod asking;
+pub(crate) mod facing;
+pub(crate) mod listening;
+pub(crate) mod parked;
+pub(crate) mod parking;
+pub(crate) mod questions;
+pub(crate) mod seal;
+pub(crate) mod telling;
+pub(crate) mod turns;
+
+use asking::Asking;
+use facing::Facing;
+use parking::Parking;
+
 /// The links to one server, in the eras that its clients speak.
 pub(crate) struct Bridge {
     pub(crate) pool: Pool,
+    pub(crate) parking: Parking,
     pub(crate) limits: Arc<Limits>,
     pub(crate) tasks: Tasks,
+    /// What clients without a handshake see of a server with one, for each class of clients.
+    faces: Lock<HashMap<Class, Arc<Facing>>>,
 }
 
 impl Bridge {
     pub(crate) fn new(pool: Pool, limits: Arc<Limits>, tasks: Tasks) -> Arc<Self> {
-        Arc::new(Bridge { pool, limits, tasks })
+        let parking = Parking::new(limits.clone(), tasks.clone());
+        Arc::new(Bridge { pool, parking, limits, tasks, faces: Lock::default() })
     }
 
     /// The link of a caller with a handshake, if it is still there.
@@ -38,7 +60,20 @@ impl Bridge {
         scope: Scope,
         opening: Opening,
     ) -> Result<Arc<dyn Connection>, Refusal> {
-        let link = self.pool.open(opening.speaking(Eras::Legacy)).await?;
+        let eras = self.pool.eras_for(Era::Legacy);
+        let asked = opening.clone();
+        let link = match eras {
+            // It is known to have no handshake, so there is a link already that serves everybody.
+            Eras::Modern | Eras::ModernFirst if self.pool.living(&Scope::Modern).is_some() => None,
+            _ => {
+                let link = self.pool.open(opening.speaking(eras)).await?;
+                if link.opened().version.era() == Era::Modern { Some(self.adopt(link).await) } else { Some(link) }
+            }
+        };
+        let link = match link {
+            Some(link) if link.opened().version.era() == Era::Legacy => link,
+            _ => Asking::new(self, &asked, self.without_handshake().await?.opened()),
+        };
         self.pool.keep(scope, link.clone());
         Ok(link)
     }
@@ -58,20 +93,85 @@ impl Bridge {
         Ok(link)
     }
 
+    /// The connection that serves a client without a handshake.
+    pub(crate) async fn modern(self: &Arc<Self>, caller: &Caller) -> Result<Arc<dyn Connection>, Failure> {
+        if let Some(link) = self.pool.living(&Scope::Modern) {
+            return Ok(link);
+        }
+        let class = caller.capabilities.class();
+        if let Some(face) = self.faces.lock().get(&class) {
+            return Ok(face.clone());
+        }
+        let _turn = self.pool.turn(&Scope::Class(class, 0)).await;
+        if let Some(link) = self.pool.living(&Scope::Modern) {
+            return Ok(link);
+        }
+        if let Some(face) = self.faces.lock().get(&class) {
+            return Ok(face.clone());
+        }
+        let opening = Opening::of_gateway(class.capabilities(), self.pool.eras_for(Era::Modern));
+        let link = self.pool.open(opening).await.map_err(of_refusal)?;
+        if link.opened().version.era() == Era::Modern {
+            return Ok(self.adopt(link).await);
+        }
+        let face = Facing::new(self, class, link);
+        self.faces.lock().insert(class, face.clone());
+        Ok(face)
+    }
+
+    /// The link that serves everybody at a server without a handshake.
+    pub(crate) async fn without_handshake(self: &Arc<Self>) -> Result<Arc<dyn Connection>, Failure> {
+        if let Some(link) = self.pool.living(&Scope::Modern) {
+            return Ok(link);
+        }
+        let turn = self.pool.turn(&Scope::Modern).await;
+        if let Some(link) = self.pool.living(&Scope::Modern) {
+            return Ok(link);
+        }
+        let opening = Opening::of_gateway(ClientCapabilities::default(), Eras::Modern);
+        let link = self.pool.open(opening).await.map_err(of_refusal)?;
+        drop(turn);
+        Ok(self.adopt(link).await)
+    }
+
+    /// Takes a link to a server without a handshake for everybody. If there is one already, the new one is left.
+    async fn adopt(self: &Arc<Self>, link: Arc<dyn Connection>) -> Arc<dyn Connection> {
+        let _turn = self.pool.turn(&Scope::Modern).await;
+        if let Some(held) = self.pool.living(&Scope::Modern) {
+            self.tasks.spawn("close link", link.close(Failure::new(Kind::Stopping, "another link serves everybody")));
+            return held;
+        }
+        self.pool.keep(Scope::Modern, link.clone());
+        self.watch(Scope::Modern, &link);
+        link
+    }
+
     /// Forgets a link when it is over; the next call opens another.
     pub(crate) fn watch(self: &Arc<Self>, scope: Scope, link: &Arc<dyn Connection>) {
-        let (bridge, watched) = (self.clone(), link.clone());
+        let (bridge, watched) = (Arc::downgrade(self), link.clone());
         self.tasks.spawn("link watch", async move {
             let mut listening = watched.listen();
             while listening.next().await.is_some() {}
-            bridge.pool.forget(&scope, &watched);
+            if let Some(bridge) = bridge.upgrade() {
+                bridge.pool.forget(&scope, &watched);
+            }
         });
     }
 
     /// Closes every link; parked calls are given up.
     pub(crate) fn close_all(&self, why: &Failure) -> Vec<BoxFuture<'static, ()>> {
-        self.pool.close_all(why)
+        self.parking.clear();
+        let mut closing = self.pool.close_all(why);
+        for (_, face) in std::mem::take(&mut *self.faces.lock()) {
+            closing.push(face.close(why.clone()));
+        }
+        closing
     }
+}
+
+/// The bridge that a connection belongs to, if it is still there: what it holds must not keep it alive.
+fn upgraded(bridge: &Weak<Bridge>) -> Result<Arc<Bridge>, Failure> {
+    bridge.upgrade().ok_or_else(|| Failure::new(Kind::Stopping, "the gateway is stopping"))
 }
 
 /// A refusal to be opened, where no client has asked for the opening itself.
@@ -83,4 +183,9 @@ pub(crate) fn of_refusal(refusal: Refusal) -> Failure {
             Failure::new(Kind::StartFailed, format!("the server refused to be opened: {said}"))
         }
     }
+}
+
+/// The caller that the gateway is at a server without a handshake.
+pub(crate) fn modern_caller(capabilities: ClientCapabilities) -> Arc<Caller> {
+    Arc::new(Caller { scope: Scope::Modern, version: Version::NEWEST, capabilities })
 }

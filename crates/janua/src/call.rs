@@ -68,7 +68,7 @@ pub enum Event {
 }
 
 /// How a request ended.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Outcome {
     /// The server's answer, as it came: a result, an error, or (2026-07-28 `basic/patterns/mrtr`) the wish to be
     /// asked again with input.

@@ -13,11 +13,13 @@ use crate::gateway::Gateway;
 pub(crate) mod answer;
 pub(crate) mod body;
 pub(crate) mod duplex;
+pub(crate) mod envelope;
 pub(crate) mod events;
 pub(crate) mod guard;
 pub(crate) mod health;
 pub(crate) mod listener;
 pub(crate) mod sse;
+pub(crate) mod stateless;
 pub(crate) mod stdio;
 pub(crate) mod streamable_http;
 

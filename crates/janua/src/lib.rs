@@ -12,6 +12,7 @@ pub mod proxy;
 pub mod servers;
 
 mod bridge;
+mod cancels;
 mod clients;
 mod gateway;
 mod local;

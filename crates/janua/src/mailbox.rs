@@ -56,14 +56,14 @@ impl Mailbox {
         congested
     }
 
-    /// Ends the mailbox. Only the first end counts.
-    pub(crate) fn finish(&self, outcome: Outcome) {
+    /// Ends the mailbox, with an outcome or without. Only the first end counts.
+    pub(crate) fn finish(&self, outcome: impl Into<Option<Outcome>>) {
         let mut state = self.0.lock();
         if state.ended {
             return;
         }
         state.ended = true;
-        state.outcome = Some(outcome);
+        state.outcome = outcome.into();
         let waker = state.reader.take();
         drop(state);
         if let Some(waker) = waker {

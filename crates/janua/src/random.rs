@@ -2,14 +2,22 @@
 
 use std::fmt::Write;
 
+/// Random bytes.
+///
+/// # Panics
+/// As [`token`].
+pub(crate) fn bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0u8; N];
+    getrandom::fill(&mut bytes).expect("the operating system provides randomness");
+    bytes
+}
+
 /// 160 random bits as 40 lower-case hex digits.
 ///
 /// # Panics
 /// If the operating system has no randomness to give; nothing safe can be done without it.
 pub(crate) fn token() -> String {
-    let mut bytes = [0u8; 20];
-    getrandom::fill(&mut bytes).expect("the operating system provides randomness");
-    bytes.iter().fold(String::with_capacity(40), |mut text, byte| {
+    bytes::<20>().iter().fold(String::with_capacity(40), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
     })

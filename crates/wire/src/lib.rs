@@ -16,17 +16,19 @@
 //! | [`version`] | revisions, eras, negotiation |
 //! | [`capabilities`] | what a client said it can be asked |
 //! | [`error`] | error codes and error messages |
+//! | [`filter`] | what a client wants to hear of |
 //! | [`headers`] | HTTP header names and the rules of `Accept` |
 //! | [`mirror`] | tool arguments that travel as HTTP headers too |
 //! | [`lines`] | newline framing |
 //! | [`sse`] | event streams |
 //! | [`translate`] | messages of one revision for peers of another |
 
-mod base64;
+pub mod base64;
 pub mod capabilities;
 pub mod edits;
 mod envelope;
 pub mod error;
+pub mod filter;
 pub mod headers;
 pub mod id;
 pub mod json;

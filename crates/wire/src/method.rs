@@ -72,8 +72,10 @@ pub enum Method {
     RootsChanged,
     /// `notifications/elicitation/complete`.
     ElicitComplete,
-    /// `tasks/get`, `tasks/result`, `tasks/cancel`, `tasks/list`, `tasks/update`.
+    /// `tasks/get`, `tasks/cancel`, `tasks/update`.
     Tasks,
+    /// `tasks/result`, `tasks/list`: only 2025-11-25 has them.
+    TaskResult,
     /// Any other method, known to the peers or not.
     Other,
 }
@@ -109,9 +111,9 @@ const TABLE: &[(&str, Method)] = &[
     ("notifications/roots/list_changed", Method::RootsChanged),
     ("notifications/elicitation/complete", Method::ElicitComplete),
     ("tasks/get", Method::Tasks),
-    ("tasks/result", Method::Tasks),
+    ("tasks/result", Method::TaskResult),
     ("tasks/cancel", Method::Tasks),
-    ("tasks/list", Method::Tasks),
+    ("tasks/list", Method::TaskResult),
     ("tasks/update", Method::Tasks),
 ];
 

@@ -91,3 +91,72 @@ pub fn replace(text: &[u8], span: Span, with: &[u8]) -> Vec<u8> {
 pub fn same(inside: &[u8], word: &str) -> bool {
     inside == word.as_bytes() || (memchr::memchr(b'\\', inside).is_some() && unescape(inside) == word.as_bytes())
 }
+
+/// Writes the raw JSON `text` to `out` so that texts with the same meaning give the same bytes: members in the order
+/// of their keys, no white space, strings in one spelling. Numbers keep theirs.
+pub fn canonical(text: &[u8], out: &mut Vec<u8>) {
+    write_canonical(text, whole(text), out);
+}
+
+fn write_canonical(text: &[u8], span: Span, out: &mut Vec<u8>) {
+    let mut scanner = Scanner::within(text, span);
+    match scanner.peek() {
+        Some(b'{') => {
+            let mut found = Vec::new();
+            let _ = scanner.enter_object();
+            while let Ok(Some(key)) = scanner.member(found.is_empty()) {
+                let Ok(value) = scanner.value() else { break };
+                found.push((unescape(&text[key.range()]), value));
+            }
+            found.sort_by(|one, other| one.0.cmp(&other.0));
+            out.push(b'{');
+            for (key, value) in found {
+                write_string(&key, out);
+                out.push(b':');
+                write_canonical(text, value, out);
+                out.push(b',');
+            }
+            out.push(b'}');
+        }
+        Some(b'[') => {
+            out.push(b'[');
+            for element in elements(text, span) {
+                write_canonical(text, element, out);
+                out.push(b',');
+            }
+            out.push(b']');
+        }
+        Some(b'"') => write_string(&unescape(text[span.range()].trim_ascii()), out),
+        _ => out.extend_from_slice(text[span.range()].trim_ascii()),
+    }
+}
+
+/// A string by its length, so that nothing in it can be taken for the end of it.
+fn write_string(spelled: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(format!("{}\"", spelled.len()).as_bytes());
+    out.extend_from_slice(spelled);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_meaning_gives_the_same_bytes() {
+        let of = |text: &str| {
+            let mut out = Vec::new();
+            canonical(text.as_bytes(), &mut out);
+            out
+        };
+        let one = of(r#"{"a":1,"b":[true,{"c":"x\/y","d":null}]}"#);
+        assert_eq!(one, of(r#" { "b" : [ true , {"d":null,"c":"x/y"} ] , "\u0061" : 1 } "#));
+        for other in [
+            r#"{"a":1,"b":[true,{"c":"x/y"}]}"#,
+            r#"{"a":1,"b":[{"c":"x/y","d":null},true]}"#,
+            r#"{"a":"1","b":[true,{"c":"x/y","d":null}]}"#,
+            r#"{"a":1,"b":[true,{"c":"x","d":null}]}"#,
+        ] {
+            assert_ne!(one, of(other), "{other}");
+        }
+    }
+}

@@ -6,9 +6,11 @@ use bytes::Bytes;
 use janua_wire::error::{self, INVALID_REQUEST};
 use janua_wire::id::ClientId;
 use janua_wire::line::Line;
-use janua_wire::message::{self, Incoming, Message, Refused, Request};
+use janua_wire::message::{self, Incoming, Message, Notification, Refused, Request};
 use janua_wire::method::Method;
+use janua_wire::version::Era;
 
+use super::envelope;
 use super::streamable_http::last_line;
 use crate::call::{Call, Caller, Outcome, Reply};
 use crate::error::{Failure, Kind};
@@ -45,11 +47,21 @@ pub(crate) fn refuse(session: &Session, refused: &Refused) {
 async fn take(gateway: &Arc<Gateway>, session: &Arc<Session>, message: Message) {
     match message {
         Message::Request(request) if request.method() == Method::Initialize => open(gateway, session, request),
+        // Without a handshake every request says itself who asks (2026-07-28 basic/transports/stdio).
+        Message::Request(request) if request.claimed_version().is_some() => match envelope::caller(&request) {
+            Ok(caller) => run(gateway, session, Some(caller), request).await,
+            Err(refused) => put(session, &refused.answering(request.id().raw())),
+        },
         Message::Request(request) => {
             let caller = session.settled().await.cloned();
             run(gateway, session, caller, request).await;
         }
         Message::Notification(notification) => {
+            if notification.method() == Method::Cancelled
+                && let Some(id) = notification.param("requestId")
+            {
+                session.cancels.cancel(id);
+            }
             if let Some(caller) = session.settled().await {
                 pipeline::notify(gateway, caller, notification).await;
             }
@@ -105,15 +117,35 @@ async fn run(gateway: &Arc<Gateway>, session: &Arc<Session>, caller: Option<Arc<
         return put(session, &failure.response().answering(id.raw()));
     };
     // Before the next message is looked at: a cancellation must find what it cancels.
+    let cancelled = (caller.version.era() == Era::Modern).then(|| session.cancels.enter(id.clone()));
+    let listens = request.method() == Method::Listen;
     let reply = pipeline::handle(gateway, Call { request, caller }).await;
     let session = session.clone();
     gateway.tasks.spawn("request", async move {
         let _running = running;
+        let cancelling = async {
+            match &cancelled {
+                Some(token) => token.cancelled().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
-            () = exchange(&session, &id, reply) => {}
+            () = exchange(&session, &id, reply) => if listens {
+                farewell(&session, &id);
+            },
+            () = cancelling => {}
             () = session.ended() => {}
         }
     });
+}
+
+/// A stream of changes that the server ends is taken back as well, where it shares a channel with others
+/// (2026-07-28 `basic/patterns/cancellation`).
+fn farewell(session: &Session, id: &ClientId) {
+    let params = format!("{{\"requestId\":{}}}", String::from_utf8_lossy(id.raw()));
+    if let Ok(cancelled) = Notification::new("notifications/cancelled", Some(&params)) {
+        put(session, &cancelled.line());
+    }
 }
 
 async fn exchange(session: &Arc<Session>, id: &ClientId, mut reply: Reply) {

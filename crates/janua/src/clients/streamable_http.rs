@@ -19,7 +19,7 @@ use janua_wire::method::Method;
 use janua_wire::sse;
 use janua_wire::version::{Era, Version};
 
-use super::{Edge, answer, body, events};
+use super::{Edge, answer, body, events, stateless};
 use crate::call::{Call, Caller, Event, Outcome, Reply};
 use crate::error::{Failure, Kind};
 use crate::gateway::{Gateway, short};
@@ -52,6 +52,12 @@ pub(crate) async fn post(edge: &Edge, parts: &Parts, body: Body) -> Response<Bod
         Ok(incoming) => incoming,
         Err(refused) => return invalid(&refused),
     };
+    // Which era a request belongs to is decided for each by itself: by what it carries, before any header.
+    if let Incoming::Single(Message::Request(request)) = &incoming
+        && request.claimed_version().is_some()
+    {
+        return stateless::respond(edge, parts, request.clone(), accepts).await;
+    }
     if let Incoming::Single(Message::Request(request)) = &incoming
         && request.method() == Method::Initialize
     {
@@ -61,6 +67,13 @@ pub(crate) async fn post(edge: &Edge, parts: &Parts, body: Body) -> Response<Bod
         Incoming::Single(Message::Request(request)) => Some(request.id()),
         _ => None,
     };
+    if is_stateless(parts) {
+        return match incoming {
+            // There is no session that it could be about, and a request is cancelled by leaving it.
+            Incoming::Single(Message::Notification(_)) => answer::empty(StatusCode::ACCEPTED),
+            _ => stateless::incomplete(id.as_ref()),
+        };
+    }
     let from = match sender(edge, parts, id.as_ref()) {
         Ok(from) => from,
         Err(refused) => return refused,
@@ -76,6 +89,12 @@ pub(crate) async fn post(edge: &Edge, parts: &Parts, body: Body) -> Response<Bod
         }
         Incoming::Batch(messages) => batch(edge, &from, messages, accepts).await,
     }
+}
+
+/// Whether the headers alone say that there is no handshake.
+fn is_stateless(parts: &Parts) -> bool {
+    let named = body::text(&parts.headers, PROTOCOL_VERSION).and_then(Version::parse);
+    named.is_some_and(|version| version.era() == Era::Modern) && !parts.headers.contains_key(SESSION_ID)
 }
 
 fn invalid(refused: &Refused) -> Response<Body> {

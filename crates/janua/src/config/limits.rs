@@ -48,6 +48,10 @@ pub struct Limits {
     pub keep_alive: Duration,
     /// Connections at once.
     pub connections: usize,
+    /// Calls at once that wait for clients to come back with answers (2026-07-28).
+    pub parked: usize,
+    /// How long such a call may wait.
+    pub parked_for: Duration,
     /// How long a stopping server may take after its standard input was closed.
     pub stop_eof: Duration,
     /// How long it may take after SIGTERM.
@@ -81,6 +85,8 @@ impl Default for Limits {
             stream_after: seconds(15),
             keep_alive: seconds(15),
             connections: 10_000,
+            parked: 256,
+            parked_for: seconds(900),
             stop_eof: seconds(2),
             stop_term: seconds(3),
             drain: seconds(30),

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::asks::Asks;
 use super::stream::Stream;
 use crate::call::{Ask, Caller, Event, Outcome, Reply, Scope};
+use crate::cancels::Cancels;
 use crate::config::Limits;
 use crate::lock::Lock;
 
@@ -39,6 +40,8 @@ pub(crate) struct Session {
     /// What belongs to no request: the GET stream, the SSE stream, standard output.
     pub(crate) outbound: Arc<Stream>,
     pub(crate) asks: Asks,
+    /// Requests without a handshake, which come on such a channel, too.
+    pub(crate) cancels: Cancels,
     /// Streams of requests, for a client that comes back. Number 0 is `outbound`.
     streams: Lock<Streams>,
     running: AtomicUsize,
@@ -68,6 +71,7 @@ impl Session {
             opening: OnceLock::new(),
             outbound: Arc::new(Stream::new(&limits, kind == Kind::StreamableHttp)),
             asks: Asks::default(),
+            cancels: Cancels::default(),
             streams: Lock::default(),
             running: AtomicUsize::new(0),
             opened: now,

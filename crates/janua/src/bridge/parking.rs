@@ -1,0 +1,252 @@
+//! Calls that run at a server with a handshake while a client without one answers its questions.
+//!
+//! A question in mid-call ends the client's exchange: it is told what is wanted, and a sealed state. The call itself
+//! is kept here, and goes on when the client comes back with the answers. It is never sent a second time: however
+//! often the client comes back, it finds the same call.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use janua_wire::error::INVALID_PARAMS;
+use janua_wire::json::quote;
+use janua_wire::message::{Notification, Response};
+use janua_wire::method::Method;
+use janua_wire::raw;
+use tokio::time::Instant;
+
+use super::asking::{answer, refused};
+use super::facing::{Facing, Running, is_wanted};
+use super::parked::{Slot, Waiting};
+use super::seal::{Seal, Ticket};
+use crate::call::{Ask, Call, Event, Outcome, Reply, Sink};
+use crate::config::Limits;
+use crate::error::{Failure, Kind};
+use crate::lock::Lock;
+use crate::tasks::Tasks;
+
+/// Several questions asked at about the same time go to the client together.
+const GATHER: Duration = Duration::from_millis(20);
+/// How long a call goes on with nobody waiting for it, once its questions are answered.
+const GRACE: Duration = Duration::from_secs(30);
+/// How long the end of a call is kept for a client that comes back again.
+const KEPT: Duration = Duration::from_secs(60);
+
+/// The calls that are parked.
+pub(crate) struct Parking {
+    slots: Arc<Lock<HashMap<u64, Arc<Slot>>>>,
+    next: AtomicU64,
+    seal: Result<Seal, Failure>,
+    limits: Arc<Limits>,
+    tasks: Tasks,
+}
+
+impl Parking {
+    pub(super) fn new(limits: Arc<Limits>, tasks: Tasks) -> Self {
+        Parking { slots: Arc::default(), next: AtomicU64::new(1), seal: Seal::new(), limits, tasks }
+    }
+
+    /// How many calls are parked now, or kept for clients that may come back.
+    pub(crate) fn count(&self) -> usize {
+        self.slots.lock().len()
+    }
+
+    /// Gives up all of them.
+    pub(super) fn clear(&self) {
+        let slots = std::mem::take(&mut *self.slots.lock());
+        for slot in slots.values() {
+            slot.abandon();
+        }
+    }
+
+    /// What the client is told: the questions that are open, and the state to come back with.
+    fn question(&self, slot: &Slot, call: &Call) -> Outcome {
+        let (round, questions) = slot.questions();
+        let ticket = Ticket { slot: slot.number, round };
+        let state = self.seal.as_ref().ok().and_then(|seal| seal.state(ticket, &call.request, self.limits.parked_for));
+        let Some(state) = state else {
+            return Outcome::Failure(Failure::new(Kind::Unsupported, "the call cannot be parked").after_sending());
+        };
+        let state = quote(&state);
+        answer(Response::result(&format!(
+            "{{\"resultType\":\"input_required\",\"inputRequests\":{{{questions}}},\"requestState\":{state}}}"
+        )))
+    }
+
+    /// Keeps a call whose server has asked, and says what its client is told.
+    fn keep(&self, running: Running, asks: Vec<Ask>) -> Outcome {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let slot = Arc::new(Slot::new(number, asks));
+        {
+            let mut slots = self.slots.lock();
+            if slots.len() >= self.limits.parked {
+                let message = format!("{} calls wait for answers of their clients, the most there may be", slots.len());
+                return Outcome::Failure(Failure::new(Kind::Overloaded, message).after_sending());
+            }
+            slots.insert(number, slot.clone());
+        }
+        let outcome = self.question(&slot, &running.call);
+        let keeper = Keeper { slot, running, deadline: Instant::now() + self.limits.parked_for };
+        let slots = self.slots.clone();
+        self.tasks.spawn("parked call", async move {
+            let number = keeper.slot.number;
+            keeper.run().await;
+            slots.lock().remove(&number);
+        });
+        outcome
+    }
+
+    /// Goes on with a call whose client has come back.
+    pub(super) fn resume(&self, face: &Arc<Facing>, call: Call) -> Reply {
+        let unknown = || Reply::ready(refused(INVALID_PARAMS, "invalid or expired requestState"));
+        let state = call.request.param("requestState").and_then(raw::string).unwrap_or_default();
+        let Some(ticket) = self.seal.as_ref().ok().and_then(|seal| seal.open(&state, &call.request)) else {
+            return unknown();
+        };
+        let Some(slot) = self.slots.lock().get(&ticket.slot).cloned() else { return unknown() };
+        let given = call.request.param("inputResponses").unwrap_or(b"{}");
+        match slot.answer(ticket.round, given) {
+            Err(why) => return Reply::ready(refused(INVALID_PARAMS, why)),
+            // Some answers are missing, or the client is behind: it is asked what is open now.
+            Ok(true) => return Reply::ready(self.question(&slot, &call)),
+            Ok(false) => {}
+        }
+        let (face, waiting) = (face.clone(), slot.wait(call.request.progress_token()));
+        Reply::unfold(|sink| async move {
+            match until_settled(waiting, &sink).await {
+                Some(outcome) => face.ended(&call, outcome),
+                None => match face.bridge() {
+                    Ok(bridge) => bridge.parking.question(&slot, &call),
+                    Err(failure) => Outcome::Failure(failure),
+                },
+            }
+        })
+    }
+}
+
+/// Hands on what a call says until it ends, or (`None`) until its server has asked again.
+async fn until_settled(mut waiting: Waiting, sink: &Sink) -> Option<Outcome> {
+    loop {
+        match waiting.next().await {
+            Some(Event::Done(outcome)) => return Some(outcome),
+            Some(event) => sink.send(event).await,
+            None => return None,
+        }
+    }
+}
+
+impl Running {
+    /// Gathers what else is asked, and parks the call. If it ends meanwhile, that is its end.
+    pub(super) async fn park(mut self, first: Ask, sink: &Sink) -> Outcome {
+        let mut asks = vec![first];
+        let enough = tokio::time::sleep(GATHER);
+        tokio::pin!(enough);
+        loop {
+            let event = tokio::select! {
+                event = self.reply.next() => event,
+                () = &mut enough, if !asks.is_empty() => break,
+            };
+            match event {
+                Some(Event::Ask(ask)) => asks.push(ask),
+                Some(Event::Notify(news)) if news.method() == Method::Cancelled => withdraw(&mut asks, &news),
+                Some(Event::Notify(news)) if is_wanted(&news, self.level) => sink.send(Event::Notify(news)).await,
+                Some(Event::Notify(_)) => {}
+                Some(Event::Done(outcome)) => return self.face.ended(&self.call, outcome),
+                None => return Outcome::Failure(Failure::new(Kind::ServerExited, "the reply ended early")),
+            }
+        }
+        match self.face.bridge() {
+            Ok(bridge) => bridge.parking.keep(self, asks),
+            Err(failure) => Outcome::Failure(failure),
+        }
+    }
+}
+
+/// The server does not want to know any more.
+fn withdraw(asks: &mut Vec<Ask>, news: &Notification) {
+    if let Some(id) = news.param("requestId") {
+        asks.retain(|ask| ask.request.id().raw() != id);
+    }
+}
+
+/// Sees to one parked call from its first question to its end.
+struct Keeper {
+    slot: Arc<Slot>,
+    running: Running,
+    deadline: Instant,
+}
+
+impl Keeper {
+    async fn run(mut self) {
+        let outcome = loop {
+            // Nobody waits although everything was answered: a client that broke off gets some time to come back.
+            let deserted = self.slot.is_deserted();
+            let until = if deserted { self.deadline.min(Instant::now() + GRACE) } else { self.deadline };
+            tokio::select! {
+                event = self.running.reply.next() => match event {
+                    Some(Event::Done(outcome)) => break outcome,
+                    Some(Event::Ask(ask)) => self.asked(ask).await,
+                    Some(Event::Notify(news)) => self.told(&news),
+                    None => break Outcome::Failure(Failure::new(Kind::ServerExited, "the reply ended early")),
+                },
+                () = self.slot.changed() => {
+                    if self.slot.is_abandoned() {
+                        return;
+                    }
+                }
+                () = tokio::time::sleep_until(until) => {
+                    self.slot.decline();
+                    break Outcome::Failure(
+                        Failure::new(Kind::DeadlineExceeded, "the call was given up: its client did not come back")
+                            .after_sending(),
+                    );
+                }
+            }
+        };
+        // Whoever was asked has had the turn; the end is kept without it.
+        drop(self.running);
+        self.slot.finish(outcome);
+        let kept = Instant::now() + KEPT;
+        while !self.slot.is_abandoned() {
+            tokio::select! {
+                () = self.slot.changed() => {}
+                () = tokio::time::sleep_until(kept) => return,
+            }
+        }
+    }
+
+    /// The server asks once more: with what it asks at the same time, that is the next round.
+    async fn asked(&mut self, first: Ask) {
+        let mut asks = vec![first];
+        let enough = tokio::time::sleep(GATHER);
+        tokio::pin!(enough);
+        loop {
+            let event = tokio::select! {
+                biased;
+                () = &mut enough => break,
+                event = self.running.reply.next() => event,
+            };
+            match event {
+                Some(Event::Ask(ask)) => asks.push(ask),
+                Some(Event::Notify(news)) if news.method() == Method::Cancelled => withdraw(&mut asks, &news),
+                Some(Event::Notify(news)) => self.told(&news),
+                Some(Event::Done(outcome)) => {
+                    self.running.reply = Reply::ready(outcome);
+                    break;
+                }
+                None => break,
+            }
+        }
+        self.slot.ask(asks);
+    }
+
+    fn told(&self, news: &Notification) {
+        if news.method() == Method::Cancelled {
+            self.slot.withdraw(news);
+        } else if is_wanted(news, self.running.level) {
+            self.slot.tell(news);
+        }
+    }
+}
