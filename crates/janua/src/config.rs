@@ -53,6 +53,9 @@ pub struct RemoteServer {
     pub headers: Vec<(http::HeaderName, http::HeaderValue)>,
     /// How it is spoken to.
     pub transport: RemoteTransport,
+    /// Whether it may have an address that is not public: of this machine, of a private network, of a cloud's
+    /// metadata. True for an address that an operator has named.
+    pub allow_private: bool,
 }
 
 /// The server that a proxy stands in front of.

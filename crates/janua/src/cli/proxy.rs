@@ -164,7 +164,7 @@ impl Upstream {
             Transport::Http => RemoteTransport::Http,
             Transport::Sse => RemoteTransport::Sse,
         };
-        Ok(Server::Remote(RemoteServer { url, headers: self.header, transport }))
+        Ok(Server::Remote(RemoteServer { url, headers: self.header, transport, allow_private: true }))
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::error::Error;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -24,15 +23,12 @@ use url::Url;
 
 use crate::config::RemoteServer;
 use crate::error::{Failure, Kind};
-use crate::tasks::Tasks;
 
-/// Longest time to open a connection, its encryption included.
-const CONNECT: Duration = Duration::from_secs(5);
-/// How often a connection in use is checked for being there at all.
-const ALIVE: Duration = Duration::from_secs(30);
-/// How long a connection may rest and be used again. Less than the five seconds after which Node's servers close
-/// one: of a request that crosses the close, nobody knows whether it ran.
-const REST: Duration = Duration::from_secs(4);
+mod addresses;
+mod dial;
+
+use dial::{Range, cause, unreachable};
+
 /// Redirects followed for one request.
 const REDIRECTS: usize = 3;
 /// So much of a body that is no answer is read, and for so long.
@@ -47,6 +43,7 @@ pub(crate) type Written = Arc<dyn Fn() + Send + Sync>;
 pub(crate) struct Target {
     url: Url,
     headers: HeaderMap,
+    range: Range,
     /// Made when it is needed: it reads certificates, which costs a start that may never use them.
     client: OnceCell<Client>,
 }
@@ -91,6 +88,11 @@ impl Target {
             let message = "a remote server's address must begin with http:// or https://";
             return Err(Failure::new(Kind::StartFailed, message));
         }
+        let range = if server.allow_private { Range::Anywhere } else { Range::Public };
+        if range == Range::Public {
+            // A redirect cannot lead to another host, so this holds for all that is sent.
+            addresses::check(&server.url).map_err(|refused| Failure::new(Kind::StartFailed, refused.to_string()))?;
+        }
         let mut url = server.url.clone();
         url.set_fragment(None);
         let mut headers = HeaderMap::new();
@@ -99,7 +101,7 @@ impl Target {
             value.set_sensitive(true);
             headers.append(name, value);
         }
-        Ok(Target { url, headers, client: OnceCell::new() })
+        Ok(Target { url, headers, range, client: OnceCell::new() })
     }
 
     /// The configured address.
@@ -136,17 +138,24 @@ impl Target {
     }
 
     async fn once(&self, outgoing: &Outgoing) -> Result<Response, Failure> {
-        let client = self.client.get_or_try_init(|| client(self.url.clone())).await?;
-        let mut headers = self.headers.clone();
+        let client = self.client.get_or_try_init(|| dial::client(self.url.clone(), self.range)).await?;
+        // The builder makes a header of the address's user and password.
+        let bare = client.request(outgoing.method.clone(), outgoing.url.clone()).build();
+        let mut request = bare.map_err(unreachable)?;
+        let headers = request.headers_mut();
+        headers.reserve(outgoing.headers.len() + self.headers.len());
+        self.headers.keys().for_each(|name| drop(headers.remove(name)));
+        for (name, value) in self.headers.iter().filter(|(name, _)| !outgoing.headers.contains_key(*name)) {
+            headers.append(name.clone(), value.clone());
+        }
         for (name, value) in &outgoing.headers {
             headers.insert(name.clone(), value.clone());
         }
-        let mut request = client.request(outgoing.method.clone(), outgoing.url.clone()).headers(headers);
         if let Some((line, written)) = &outgoing.body {
             let pieces = line.parts().iter().filter(|part| !part.is_empty()).cloned().collect();
-            request = request.body(reqwest::Body::wrap(Pieces { pieces, written: written.clone() }));
+            *request.body_mut() = Some(reqwest::Body::wrap(Pieces { pieces, written: written.clone() }));
         }
-        request.send().await.map_err(unreachable)
+        client.execute(request).await.map_err(unreachable)
     }
 
     fn redirected(&self, from: &Url, response: &Response) -> Result<Option<Url>, Failure> {
@@ -318,77 +327,6 @@ pub(crate) fn refusal(status: StatusCode, headers: &HeaderMap) -> Failure {
     if status.is_client_error() { failure } else { failure.after_sending() }
 }
 
-async fn client(url: Url) -> Result<Client, Failure> {
-    let built = Tasks::blocking(move || build(&url)).await;
-    let failed = |why: String| Failure::new(Kind::StartFailed, format!("cannot make an HTTP client: {why}"));
-    match built {
-        Some(Ok(client)) => Ok(client),
-        Some(Err(error)) => Err(failed(cause(&error))),
-        None => Err(failed("interrupted".to_owned())),
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "this is the one place that builds clients")]
-fn build(url: &Url) -> Result<Client, reqwest::Error> {
-    let mut builder = Client::builder()
-        .user_agent(concat!("janua/", env!("CARGO_PKG_VERSION")))
-        .redirect(reqwest::redirect::Policy::none())
-        .referer(false)
-        .connect_timeout(CONNECT)
-        .pool_idle_timeout(REST)
-        .tcp_keepalive(ALIVE)
-        .http2_keep_alive_interval(ALIVE)
-        .http2_keep_alive_timeout(ALIVE)
-        // What is unpacked has no bound.
-        .no_gzip()
-        .no_brotli()
-        .no_deflate()
-        .no_zstd();
-    if url.scheme() == "http" {
-        // No certificates are read that are not used: there may be none, in a small container.
-        builder = builder.tls_certs_only([]);
-    }
-    if is_loopback(url) {
-        builder = builder.no_proxy();
-    }
-    builder.build()
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        Some(url::Host::Domain(name)) => {
-            let name = name.trim_end_matches('.');
-            name == "localhost" || name.ends_with(".localhost")
-        }
-        None => false,
-    }
-}
-
-/// No answer came. Only if no connection was made is it certain that the server has not got the request.
-#[expect(clippy::needless_pass_by_value, reason = "it is given by value where errors are mapped")]
-fn unreachable(error: reqwest::Error) -> Failure {
-    let why = cause(&error);
-    if error.is_connect() || error.is_builder() {
-        return Failure::new(Kind::Unreachable, format!("cannot connect to the server: {why}"));
-    }
-    let message = format!("the connection to the server broke before it answered: {why}");
-    Failure::new(Kind::Unreachable, message).after_sending()
-}
-
-/// The innermost cause: it says what happened, and never names the address, which may hold secrets.
-fn cause(error: &reqwest::Error) -> String {
-    let mut innermost: &dyn Error = match error.source() {
-        Some(source) => source,
-        None => return if error.is_timeout() { "timed out" } else { "the request failed" }.to_owned(),
-    };
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
-}
-
 /// A body in pieces that are never joined, whose length is known.
 struct Pieces {
     pieces: VecDeque<Bytes>,
@@ -423,7 +361,7 @@ mod tests {
 
     fn target(url: &str) -> Result<Target, Failure> {
         let url = Url::parse(url).expect("a URL");
-        Target::new(&RemoteServer { url, headers: Vec::new(), transport: RemoteTransport::Auto })
+        Target::new(&RemoteServer { url, headers: Vec::new(), transport: RemoteTransport::Auto, allow_private: true })
     }
 
     #[test]
@@ -458,11 +396,26 @@ mod tests {
         }
     }
 
-    #[test]
-    fn loopback_is_known_by_its_names() {
-        let is = |url| is_loopback(&Url::parse(url).expect("a URL"));
-        assert!(is("http://127.1.2.3/") && is("http://[::1]:1/") && is("http://a.localhost/"));
-        assert!(!is("http://localhost.example/") && !is("http://10.0.0.1/"));
+    fn for_strangers(url: &str) -> Result<Target, Failure> {
+        let url = Url::parse(url).expect("a URL");
+        let transport = RemoteTransport::Auto;
+        Target::new(&RemoteServer { url, headers: Vec::new(), transport, allow_private: false })
+    }
+
+    #[tokio::test]
+    async fn only_an_operator_can_name_an_address_of_our_own() {
+        for url in ["http://127.1/mcp", "http://[::1]/mcp", "https://0xa9fea9fe/latest/meta-data"] {
+            assert!(target(url).is_ok());
+            let refused = for_strangers(url).err().expect("it is not public");
+            assert!(refused.message.contains("public"), "{refused}");
+        }
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let named = for_strangers(&format!("http://localhost:{port}/")).expect("a name can be anything");
+        let refused = named.send(Outgoing::get(named.url().clone())).await.expect_err("it is not public");
+        assert!(refused.message.contains("public") && !refused.sent, "{refused}");
+        listener.set_nonblocking(true).expect("it can be asked");
+        assert!(listener.accept().is_err(), "somebody connected");
     }
 
     #[test]

@@ -95,7 +95,7 @@ mod tests {
 
     fn opener(url: &str, tasks: &Tasks) -> RemoteOpener {
         let url = url.parse().expect("a URL");
-        let server = RemoteServer { url, headers: Vec::new(), transport: RemoteTransport::Auto };
+        let server = RemoteServer { url, headers: Vec::new(), transport: RemoteTransport::Auto, allow_private: true };
         RemoteOpener::new(&server, Arc::default(), tasks.clone())
     }
 

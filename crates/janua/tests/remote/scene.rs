@@ -29,7 +29,7 @@ pub(crate) async fn front(url: &str) -> Scene {
 pub(crate) async fn front_with(url: &str, transport: RemoteTransport, change: impl FnOnce(&mut Options)) -> Scene {
     let secret = (http::header::AUTHORIZATION, http::HeaderValue::from_static(SECRET));
     let url = url.parse().expect("a URL");
-    let server = RemoteServer { url, headers: vec![secret], transport };
+    let server = RemoteServer { url, headers: vec![secret], transport, allow_private: true };
     let mut options = Options::new(Server::Remote(server)).port(0);
     change(&mut options);
     let proxy = proxy::start(options).await.expect("the proxy starts");

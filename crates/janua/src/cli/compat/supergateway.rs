@@ -233,7 +233,7 @@ impl Line {
             headers.retain(|(name, _)| *name != AUTHORIZATION);
             headers.push((AUTHORIZATION, value));
         }
-        Ok(Server::Remote(RemoteServer { url, headers, transport }))
+        Ok(Server::Remote(RemoteServer { url, headers, transport, allow_private: true }))
     }
 }
 

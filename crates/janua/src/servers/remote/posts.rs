@@ -335,7 +335,7 @@ mod tests {
 
     fn posts(limits: Limits) -> (Arc<Hand>, Posts) {
         let url = "http://127.0.0.1:1/".parse().expect("a URL");
-        let server = RemoteServer { url, headers: Vec::new(), transport: RemoteTransport::Http };
+        let server = RemoteServer { url, headers: Vec::new(), transport: RemoteTransport::Http, allow_private: true };
         let target = Arc::new(Target::new(&server).expect("valid"));
         let reach = Reach { target, limits: Arc::new(limits), tasks: Tasks::default() };
         let hand = Arc::new(Hand::default());
