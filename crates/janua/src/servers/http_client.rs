@@ -36,8 +36,10 @@ const ASIDE: (usize, Duration) = (64 << 10, Duration::from_secs(5));
 /// A longer wait is not what a server means.
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
-/// Called when the last byte of a body was given to the connection.
-pub(crate) type Written = Arc<dyn Fn() + Send + Sync>;
+/// Somebody who wants to know when the last byte of a body was given to the connection.
+pub(crate) trait Watcher: Send + Sync {
+    fn written(&self);
+}
 
 /// A remote server as it was configured, and the client that reaches it.
 pub(crate) struct Target {
@@ -53,7 +55,7 @@ pub(crate) struct Outgoing {
     method: Method,
     url: Url,
     headers: HeaderMap,
-    body: Option<(Line, Written)>,
+    body: Option<(Line, Arc<dyn Watcher>)>,
 }
 
 /// What an answer's body is.
@@ -151,9 +153,9 @@ impl Target {
         for (name, value) in &outgoing.headers {
             headers.insert(name.clone(), value.clone());
         }
-        if let Some((line, written)) = &outgoing.body {
+        if let Some((line, watcher)) = &outgoing.body {
             let pieces = line.parts().iter().filter(|part| !part.is_empty()).cloned().collect();
-            *request.body_mut() = Some(reqwest::Body::wrap(Pieces { pieces, written: written.clone() }));
+            *request.body_mut() = Some(reqwest::Body::wrap(Pieces { pieces, watcher: watcher.clone() }));
         }
         client.execute(request).await.map_err(unreachable)
     }
@@ -182,8 +184,8 @@ impl Target {
 
 impl Outgoing {
     /// A message.
-    pub(crate) fn post(url: Url, line: Line, written: Written) -> Outgoing {
-        let outgoing = Outgoing { body: Some((line, written)), ..Outgoing::bare(Method::POST, url) };
+    pub(crate) fn post(url: Url, line: Line, watcher: Arc<dyn Watcher>) -> Outgoing {
+        let outgoing = Outgoing { body: Some((line, watcher)), ..Outgoing::bare(Method::POST, url) };
         outgoing.header(CONTENT_TYPE, HeaderValue::from_static(JSON))
     }
 
@@ -199,6 +201,12 @@ impl Outgoing {
 
     fn bare(method: Method, url: Url) -> Outgoing {
         Outgoing { method, url, headers: HeaderMap::new(), body: None }
+    }
+
+    /// The same with several headers.
+    pub(crate) fn headers(mut self, headers: HeaderMap) -> Outgoing {
+        self.headers.extend(headers);
+        self
     }
 
     /// The same with a header; it comes before one that is configured.
@@ -330,7 +338,7 @@ pub(crate) fn refusal(status: StatusCode, headers: &HeaderMap) -> Failure {
 /// A body in pieces that are never joined, whose length is known.
 struct Pieces {
     pieces: VecDeque<Bytes>,
-    written: Written,
+    watcher: Arc<dyn Watcher>,
 }
 
 impl http_body::Body for Pieces {
@@ -340,7 +348,7 @@ impl http_body::Body for Pieces {
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let piece = self.pieces.pop_front();
         if self.pieces.is_empty() {
-            (self.written)();
+            self.watcher.written();
         }
         Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
     }

@@ -13,7 +13,7 @@ use url::Url;
 use crate::error::{Failure, Kind};
 use crate::servers::http_client::{self, Ended, Events, Media, Outgoing};
 use crate::servers::remote::link::{Link, Reach, Shared};
-use crate::servers::remote::posts::{Carrier, Way};
+use crate::servers::remote::posts::{Carrier, Parcel, Way};
 use crate::servers::{Connection, Opening, Refusal};
 
 /// Posts messages to the address that the stream named.
@@ -95,14 +95,14 @@ async fn read(link: &Shared, mut events: Events) -> Failure {
 }
 
 impl Carrier for SseCarrier {
-    fn carry(self: Arc<Self>, line: Line, about: Option<LinkId>, way: Way) -> BoxFuture<'static, ()> {
-        async move { self.post(line, about, way).await }.boxed()
+    fn carry(self: Arc<Self>, parcel: Parcel, way: Way) -> BoxFuture<'static, ()> {
+        async move { self.post(parcel.line, parcel.about, way).await }.boxed()
     }
 }
 
 impl SseCarrier {
     async fn post(&self, message: Line, about: Option<LinkId>, mut way: Way) {
-        let outgoing = Outgoing::post(self.endpoint.clone(), message, way.written());
+        let outgoing = Outgoing::post(self.endpoint.clone(), message, way.watcher());
         let mut response = match self.link.target.send(outgoing).await {
             Ok(response) => response,
             Err(failure) => return self.link.fail(about, failure),

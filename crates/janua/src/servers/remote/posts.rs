@@ -7,25 +7,29 @@
 //!   `notifications/initialized` comes before the first request. Requests do not wait for each other.
 //! - A cancellation waits until its request was written whole, and then until the server answers it with a status,
 //!   or for a moment: a server that answers with JSON shows nothing before the result. The cancellation of a
-//!   request that was not sent yet takes the request back, and is not sent either.
+//!   request that was not sent yet takes the request back, and is not sent either. Where leaving the exchange is
+//!   the cancellation (2026-07-28), it is left at once.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use http::HeaderMap;
 use janua_wire::id::LinkId;
 use janua_wire::line::Line;
+use janua_wire::message::Request;
+use janua_wire::method::Method;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
 
 use super::link::Shared;
 use crate::error::{Failure, Kind};
 use crate::lock::Lock;
-use crate::servers::http_client::Written;
+use crate::servers::http_client::Watcher;
 use crate::servers::peer::Outbox;
 
 /// So long what comes later waits for the answer to a notification.
@@ -37,12 +41,22 @@ const ALWAYS: usize = 16;
 
 /// Takes single messages to the server.
 pub(crate) trait Carrier: Send + Sync + 'static {
-    /// Sends one message and sees to what comes back. `about` names the request it is; a request is settled when
-    /// this resolves, unless its answer comes another way.
-    fn carry(self: Arc<Self>, line: Line, about: Option<LinkId>, way: Way) -> BoxFuture<'static, ()>;
+    /// What has to be known of a request when it is sent, taken from it while its parts are known.
+    fn label(&self, _request: &Request) -> Label {
+        Label::default()
+    }
+
+    /// Sends one message and sees to what comes back. A request is settled when this resolves, unless its answer
+    /// comes another way.
+    fn carry(self: Arc<Self>, parcel: Parcel, way: Way) -> BoxFuture<'static, ()>;
 
     /// A notification or an answer has reached the server, as far as one can wait for it.
     fn passed(self: Arc<Self>, _line: &Line) {}
+
+    /// Whether a request is cancelled by leaving its exchange, and not by a message of its own.
+    fn cancels_by_leaving(&self) -> bool {
+        false
+    }
 
     /// Takes leave when the link is over.
     fn farewell(self: Arc<Self>) -> BoxFuture<'static, ()> {
@@ -50,8 +64,26 @@ pub(crate) trait Carrier: Send + Sync + 'static {
     }
 }
 
+/// What a carrier noted of a request.
+#[derive(Debug)]
+pub(crate) struct Label {
+    pub(crate) method: Method,
+    /// Headers that go with this request only.
+    pub(crate) headers: HeaderMap,
+}
+
+/// One message to be sent.
+#[derive(Debug)]
+pub(crate) struct Parcel {
+    pub(crate) line: Line,
+    /// The request that it is, if it is one.
+    pub(crate) about: Option<LinkId>,
+    pub(crate) label: Label,
+}
+
 /// How far a message has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
 enum Step {
     /// It waits for its turn.
     Waiting,
@@ -65,17 +97,19 @@ enum Step {
     Lost,
 }
 
-/// One message's way, told by whoever carries it.
-pub(crate) struct Way {
-    step: watch::Sender<Step>,
-    place: Option<Place>,
+/// The way of one message, for all who look at it.
+struct Course {
+    /// A [`Step`]; it only grows.
+    step: AtomicU8,
+    moved: Notify,
+    /// Nobody wants the rest.
+    stopped: Notify,
 }
 
-/// A request that is carried.
-#[derive(Clone)]
-struct Flight {
-    step: watch::Sender<Step>,
-    stop: CancellationToken,
+/// One message's way, told by whoever carries it.
+pub(crate) struct Way {
+    course: Arc<Course>,
+    place: Option<Place>,
 }
 
 /// The way to one server.
@@ -96,7 +130,8 @@ struct State {
     /// Whether a task works on the lane.
     moving: bool,
     accepted: u64,
-    flights: HashMap<LinkId, Flight>,
+    /// Requests that are carried.
+    flights: HashMap<LinkId, Arc<Course>>,
     items: usize,
     bytes: usize,
 }
@@ -117,34 +152,63 @@ impl Posts {
 impl Outbox for Posts {
     fn send(&self, line: Line, about: Option<LinkId>) -> Result<(), Failure> {
         let inner = &self.0;
-        // Without a runtime (a reply dropped after its end) nothing can be sent.
-        if inner.link.is_over() || Handle::try_current().is_err() {
+        if let Some(request) = about {
+            // The second message about a request is its cancellation. It takes no place: there is one per request.
+            let flight = inner.state.lock().flights.get(&request).cloned();
+            return match flight {
+                Some(flight) => self.withdraw(line, flight),
+                None => self.dispatch(line, request, Label::default()),
+            };
+        }
+        self.check()?;
+        let mut state = inner.state.lock();
+        let place = inner.place(&mut state, line.len())?;
+        state.accepted += 1;
+        state.lane.push_back((line, place));
+        let idle = !std::mem::replace(&mut state.moving, true);
+        drop(state);
+        if idle {
+            inner.link.spawn("messages to server", move_lane(inner.clone()));
+        }
+        Ok(())
+    }
+
+    fn request(&self, request: &Request, link: LinkId) -> Result<(), Failure> {
+        self.dispatch(request.stamped(link), link, self.0.carrier.label(request))
+    }
+}
+
+impl Posts {
+    /// Without a runtime (a reply dropped after its end) nothing can be sent.
+    fn check(&self) -> Result<(), Failure> {
+        if self.0.link.is_over() || Handle::try_current().is_err() {
             return Err(Failure::new(Kind::Unreachable, "the connection to the server is over"));
         }
+        Ok(())
+    }
+
+    fn dispatch(&self, line: Line, request: LinkId, label: Label) -> Result<(), Failure> {
+        self.check()?;
+        let inner = &self.0;
         let mut state = inner.state.lock();
-        // The second message about a request is its cancellation. It takes no place: there is one per request.
-        if let Some(flight) = about.and_then(|link| state.flights.get(&link)).cloned() {
-            drop(state);
-            inner.link.spawn("cancellation to server", withdraw(inner.clone(), line, flight));
-            return Ok(());
-        }
         let place = inner.place(&mut state, line.len())?;
-        let Some(request) = about else {
-            state.accepted += 1;
-            state.lane.push_back((line, place));
-            let idle = !std::mem::replace(&mut state.moving, true);
-            drop(state);
-            if idle {
-                inner.link.spawn("messages to server", move_lane(inner.clone()));
-            }
-            return Ok(());
-        };
-        let flight = Flight { step: watch::Sender::new(Step::Waiting), stop: CancellationToken::new() };
-        state.flights.insert(request, flight.clone());
+        let course = Arc::new(Course::at(Step::Waiting));
+        state.flights.insert(request, course.clone());
         let before = state.accepted;
         drop(state);
         let landing = Landing { inner: inner.clone(), request };
-        inner.link.spawn("request to server", fly(landing, line, before, flight, place));
+        let parcel = Parcel { line, about: Some(request), label };
+        inner.link.spawn("request to server", fly(landing, parcel, before, Way { course, place: Some(place) }));
+        Ok(())
+    }
+
+    fn withdraw(&self, line: Line, flight: Arc<Course>) -> Result<(), Failure> {
+        if self.0.carrier.cancels_by_leaving() {
+            flight.stopped.notify_one();
+            return Ok(());
+        }
+        self.check()?;
+        self.0.link.spawn("cancellation to server", withdraw(self.0.clone(), line, flight));
         Ok(())
     }
 }
@@ -172,98 +236,125 @@ impl Inner {
 }
 
 /// Carries a request when its turn has come.
-async fn fly(landing: Landing, line: Line, before: u64, flight: Flight, place: Place) {
-    let inner = landing.inner.clone();
+async fn fly(landing: Landing, parcel: Parcel, before: u64, way: Way) {
+    let inner = &landing.inner;
+    let course = way.course.clone();
     let carried = async {
-        let mut passed = inner.passed.subscribe();
-        let _ = passed.wait_for(|passed| *passed >= before).await;
-        if flight.moves(Step::Sending) {
-            let way = Way { step: flight.step.clone(), place: Some(place) };
-            inner.carrier.clone().carry(line, Some(landing.request), way).await;
+        if *inner.passed.borrow() < before {
+            let _ = inner.passed.subscribe().wait_for(|passed| *passed >= before).await;
+        }
+        if way.course.starts(Step::Sending) {
+            inner.carrier.clone().carry(parcel, way).await;
         }
     };
     tokio::select! {
         biased;
-        () = flight.stop.cancelled() => {}
+        () = course.stopped.notified() => {}
         () = carried => {}
     }
 }
 
 /// Carries a cancellation after its request, and ends the request's exchange then: nobody reads it any more.
-async fn withdraw(inner: Arc<Inner>, line: Line, flight: Flight) {
-    if flight.moves(Step::Lost) {
-        return flight.stop.cancel();
+async fn withdraw(inner: Arc<Inner>, line: Line, flight: Arc<Course>) {
+    if flight.starts(Step::Lost) {
+        return flight.stopped.notify_one();
     }
-    let mut step = flight.step.subscribe();
     let limits = &inner.link.limits;
-    let _ = timeout(limits.write_stall, step.wait_for(|step| *step >= Step::Written)).await;
-    let _ = timeout(GRACE, step.wait_for(|step| *step >= Step::Answered)).await;
-    let lost = *step.borrow() == Step::Lost;
-    if !lost {
-        let way = Way { step: watch::Sender::new(Step::Sending), place: None };
-        let _ = timeout(limits.call, inner.carrier.clone().carry(line, None, way)).await;
+    let _ = timeout(limits.write_stall, flight.reaches(Step::Written)).await;
+    let _ = timeout(GRACE, flight.reaches(Step::Answered)).await;
+    if flight.step() != Step::Lost as u8 {
+        let way = Way { course: Arc::new(Course::at(Step::Sending)), place: None };
+        let parcel = Parcel { line, about: None, label: Label::default() };
+        let _ = timeout(limits.call, inner.carrier.clone().carry(parcel, way)).await;
     }
-    flight.stop.cancel();
+    flight.stopped.notify_one();
 }
 
 /// Carries what is in the lane, one after another.
 async fn move_lane(inner: Arc<Inner>) {
     while let Some((line, place)) = inner.next_in_lane() {
-        let way = Way { step: watch::Sender::new(Step::Sending), place: Some(place) };
-        let mut step = way.step.subscribe();
-        let carried = inner.carrier.clone().carry(line.clone(), None, way);
+        let course = Arc::new(Course::at(Step::Sending));
+        let way = Way { course: course.clone(), place: Some(place) };
+        let parcel = Parcel { line: line.clone(), about: None, label: Label::default() };
+        let carried = inner.carrier.clone().carry(parcel, way);
         let limit = inner.link.limits.call;
         // A task of its own, so that one which is not answered holds up the others for a time only.
         inner.link.spawn("message to server", async move {
             let _ = timeout(limit, carried).await;
         });
-        let _ = timeout(PATIENCE, step.wait_for(|step| *step >= Step::Answered)).await;
+        let _ = timeout(PATIENCE, course.reaches(Step::Answered)).await;
         inner.carrier.clone().passed(&line);
         inner.passed.send_modify(|passed| *passed += 1);
     }
 }
 
-impl Flight {
+impl Default for Label {
+    fn default() -> Self {
+        Label { method: Method::Other, headers: HeaderMap::new() }
+    }
+}
+
+impl Course {
+    fn at(step: Step) -> Self {
+        Course { step: AtomicU8::new(step as u8), moved: Notify::new(), stopped: Notify::new() }
+    }
+
+    fn step(&self) -> u8 {
+        self.step.load(Ordering::Acquire)
+    }
+
     /// Goes from waiting to `step`; false if it did not wait any more.
-    fn moves(&self, step: Step) -> bool {
-        self.step.send_if_modified(|now| {
-            let waits = *now == Step::Waiting;
-            if waits {
-                *now = step;
+    fn starts(&self, step: Step) -> bool {
+        let waiting = Step::Waiting as u8;
+        let started = self.step.compare_exchange(waiting, step as u8, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        if started {
+            self.moved.notify_waiters();
+        }
+        started
+    }
+
+    /// Goes on to `step`, unless it is there or further.
+    fn raise(&self, step: Step) {
+        if self.step.fetch_max(step as u8, Ordering::AcqRel) < step as u8 {
+            self.moved.notify_waiters();
+        }
+    }
+
+    /// Resolves when `step` is reached or passed.
+    async fn reaches(&self, step: Step) {
+        loop {
+            let moved = self.moved.notified();
+            if self.step() >= step as u8 {
+                return;
             }
-            waits
-        })
+            moved.await;
+        }
+    }
+}
+
+impl Watcher for Course {
+    fn written(&self) {
+        self.raise(Step::Written);
     }
 }
 
 impl Way {
-    /// What to call when all of the message was given to the connection.
-    pub(crate) fn written(&self) -> Written {
-        let step = self.step.clone();
-        Arc::new(move || raise(&step, Step::Written))
+    /// Who wants to know when all of the message was given to the connection.
+    pub(crate) fn watcher(&self) -> Arc<dyn Watcher> {
+        self.course.clone()
     }
 
     /// The server has answered, at least with a status.
     pub(crate) fn answered(&mut self) {
         self.place = None;
-        raise(&self.step, Step::Answered);
+        self.course.raise(Step::Answered);
     }
-}
-
-fn raise(step: &watch::Sender<Step>, to: Step) {
-    step.send_if_modified(|now| {
-        let later = *now < to;
-        if later {
-            *now = to;
-        }
-        later
-    });
 }
 
 impl Drop for Way {
     fn drop(&mut self) {
-        let arrived = *self.step.borrow() >= Step::Written;
-        raise(&self.step, if arrived { Step::Answered } else { Step::Lost });
+        let arrived = self.course.step() >= Step::Written as u8;
+        self.course.raise(if arrived { Step::Answered } else { Step::Lost });
     }
 }
 
@@ -305,9 +396,9 @@ mod tests {
     struct Hand(Lock<Vec<(String, Way)>>);
 
     impl Carrier for Hand {
-        fn carry(self: Arc<Self>, line: Line, _: Option<LinkId>, way: Way) -> BoxFuture<'static, ()> {
+        fn carry(self: Arc<Self>, parcel: Parcel, way: Way) -> BoxFuture<'static, ()> {
             async move {
-                let text = String::from_utf8_lossy(&line.into_bytes()).into_owned();
+                let text = String::from_utf8_lossy(&parcel.line.into_bytes()).into_owned();
                 self.0.lock().push((text, way));
                 std::future::pending::<()>().await;
             }
@@ -328,8 +419,8 @@ mod tests {
         }
 
         fn write(&self, text: &str) {
-            let written = self.0.lock().iter().find(|(sent, _)| sent == text).map(|(_, way)| way.written());
-            written.expect("it was sent")();
+            let watcher = self.0.lock().iter().find(|(sent, _)| sent == text).map(|(_, way)| way.watcher());
+            watcher.expect("it was sent").written();
         }
     }
 
