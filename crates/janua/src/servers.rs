@@ -14,12 +14,14 @@ use crate::error::Failure;
 
 pub(crate) mod demo;
 pub(crate) mod http_client;
+pub(crate) mod inventory;
 pub(crate) mod opening;
 pub(crate) mod peer;
 pub(crate) mod pool;
 pub(crate) mod process;
 pub(crate) mod remote;
 pub(crate) mod sse;
+pub(crate) mod stateless_http;
 pub(crate) mod stdio;
 pub(crate) mod streamable_http;
 

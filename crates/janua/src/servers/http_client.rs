@@ -41,6 +41,13 @@ pub(crate) trait Watcher: Send + Sync {
     fn written(&self);
 }
 
+/// Nobody wants to know.
+pub(crate) struct Unwatched;
+
+impl Watcher for Unwatched {
+    fn written(&self) {}
+}
+
 /// A remote server as it was configured, and the client that reaches it.
 pub(crate) struct Target {
     url: Url,

@@ -171,7 +171,8 @@ fn of_start(mut failure: Failure) -> Failure {
     failure
 }
 
-fn read(response: Response) -> Result<Opened, Failure> {
+/// Reads the result of `initialize`.
+pub(crate) fn read(response: Response) -> Result<Opened, Failure> {
     let chosen = raw::peek_string(response.body(), "protocolVersion");
     let version = chosen.as_deref().and_then(Version::parse).filter(|version| version.era() == Era::Legacy);
     let Some(version) = version else {

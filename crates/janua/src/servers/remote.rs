@@ -1,15 +1,23 @@
-//! A server that is reached over HTTP: which transport it speaks, and the opening of a link to it.
+//! A server that is reached over HTTP: which era and transport it speaks, and the opening of a link to it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http::StatusCode;
+use janua_wire::error::{HEADER_MISMATCH, MISSING_CAPABILITY, UNSUPPORTED_VERSION};
+use janua_wire::json::Span;
+use janua_wire::message::Response;
+use janua_wire::raw;
+use janua_wire::version::{Era, Version};
+use tokio::time::timeout;
 
 use crate::config::{Limits, RemoteServer, RemoteTransport};
 use crate::error::{Failure, Kind};
 use crate::servers::http_client::Target;
-use crate::servers::{Connection, Opener, Opening, Refusal, sse, streamable_http};
+use crate::servers::inventory::Inventory;
+use crate::servers::{Connection, Eras, Opener, Opening, Refusal, sse, stateless_http, streamable_http};
 use crate::tasks::Tasks;
 
 pub(crate) mod link;
@@ -17,29 +25,50 @@ pub(crate) mod posts;
 
 use link::Reach;
 
+/// How long a server may be silent about `server/discover` before it is sent `initialize` as well: some that know no
+/// such method answer nothing.
+const PROBE: Duration = Duration::from_secs(5);
+
 /// Opens links to a remote server.
 pub(crate) struct RemoteOpener {
-    reach: Result<Reach, Failure>,
+    way: Result<Way, Failure>,
+}
+
+/// How the server is reached, and what all links to it know.
+#[derive(Clone)]
+struct Way {
+    reach: Reach,
     transport: RemoteTransport,
+    inventory: Arc<Inventory>,
+}
+
+/// Why there is no link.
+pub(crate) struct Unopened {
+    pub(crate) refusal: Refusal,
+    /// The HTTP status, if it was no success.
+    pub(crate) status: Option<StatusCode>,
+    /// A revision that the server would rather be opened in.
+    pub(crate) offer: Option<Version>,
 }
 
 impl RemoteOpener {
     /// An opener for `server`. Nothing is connected, and no client made, before the first link is opened.
     pub(crate) fn new(server: &RemoteServer, limits: Arc<Limits>, tasks: Tasks) -> Self {
         let reach = Target::new(server).map(|target| Reach { target: Arc::new(target), limits, tasks });
-        RemoteOpener { reach, transport: server.transport }
+        let transport = server.transport;
+        RemoteOpener { way: reach.map(|reach| Way { reach, transport, inventory: Arc::default() }) }
     }
 }
 
 impl Opener for RemoteOpener {
     fn open(&self, opening: Opening) -> BoxFuture<'static, Result<Arc<dyn Connection>, Refusal>> {
-        let (reach, transport) = (self.reach.clone(), self.transport);
+        let way = self.way.clone();
         async move {
-            let reach = reach?;
-            let limit = reach.limits.start;
-            let opened = tokio::time::timeout(limit, open(&reach, transport, &opening)).await;
+            let way = way?;
+            let limit = way.reach.limits.start;
+            let opened = timeout(limit, way.open(&opening)).await;
             opened.unwrap_or_else(|_| {
-                let message = format!("the server did not answer initialize within {limit:?}");
+                let message = format!("the server did not answer within {limit:?} when it was opened");
                 Err(Failure::new(Kind::StartFailed, message).into())
             })
         }
@@ -47,24 +76,121 @@ impl Opener for RemoteOpener {
     }
 }
 
-async fn open(reach: &Reach, transport: RemoteTransport, opening: &Opening) -> Result<Arc<dyn Connection>, Refusal> {
-    if transport == RemoteTransport::Sse {
-        return sse::open(reach, opening).await;
-    }
-    let unopened = match streamable_http::open(reach, opening).await {
-        Ok(connection) => return Ok(connection),
-        Err(unopened) => unopened,
-    };
-    match (unopened.refusal, unopened.status) {
-        // "If it fails with 400, 404 or 405: issue a GET request" (2025-11-25 basic/transports, backwards
-        // compatibility). Anything else says nothing about the transport.
-        (
-            Refusal::Failed(first),
-            Some(StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED),
-        ) if transport == RemoteTransport::Auto => {
-            sse::open(reach, opening).await.map_err(|second| neither(&first, second))
+impl Way {
+    async fn open(&self, opening: &Opening) -> Result<Arc<dyn Connection>, Refusal> {
+        if self.transport == RemoteTransport::Sse {
+            if opening.eras == Eras::Modern {
+                let message = "2026-07-28 cannot be spoken over HTTP+SSE";
+                return Err(Failure::new(Kind::Unsupported, message).into());
+            }
+            return sse::open(&self.reach, opening).await;
         }
-        (refusal, _) => Err(refusal),
+        match opening.eras {
+            Eras::Modern => self.discover(opening).await.map_err(|unopened| unopened.refusal),
+            Eras::Legacy => self.shake_hands(opening).await,
+            Eras::ModernFirst => self.modern_first(opening).await,
+            Eras::LegacyFirst => self.legacy_first(opening).await,
+        }
+    }
+
+    async fn discover(&self, opening: &Opening) -> Result<Arc<dyn Connection>, Unopened> {
+        stateless_http::open(&self.reach, &self.inventory, opening).await
+    }
+
+    async fn shake_hands(&self, opening: &Opening) -> Result<Arc<dyn Connection>, Refusal> {
+        match streamable_http::open(&self.reach, opening).await {
+            Ok(ready) => Ok(ready.into_connection(opening)),
+            Err(unopened) => self.fall_back(opening, unopened).await,
+        }
+    }
+
+    /// What is left when `initialize` was refused. "If it fails with 400, 404 or 405: issue a GET request" (2025-11-25
+    /// basic/transports, backwards compatibility). Anything else says nothing about the transport.
+    async fn fall_back(&self, opening: &Opening, unopened: Unopened) -> Result<Arc<dyn Connection>, Refusal> {
+        match (unopened.refusal, unopened.status) {
+            (
+                Refusal::Failed(first),
+                Some(StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED),
+            ) if self.transport == RemoteTransport::Auto => {
+                sse::open(&self.reach, opening).await.map_err(|second| neither(&first, second))
+            }
+            (refusal, _) => Err(refusal),
+        }
+    }
+
+    /// 2026-07-28 `basic/transports/streamable-http`, backward compatibility.
+    async fn modern_first(&self, opening: &Opening) -> Result<Arc<dyn Connection>, Refusal> {
+        let mut discovering = Box::pin(self.discover(opening));
+        match timeout(PROBE, &mut discovering).await {
+            Ok(Ok(connection)) => return Ok(connection),
+            Ok(Err(unopened)) if unopened.is_other_era() => return self.shake_hands(opening).await,
+            Ok(Err(unopened)) => return Err(unopened.refusal),
+            Err(_) => tracing::debug!("the server is silent about server/discover: trying initialize"),
+        }
+        let mut shaking = Box::pin(self.shake_hands(opening));
+        tokio::select! {
+            discovered = &mut discovering => match discovered {
+                Err(unopened) if unopened.is_other_era() => shaking.await,
+                discovered => discovered.map_err(|unopened| unopened.refusal),
+            },
+            shaken = &mut shaking => match shaken {
+                Err(Refusal::ByServer(refused)) => discovering.await.map_err(|_| Refusal::ByServer(refused)),
+                shaken => shaken,
+            },
+        }
+    }
+
+    async fn legacy_first(&self, opening: &Opening) -> Result<Arc<dyn Connection>, Refusal> {
+        let unopened = match streamable_http::open(&self.reach, opening).await {
+            // Without a session it can never ask its client anything; in the other era it can.
+            Ok(ready) if !ready.has_session() && !opening.capabilities.class().is_none() => {
+                return match timeout(PROBE, self.discover(opening)).await {
+                    Ok(Ok(connection)) => Ok(connection),
+                    Ok(Err(_)) | Err(_) => Ok(ready.into_connection(opening)),
+                };
+            }
+            Ok(ready) => return Ok(ready.into_connection(opening)),
+            Err(unopened) => unopened,
+        };
+        if !unopened.is_other_era() {
+            return Err(unopened.refusal);
+        }
+        match timeout(PROBE, self.discover(opening)).await {
+            Ok(Ok(connection)) => Ok(connection),
+            Ok(Err(_)) | Err(_) => self.fall_back(opening, unopened).await,
+        }
+    }
+}
+
+impl Unopened {
+    /// Whether the server may speak the other era. One that is out of order, or wants authorization, has not said
+    /// what it speaks; one that refuses in the words of 2026-07-28 speaks that.
+    fn is_other_era(&self) -> bool {
+        match (&self.refusal, self.status) {
+            (_, Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)) => false,
+            (_, Some(StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS)) => false,
+            (_, Some(status)) if status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED => false,
+            (Refusal::ByServer(response), _) => !is_modern_refusal(response),
+            (Refusal::Failed(_), Some(_)) => true,
+            (Refusal::Failed(failure), None) => failure.kind == Kind::InvalidResponse,
+        }
+    }
+}
+
+/// Whether an error is one that only 2026-07-28 has, and does not offer to shake hands instead.
+fn is_modern_refusal(response: &Response) -> bool {
+    let code = raw::peek(response.body(), "code").and_then(|code| std::str::from_utf8(code).ok()?.parse().ok());
+    match code.filter(|_| response.is_error()) {
+        Some(HEADER_MISMATCH | MISSING_CAPABILITY) => true,
+        Some(UNSUPPORTED_VERSION) => {
+            let supported = raw::find_path(response.body(), raw::whole(response.body()), &["data", "supported"]);
+            let offers = |span: Span| {
+                let version = raw::string(&response.body()[span.range()]);
+                version.and_then(|version| Version::parse(&version)).is_some_and(|version| version.era() == Era::Legacy)
+            };
+            !supported.is_some_and(|list| raw::elements(response.body(), list).into_iter().any(offers))
+        }
+        _ => false,
     }
 }
 

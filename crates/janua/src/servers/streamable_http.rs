@@ -9,67 +9,66 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http::header::ACCEPT;
 use http::{HeaderName, HeaderValue, StatusCode};
-use janua_wire::headers::{LAST_EVENT_ID, PROTOCOL_VERSION, SESSION_ID};
+use janua_wire::headers::LAST_EVENT_ID;
 use janua_wire::id::LinkId;
+use janua_wire::json::quote;
 use janua_wire::line::Line;
-use janua_wire::message::{Message, parse_one};
+use janua_wire::message::{Message, Request, parse_one};
 use janua_wire::method::Method;
-use janua_wire::sse::{Event, Item};
+use janua_wire::raw;
+use janua_wire::sse::Item;
 use janua_wire::version::Version;
 use reqwest::Response;
 use tokio::time::{sleep, timeout};
 
 use crate::error::{Failure, Kind};
-use crate::lock::Lock;
-use crate::random::jitter;
 use crate::servers::http_client::{self, Ended, Events, Media, Outgoing, Owner};
+use crate::servers::remote::Unopened;
 use crate::servers::remote::link::{Link, Reach, Shared};
-use crate::servers::remote::posts::{Carrier, Way};
-use crate::servers::{Connection, Opening, Refusal};
+use crate::servers::remote::posts::{Carrier, Label, Parcel, Way};
+use crate::servers::{Connection, Opened, Opening, Refusal};
+
+mod mark;
+mod sessions;
+
+use mark::Mark;
+use sessions::{Session, Sessions};
 
 /// What a request's answer may be.
-const BOTH: &str = "application/json, text/event-stream";
-/// Time before a stream is taken up again, unless the server names one.
-const RETRY: Duration = Duration::from_secs(1);
-/// The shortest and the longest time a server can name.
-const RETRY_BOUNDS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_hours(1));
-/// The longest time between attempts of ours.
-const RETRY_MOST: Duration = Duration::from_secs(30);
+const BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
 /// So long a stream is read on after the answer: the server should close it, but may have more to say.
 const LINGER: Duration = Duration::from_secs(5);
-/// A longer event id is not sent back: it would not fit into a header.
-const ID_MOST: usize = 1024;
+/// Time before a session is opened for the sake of its stream only.
+const PAUSE: Duration = Duration::from_secs(1);
 /// How long the end of a session may take.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// One session with the server.
+/// One link: a session with the server, and others after it if the server loses it.
 struct Streamable {
     link: Arc<Shared>,
-    /// The session's id, if the server gave one.
-    session: Lock<Option<HeaderValue>>,
+    sessions: Sessions,
     /// The revision the server chose; unset until it has opened.
     version: OnceLock<Version>,
     listening: AtomicBool,
     /// Whether a GET has ever given a stream.
     streamed: AtomicBool,
-    /// The status that refused to open, if no message said why.
-    refused: OnceLock<StatusCode>,
+    /// The answer that refused to open, if it was no success.
+    refused: OnceLock<(StatusCode, Bytes)>,
 }
 
-/// Why there is no link.
-pub(crate) struct Unopened {
-    pub(crate) refusal: Refusal,
-    /// The HTTP status, if there is nothing else to tell.
-    pub(crate) status: Option<StatusCode>,
+/// A link whose server has answered `initialize`.
+pub(crate) struct Ready {
+    link: Link,
+    carrier: Arc<Streamable>,
+    opened: Opened,
 }
 
-/// Where a stream is to be taken up again, and when.
-#[derive(Debug, Default)]
-struct Mark {
-    last: Option<String>,
-    retry: Option<Duration>,
-    /// Attempts in a row that brought nothing.
-    misses: u32,
+/// What became of a POST.
+enum Posted {
+    /// It was settled, one way or the other.
+    Settled,
+    /// The server did not take it: it does not know the session.
+    Lost,
 }
 
 /// Why a GET gave no stream.
@@ -80,12 +79,24 @@ enum NoStream {
     Later(Failure),
 }
 
-/// Opens a link: `initialize` is the first POST.
-pub(crate) async fn open(reach: &Reach, opening: &Opening) -> Result<Arc<dyn Connection>, Unopened> {
+/// Opens a link: `initialize` is the first POST. A server that refuses the revision, and names another that both
+/// know, is asked again with that one.
+pub(crate) async fn open(reach: &Reach, opening: &Opening) -> Result<Ready, Unopened> {
+    let unopened = match begin(reach, opening).await {
+        Ok(ready) => return Ok(ready),
+        Err(unopened) => unopened,
+    };
+    match unopened.offer.filter(|offer| *offer < opening.version) {
+        Some(offer) => begin(reach, &asking(opening, offer)).await,
+        None => Err(unopened),
+    }
+}
+
+async fn begin(reach: &Reach, opening: &Opening) -> Result<Ready, Unopened> {
     let shared = Shared::new(reach);
     let carrier = Arc::new(Streamable {
         link: shared.clone(),
-        session: Lock::default(),
+        sessions: Sessions::new(opening),
         version: OnceLock::new(),
         listening: AtomicBool::new(false),
         streamed: AtomicBool::new(false),
@@ -95,15 +106,57 @@ pub(crate) async fn open(reach: &Reach, opening: &Opening) -> Result<Arc<dyn Con
     match link.initialize(opening).await {
         Ok(opened) => {
             let _ = carrier.version.set(opened.version);
-            Ok(link.into_connection(opened, opening))
+            Ok(Ready { link, carrier, opened })
         }
-        Err(refusal) => Err(Unopened { refusal, status: carrier.refused.get().copied() }),
+        Err(refusal) => {
+            let refused = carrier.refused.get();
+            let said = match &refusal {
+                Refusal::ByServer(response) => response.body(),
+                Refusal::Failed(_) => refused.map_or(&b""[..], |(_, body)| body),
+            };
+            let offer = offered(said);
+            Err(Unopened { refusal, status: refused.map(|(status, _)| *status), offer })
+        }
+    }
+}
+
+/// The same opening for another revision.
+fn asking(opening: &Opening, version: Version) -> Opening {
+    let whole = raw::whole(&opening.params);
+    let span = raw::find(&opening.params, whole, "protocolVersion");
+    let named = quote(version.name());
+    let params = span.map(|span| raw::replace(&opening.params, span, named.as_bytes()).into());
+    Opening { params: params.unwrap_or_else(|| opening.params.clone()), version, ..opening.clone() }
+}
+
+/// The newest revision with a handshake that a complaint about the revision names.
+fn offered(complaint: &[u8]) -> Option<Version> {
+    let text = String::from_utf8_lossy(complaint).to_ascii_lowercase();
+    let about_it = text.contains("version") && text.contains("support");
+    let legacy = Version::ALL.into_iter().rev().filter(|version| *version <= Version::NEWEST_LEGACY);
+    about_it.then(|| legacy.into_iter().find(|version| text.contains(version.name()))).flatten()
+}
+
+impl Ready {
+    /// Whether the server knows its client again. One that does not can never ask it anything.
+    pub(crate) fn has_session(&self) -> bool {
+        self.carrier.sessions.now().id.is_some()
+    }
+
+    /// The link, ready for use.
+    pub(crate) fn into_connection(self, opening: &Opening) -> Arc<dyn Connection> {
+        self.link.into_connection(self.opened, opening)
     }
 }
 
 impl Carrier for Streamable {
-    fn carry(self: Arc<Self>, line: Line, about: Option<LinkId>, way: Way) -> BoxFuture<'static, ()> {
-        async move { self.post(line, about, way).await }.boxed()
+    fn label(&self, request: &Request) -> Label {
+        self.sessions.note(request);
+        Label::default()
+    }
+
+    fn carry(self: Arc<Self>, parcel: Parcel, way: Way) -> BoxFuture<'static, ()> {
+        async move { self.post(parcel.line, parcel.about, way).await }.boxed()
     }
 
     /// The GET stream is opened as soon as the server knows that its client is ready: servers ask `roots/list`
@@ -120,8 +173,9 @@ impl Carrier for Streamable {
 
     fn farewell(self: Arc<Self>) -> BoxFuture<'static, ()> {
         async move {
-            if self.session.lock().is_some() {
-                let outgoing = self.dressed(Outgoing::delete(self.link.target.url().clone()));
+            let session = self.sessions.now();
+            if session.id.is_some() {
+                let outgoing = self.dressed(Outgoing::delete(self.link.target.url().clone()), &session);
                 // The server need not know about ends, or may be gone: nothing to be done about it.
                 let _ = timeout(FAREWELL, self.link.target.send(outgoing)).await;
             }
@@ -135,59 +189,74 @@ fn is_initialized(line: &Line) -> bool {
     matches!(message, Ok(Message::Notification(news)) if news.method() == Method::Initialized)
 }
 
+/// An answer to a question that was asked in another session means nothing to anybody.
+fn is_answer(line: &Line) -> bool {
+    matches!(parse_one(line.clone().into_bytes()), Ok(Message::Response(_)))
+}
+
 impl Streamable {
+    /// Sends a message. If the server has lost the session, it did not take the message: there is a new session, and
+    /// it goes there once.
     async fn post(&self, message: Line, about: Option<LinkId>, mut way: Way) {
-        let url = self.link.target.url().clone();
-        let outgoing = Outgoing::post(url, message, way.written()).header(ACCEPT, HeaderValue::from_static(BOTH));
-        let mut response = match self.link.target.send(self.dressed(outgoing)).await {
-            Ok(response) => response,
-            Err(failure) => return self.link.fail(about, failure),
-        };
-        way.answered();
-        if !response.status().is_success() {
-            return self.refused(about, response).await;
+        let session = self.sessions.now();
+        if let Posted::Settled = self.attempt(&message, about, &session, &mut way).await {
+            return;
         }
+        if let Err(failure) = self.sessions.renew(&self.link, session.number, self.version.get().copied()).await {
+            self.link.fail(about, failure.clone());
+            return self.link.over(&failure);
+        }
+        if about.is_none() && is_answer(&message) {
+            return;
+        }
+        let session = self.sessions.now();
+        if let Posted::Lost = self.attempt(&message, about, &session, &mut way).await {
+            let failure = Failure::new(Kind::SessionLost, "the server ends its sessions as soon as they begin");
+            self.link.fail(about, failure.clone());
+            self.link.over(&failure);
+        }
+    }
+
+    async fn attempt(&self, message: &Line, about: Option<LinkId>, session: &Session, way: &mut Way) -> Posted {
+        let url = self.link.target.url().clone();
+        let outgoing = Outgoing::post(url, message.clone(), way.watcher()).header(ACCEPT, BOTH);
+        let mut response = match self.link.target.send(self.dressed(outgoing, session)).await {
+            Ok(response) => response,
+            Err(failure) => {
+                self.link.fail(about, failure);
+                return Posted::Settled;
+            }
+        };
+        if !response.status().is_success() {
+            let posted = self.refused(about, session, response).await;
+            way.answered();
+            return posted;
+        }
+        way.answered();
         let Some(link) = about else {
             http_client::read_aside(&mut response).await;
-            return;
+            return Posted::Settled;
         };
         if self.version.get().is_none() {
-            self.adopt(&response);
+            self.sessions.adopt(&response);
         }
         match Media::of(&response) {
             Media::Json => self.answer(link, response).await,
             Media::EventStream => {
-                self.follow(link, Events::new(response, self.link.limits.server_message)).await;
+                let events = Events::new(response, self.link.limits.server_message);
+                self.follow(link, events, session).await;
             }
             Media::Other => {
                 let number = response.status().as_u16();
                 self.invalid(link, format!("the server answered with HTTP {number} and no message"));
             }
         }
+        Posted::Settled
     }
 
     /// The headers of every request after the first.
-    fn dressed(&self, mut outgoing: Outgoing) -> Outgoing {
-        if let Some(session) = self.session.lock().clone() {
-            outgoing = outgoing.header(HeaderName::from_static(SESSION_ID), session);
-        }
-        // The header came with 2025-06-18.
-        match self.version.get() {
-            Some(version) if *version >= Version::V2025_06_18 => {
-                let value = HeaderValue::from_static(version.name());
-                outgoing.header(HeaderName::from_static(PROTOCOL_VERSION), value)
-            }
-            _ => outgoing,
-        }
-    }
-
-    /// Takes the session's id from the answer to `initialize`.
-    fn adopt(&self, response: &Response) {
-        if let Some(id) = response.headers().get(SESSION_ID) {
-            let mut id = id.clone();
-            id.set_sensitive(true);
-            *self.session.lock() = Some(id);
-        }
+    fn dressed(&self, outgoing: Outgoing, session: &Session) -> Outgoing {
+        session.dressed(outgoing, self.version.get().copied())
     }
 
     async fn answer(&self, link: LinkId, mut response: Response) {
@@ -205,9 +274,19 @@ impl Streamable {
         self.link.fail(Some(link), Failure::new(Kind::InvalidResponse, message).after_sending());
     }
 
-    /// Reads a request's stream, and takes it up again where it broke, until the request is settled. The request
-    /// itself is never sent again.
-    async fn follow(&self, link: LinkId, mut events: Events) {
+    /// Reads a request's stream, and takes it up again where it broke, until the request is settled or its session is
+    /// gone. The request itself is never sent again.
+    async fn follow(&self, link: LinkId, events: Events, session: &Session) {
+        tokio::select! {
+            biased;
+            () = self.read_to_answer(link, events, session) => {}
+            () = self.sessions.after(session.number) => {
+                self.link.fail(Some(link), sessions::lost().after_sending());
+            }
+        }
+    }
+
+    async fn read_to_answer(&self, link: LinkId, mut events: Events, session: &Session) {
         let mut mark = Mark::default();
         loop {
             let ended = self.read(&mut events, &mut mark, Some(link)).await;
@@ -217,25 +296,44 @@ impl Streamable {
             if mark.last.is_none() || ended == Ended::TooLarge {
                 return self.link.fail(Some(link), ended.failure());
             }
-            events = match self.reopen(&mut mark).await {
+            events = match self.reopen(&mut mark, session).await {
                 Ok(events) => events,
                 Err(failure) => return self.link.fail(Some(link), failure.after_sending()),
             };
         }
     }
 
-    /// Reads the stream that belongs to no request, as long as the server offers one.
+    /// Reads the streams that belong to no request, one session's after another.
     async fn listen(&self) {
+        loop {
+            let session = self.sessions.now();
+            let why = tokio::select! {
+                () = self.sessions.after(session.number) => continue,
+                why = self.listen_in(&session) => why,
+            };
+            if why.kind != Kind::SessionLost {
+                return tracing::debug!(reason = %why, "no stream of the server's own");
+            }
+            // No hurry: a server that ends every session must not be kept busy with them.
+            sleep(PAUSE).await;
+            if let Err(failure) = self.sessions.renew(&self.link, session.number, self.version.get().copied()).await {
+                return self.link.over(&failure);
+            }
+        }
+    }
+
+    /// Reads the session's stream that belongs to no request, as long as the server offers one.
+    async fn listen_in(&self, session: &Session) -> Failure {
         let mut mark = Mark::default();
-        let mut opened = self.get(&mark).await;
+        let mut opened = self.get(&mark, session).await;
         loop {
             let mut events = match opened {
                 Ok(events) => events,
-                Err(NoStream::Never(why)) => return tracing::debug!(reason = %why, "no stream of the server's own"),
+                Err(NoStream::Never(why)) => return why,
                 Err(NoStream::Later(why)) => {
                     tracing::debug!(reason = %why, "the server's own stream is not to be had now");
                     mark.misses += 1;
-                    opened = self.reopen(&mut mark).await.map_err(NoStream::Never);
+                    opened = self.reopen(&mut mark, session).await.map_err(NoStream::Never);
                     continue;
                 }
             };
@@ -243,7 +341,7 @@ impl Streamable {
                 tracing::warn!("skipped the server's stream: a message on it is larger than the limit");
                 mark.last = None;
             }
-            opened = self.reopen(&mut mark).await.map_err(NoStream::Never);
+            opened = self.reopen(&mut mark, session).await.map_err(NoStream::Never);
         }
     }
 
@@ -275,10 +373,10 @@ impl Streamable {
     }
 
     /// Takes up a stream again after its time, and tries on as long as that may help.
-    async fn reopen(&self, mark: &mut Mark) -> Result<Events, Failure> {
+    async fn reopen(&self, mark: &mut Mark, session: &Session) -> Result<Events, Failure> {
         loop {
             sleep(mark.wait()).await;
-            match self.get(mark).await {
+            match self.get(mark, session).await {
                 Ok(events) => return Ok(events),
                 Err(NoStream::Never(failure)) => return Err(failure),
                 Err(NoStream::Later(failure)) => {
@@ -289,13 +387,13 @@ impl Streamable {
         }
     }
 
-    async fn get(&self, mark: &Mark) -> Result<Events, NoStream> {
+    async fn get(&self, mark: &Mark, session: &Session) -> Result<Events, NoStream> {
         let mut outgoing = Outgoing::get(self.link.target.url().clone());
         let last = mark.last.as_ref().and_then(|id| HeaderValue::from_bytes(id.as_bytes()).ok());
         if let Some(last) = last {
             outgoing = outgoing.header(HeaderName::from_static(LAST_EVENT_ID), last);
         }
-        let sent = self.link.target.send(self.dressed(outgoing)).await;
+        let sent = self.link.target.send(self.dressed(outgoing, session)).await;
         let mut response = sent.map_err(NoStream::Later)?;
         let status = response.status();
         if status.is_success() {
@@ -310,8 +408,8 @@ impl Streamable {
         let failure = http_client::refusal(status, response.headers());
         // Servers that know no GET at all answer 404 as well; then the next POST tells about the session.
         let knows_get = self.streamed.load(Ordering::Relaxed) || names_session(&body);
-        if knows_get && self.is_lost(status, &body) {
-            self.lost(None);
+        if knows_get && is_lost(session, status, &body) {
+            return Err(NoStream::Never(sessions::lost()));
         }
         let passing = status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED;
         if passing || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT) {
@@ -321,40 +419,32 @@ impl Streamable {
     }
 
     /// The server answered a POST with an HTTP error.
-    async fn refused(&self, about: Option<LinkId>, mut response: Response) {
+    async fn refused(&self, about: Option<LinkId>, session: &Session, mut response: Response) -> Posted {
         let status = response.status();
         let body = http_client::read_aside(&mut response).await;
         let owner = about.and_then(|link| http_client::error_for(&body, link));
         // An error that names the request is about the request, whatever words are in it.
         let own = status == StatusCode::BAD_REQUEST && owner == Some(Owner::Request);
-        if !own && self.is_lost(status, &body) {
-            return self.lost(about);
-        }
-        if owner.is_some() {
-            return self.link.receive(body, about).await;
+        if !own && is_lost(session, status, &body) {
+            return Posted::Lost;
         }
         if self.version.get().is_none() {
-            let _ = self.refused.set(status);
+            let _ = self.refused.set((status, body.clone()));
         }
-        self.link.fail(about, http_client::refusal(status, response.headers()));
-    }
-
-    /// Whether an answer says that the session is gone: 404 in the specification, 400 with words at servers built
-    /// on the TypeScript SDK.
-    fn is_lost(&self, status: StatusCode, body: &Bytes) -> bool {
-        if self.session.lock().is_none() {
-            return false;
+        if owner.is_some() {
+            self.link.receive(body, about).await;
+        } else {
+            self.link.fail(about, http_client::refusal(status, response.headers()));
         }
-        status == StatusCode::NOT_FOUND || (status == StatusCode::BAD_REQUEST && names_session(body))
+        Posted::Settled
     }
+}
 
-    fn lost(&self, about: Option<LinkId>) {
-        // There is nothing left to delete.
-        *self.session.lock() = None;
-        let failure = Failure::new(Kind::SessionLost, "the server has ended the session");
-        self.link.fail(about, failure.clone());
-        self.link.over(&failure);
-    }
+/// Whether an answer says that the session is gone: 404 in the specification, 400 with words at servers built on the
+/// TypeScript SDK.
+fn is_lost(session: &Session, status: StatusCode, body: &Bytes) -> bool {
+    let says_so = status == StatusCode::NOT_FOUND || (status == StatusCode::BAD_REQUEST && names_session(body));
+    session.id.is_some() && says_so
 }
 
 fn names_session(body: &[u8]) -> bool {
@@ -362,66 +452,9 @@ fn names_session(body: &[u8]) -> bool {
     text.contains("session") || text.contains("not initialized")
 }
 
-impl Mark {
-    fn saw(&mut self, event: &Event) {
-        self.misses = 0;
-        if let Some(id) = &event.id {
-            self.last = Some(id.clone()).filter(|id| !id.is_empty() && id.len() <= ID_MOST);
-        }
-    }
-
-    fn names(&mut self, ms: u64) {
-        let (least, most) = RETRY_BOUNDS;
-        self.retry = Some(Duration::from_millis(ms).clamp(least, most));
-    }
-
-    /// The server's time, or doubled with every attempt that brings nothing; never less than the server's.
-    fn wait(&self) -> Duration {
-        let base = self.retry.unwrap_or(RETRY);
-        if self.misses == 0 {
-            return base;
-        }
-        let doubled = base.saturating_mul(1 << self.misses.min(10)).min(RETRY_MOST);
-        doubled.mul_f64(jitter()).max(base)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn event(id: Option<&str>) -> Event {
-        Event { id: id.map(str::to_owned), ..Event::default() }
-    }
-
-    #[test]
-    fn a_stream_is_taken_up_at_the_servers_pace_and_slower_when_it_fails() {
-        let mut mark = Mark::default();
-        assert_eq!(mark.wait(), RETRY);
-        mark.misses = 3;
-        let wait = mark.wait();
-        assert!((Duration::from_millis(6400)..=Duration::from_millis(9600)).contains(&wait), "{wait:?}");
-        mark.misses = 40;
-        assert!(mark.wait() <= RETRY_MOST.mul_f64(1.2), "{:?}", mark.wait());
-        mark.names(60_000);
-        assert_eq!(mark.wait(), Duration::from_secs(60));
-        mark.names(0);
-        mark.saw(&event(None));
-        assert_eq!(mark.wait(), RETRY_BOUNDS.0);
-        mark.names(u64::MAX);
-        assert_eq!(mark.wait(), RETRY_BOUNDS.1);
-    }
-
-    #[test]
-    fn the_last_id_is_kept_until_another_comes() {
-        let mut mark = Mark::default();
-        for (given, kept) in [(None, None), (Some("a"), Some("a")), (None, Some("a")), (Some(""), None)] {
-            mark.saw(&event(given));
-            assert_eq!(mark.last.as_deref(), kept, "after {given:?}");
-        }
-        mark.saw(&event(Some(&"x".repeat(ID_MOST + 1))));
-        assert_eq!(mark.last, None);
-    }
 
     #[test]
     fn a_dead_session_is_recognised_by_its_words() {
@@ -430,6 +463,18 @@ mod tests {
         assert!(names_session(said.as_bytes()));
         assert!(names_session(b"Bad Request: Server not initialized"));
         assert!(!names_session(b"{\"error\":\"unsupported protocol version\"}"));
+    }
+
+    #[test]
+    fn a_complaint_about_the_revision_names_others() {
+        let told = br#"{"code":-32602,"message":"Unsupported protocol version","data":{"supported":["2024-11-05","2025-06-18","2026-07-28"]}}"#;
+        assert_eq!(offered(told), Some(Version::V2025_06_18));
+        assert_eq!(
+            offered(b"Bad Request: Unsupported protocol version (supported versions: 2025-03-26)"),
+            Some(Version::V2025_03_26)
+        );
+        assert_eq!(offered(b"unsupported version"), None);
+        assert_eq!(offered(b"no such tool, as of 2025-06-18"), None);
     }
 
     #[test]

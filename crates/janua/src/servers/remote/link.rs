@@ -4,15 +4,16 @@ use std::future::Future;
 use std::sync::{Arc, OnceLock, Weak};
 
 use bytes::Bytes;
-use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt};
 use janua_wire::id::LinkId;
-use janua_wire::message::Notification;
+use janua_wire::message::{Notification, Request, Response};
+use janua_wire::version::Era;
 use janua_wire::{json, raw};
 use tokio_util::sync::CancellationToken;
 
 use super::posts::{Carrier, Posts};
-use crate::call::{Call, Caller, Reply};
+use crate::call::{Call, Caller, Event, Outcome, Reply};
 use crate::config::Limits;
 use crate::error::{Failure, Kind};
 use crate::servers::http_client::Target;
@@ -111,6 +112,18 @@ impl Shared {
         self.ended.cancel();
     }
 
+    /// Sends a request of the gateway's own over the link, and gives the result.
+    pub(crate) async fn ask(&self, request: Request, caller: Caller) -> Option<Response> {
+        let mut reply = self.peer()?.call(&Call { request, caller: Arc::new(caller) });
+        while let Some(event) = reply.next().await {
+            if let Event::Done(outcome) = event {
+                let Outcome::Answer(response) = outcome else { return None };
+                return Some(response).filter(|response| !response.is_error());
+            }
+        }
+        None
+    }
+
     fn peer(&self) -> Option<Arc<Peer>> {
         self.peer.get().and_then(Weak::upgrade)
     }
@@ -148,9 +161,16 @@ impl Link {
         opening::answered(self.peer.call(&Call { request, caller: Arc::new(opening.caller()) })).await
     }
 
-    /// The link, ready for use. Where the gateway is the client, it says so to the server.
+    /// Asks the server what it is.
+    pub(crate) async fn discover(&self, opening: &Opening) -> Result<Opened, Refusal> {
+        let request = opening::discovery()?;
+        opening::discovered(self.peer.call(&Call { request, caller: Arc::new(opening.caller()) })).await
+    }
+
+    /// The link, ready for use. Where the gateway is the client and there is a handshake, it ends it.
     pub(crate) fn into_connection(self, opened: Opened, opening: &Opening) -> Arc<dyn Connection> {
         if opening.on_own_behalf
+            && opened.version.era() == Era::Legacy
             && let Ok(initialized) = Notification::new("notifications/initialized", None)
         {
             self.peer.notify(&opening.caller(), &initialized);
