@@ -1,5 +1,7 @@
 //! A proxy in front of scripted remote servers: what reaches them, what comes back, and what never leaves.
 
+#[path = "remote/lost.rs"]
+mod lost;
 #[path = "remote/messages.rs"]
 mod messages;
 #[path = "remote/refusals.rs"]

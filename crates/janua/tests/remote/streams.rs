@@ -112,43 +112,6 @@ async fn the_servers_own_stream_is_taken_up_where_it_broke() {
 }
 
 #[tokio::test]
-async fn a_lost_session_ends_ours_and_the_client_can_open_another() {
-    for status in [404, 400] {
-        let server = StreamableServer::builder().lost_session(status).without_get().start().await;
-        let scene = front(&server.url()).await;
-        let session = scene.client.initialize("2025-11-25", "{}").await;
-        assert_eq!(session.call("echo", r#"{"text":"hi"}"#).await.text(), "hi");
-        server.forget_sessions();
-        let reply = session.call("echo", r#"{"text":"hi"}"#).await;
-        assert_eq!(code(reply.response()), "session_lost", "{status}: {}", reply.raw());
-        assert!(!may_have_run(reply.response()), "{}", reply.raw());
-        assert_eq!(reply.status, 404);
-        let gone = async || session.request("ping", "").await.status == 404;
-        assert!(janua_testkit::process::eventually_with(SOON, gone).await, "the session is still there");
-        let again = scene.client.initialize("2025-11-25", "{}").await;
-        assert_eq!(again.call("echo", r#"{"text":"hi"}"#).await.text(), "hi");
-        assert!(server.site.seen_http("DELETE").is_empty(), "a dead session was deleted");
-    }
-}
-
-#[tokio::test]
-async fn requests_that_wait_when_the_session_is_lost_are_answered() {
-    let server = StreamableServer::builder().start().await;
-    let scene = front(&server.url()).await;
-    let session = scene.client.initialize("2025-11-25", "{}").await;
-    let waiting = session.call("slow", "{}");
-    let losing = async {
-        assert!(server.site.wait_seen(SOON, |seen| seen.rpc().as_deref() == Some("tools/call")).await);
-        server.forget_sessions();
-        session.call("echo", "{}").await
-    };
-    let (waited, lost) = tokio::join!(waiting, losing);
-    assert_eq!(code(lost.response()), "session_lost");
-    assert_eq!(code(waited.response()), "session_lost", "{}", waited.raw());
-    assert!(may_have_run(waited.response()));
-}
-
-#[tokio::test]
 async fn an_answer_that_is_too_large_fails_its_request_only() {
     let big = format!("{{\"text\":\"{}\"}}", "x".repeat(200_000));
     let plain = StreamableServer::builder().json().on("acme/big", &big).start().await;
