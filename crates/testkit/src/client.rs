@@ -1,5 +1,7 @@
 //! A raw MCP client over HTTP: exact bytes out, exact bytes in, one connection a request.
 
+/// What every request of 2026-07-28 carries.
+pub mod envelope;
 /// Incremental server-sent events.
 pub mod events;
 /// Malformed, slow and aborted connections.

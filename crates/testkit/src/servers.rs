@@ -3,6 +3,7 @@
 pub mod environment;
 pub mod everything;
 pub mod hostile;
+pub mod journal;
 pub mod message;
 pub mod peer;
 pub mod probe;

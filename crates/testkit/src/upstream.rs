@@ -4,6 +4,12 @@
 pub mod canned;
 /// One client's side of the talk: requests, tools, open questions.
 mod conversation;
+/// Headers that repeat what the body says.
+mod mirror;
+/// The Streamable HTTP transport of 2026-07-28.
+pub mod modern;
+#[cfg(test)]
+mod modern_tests;
 /// The events of one stream, kept so that it can be resumed.
 mod outlet;
 /// A listening socket, its connections and what they asked.

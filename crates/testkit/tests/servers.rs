@@ -2,6 +2,8 @@
 
 #[path = "servers/drive.rs"]
 mod drive;
+#[path = "servers/eras.rs"]
+mod eras;
 #[path = "servers/everything.rs"]
 mod everything;
 #[path = "servers/hostile.rs"]

@@ -2,111 +2,129 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::client::message;
+use crate::client::envelope::{Envelope, header_value, questions, repeated};
+use crate::client::message::{self, Message};
 use crate::client::session::{Exchange, Reply};
-use crate::client::{Client, JSON_POST};
+use crate::client::{Answer, Client, JSON_POST};
+use crate::servers::message::members;
 
 /// Sends self-describing requests. Its fields may be changed between requests.
 #[derive(Debug)]
 pub struct Modern {
     /// The client below.
     pub client: Client,
-    /// The version in `_meta` and in the header.
-    pub version: String,
-    /// The capabilities in `_meta`, as JSON text.
-    pub capabilities: String,
-    /// More members of `_meta` as JSON text without braces, such as `"progressToken":1`.
-    pub meta: String,
+    /// What each request carries.
+    pub envelope: Envelope,
     next: AtomicU64,
+}
+
+/// An answer, and what it took.
+#[derive(Debug)]
+pub struct Answered {
+    /// The answer that asks for nothing more.
+    pub reply: Reply,
+    /// The questions in the order they came.
+    pub asked: Vec<Message>,
+    /// How often the request was repeated.
+    pub rounds: usize,
 }
 
 impl Client {
     /// A modern view of the same server; `capabilities` is JSON text.
     pub fn modern(&self, version: &str, capabilities: &str) -> Modern {
-        Modern {
-            client: self.clone(),
-            version: version.to_owned(),
-            capabilities: capabilities.to_owned(),
-            meta: String::new(),
-            next: AtomicU64::new(1),
-        }
+        let envelope = Envelope::new(version, capabilities);
+        Modern { client: self.clone(), envelope, next: AtomicU64::new(1) }
     }
 }
 
 impl Modern {
-    /// Sends a request and waits for its answer. `members` is JSON text without the outer braces, to
-    /// stand beside `_meta` in the params; empty for none.
-    pub async fn request(&self, method: &str, members: &str) -> Reply {
-        self.open(method, members).await.finish().await
+    /// Sends a request and waits for its answer; `params` is JSON text without the envelope, empty for none.
+    pub async fn request(&self, method: &str, params: &str) -> Reply {
+        self.open(method, params).await.finish().await
     }
 
     /// Calls a tool; `args` is JSON text.
     pub async fn call(&self, tool: &str, args: &str) -> Reply {
-        self.open_call(tool, args, "").await.finish().await
+        self.request("tools/call", &message::call_params(tool, args)).await
     }
 
-    /// Calls a tool again with answers to what the server asked; both are JSON text, and an empty
-    /// `state` leaves the member out.
-    pub async fn retry(&self, tool: &str, args: &str, answers: &str, state: &str) -> Reply {
-        let mut more = format!(r#","inputResponses":{answers}"#);
-        if !state.is_empty() {
-            more.push_str(r#","requestState":"#);
-            more.push_str(state);
+    /// Calls a tool, and again as often as the server asks something; `answer` gives the result for a key and
+    /// its question as JSON text.
+    ///
+    /// Panics when the server asks an eleventh time.
+    pub async fn call_answering(
+        &self,
+        tool: &str,
+        args: &str,
+        mut answer: impl FnMut(&str, &Message) -> String,
+    ) -> Answered {
+        let mut params = message::call_params(tool, args);
+        let mut asked = Vec::new();
+        for rounds in 0..=10 {
+            let reply = self.request("tools/call", &params).await;
+            let Some(questions) = questions(reply.response()) else {
+                return Answered { reply, asked, rounds };
+            };
+            let answers: Vec<_> =
+                questions.iter().map(|(key, question)| (key.clone(), answer(key, question))).collect();
+            params = repeated(&params, reply.response(), &answers);
+            asked.extend(questions.into_iter().map(|(_, question)| question));
         }
-        self.open_call(tool, args, &more).await.finish().await
+        panic!("{tool} goes on asking: {asked:?}")
     }
 
-    /// Sends a request and leaves its answer arriving.
-    pub async fn open(&self, method: &str, members: &str) -> Exchange {
-        self.open_with(method, members, &[]).await
-    }
-
-    /// Calls a tool and leaves its answer arriving; `more` are further params members, each after a
-    /// comma.
-    pub async fn open_call(&self, tool: &str, args: &str, more: &str) -> Exchange {
-        let members = format!(r#""name":{},"arguments":{args}{more}"#, message::quoted(tool));
-        self.open_with("tools/call", &members, &[("mcp-name", tool)]).await
+    /// Sends a request and leaves its answer arriving. Dropping the exchange cancels the request.
+    pub async fn open(&self, method: &str, params: &str) -> Exchange {
+        self.open_with(method, params, &[]).await
     }
 
     /// `open` with more headers; a header given here replaces the usual one.
-    pub async fn open_with(&self, method: &str, members: &str, more: &[(&str, &str)]) -> Exchange {
+    pub async fn open_with(&self, method: &str, params: &str, more: &[(&str, &str)]) -> Exchange {
         let id = self.next.fetch_add(1, Ordering::Relaxed).to_string();
-        let body = message::request(&id, method, &self.params(members));
-        let usual = [("mcp-protocol-version", self.version.as_str()), ("mcp-method", method)];
-        let kept = JSON_POST.into_iter().chain(usual);
-        let mut headers: Vec<_> = kept.filter(|(n, _)| more.iter().all(|(m, _)| m != n)).collect();
+        self.open_id(&id, method, params, more).await
+    }
+
+    /// `open_with` and an id of the test's choice, as JSON text.
+    pub async fn open_id(&self, id: &str, method: &str, params: &str, more: &[(&str, &str)]) -> Exchange {
+        let params = self.envelope.wrap(params);
+        let body = message::request(id, method, &params);
+        let mut usual = self.headers(method, &params);
+        usual.retain(|(name, _)| more.iter().all(|(other, _)| other != name));
+        let mut headers: Vec<_> = usual.iter().map(|(name, value)| (*name, value.as_str())).collect();
         headers.extend_from_slice(more);
-        self.client.exchange(&id, body, &headers).await
+        self.client.exchange(id, body, &headers).await
     }
 
-    /// The params with their envelope, for a request the test sends by itself.
-    pub fn params(&self, members: &str) -> String {
-        let version = message::quoted(&self.version);
-        let mut meta = format!(r#""io.modelcontextprotocol/protocolVersion":{version}"#);
-        meta.push_str(r#","io.modelcontextprotocol/clientCapabilities":"#);
-        meta.push_str(&self.capabilities);
-        meta.push_str(r#","io.modelcontextprotocol/clientInfo":{"name":"testkit","version":"1.0"}"#);
-        if !self.meta.is_empty() {
-            meta.push(',');
-            meta.push_str(&self.meta);
-        }
-        let comma = if members.is_empty() { "" } else { "," };
-        format!(r#"{{{members}{comma}"_meta":{{{meta}}}}}"#)
+    /// Listens to what `filter`, JSON text, names; gives the open stream after its acknowledgement, which says
+    /// what of it was accepted.
+    pub async fn listen(&self, filter: &str) -> (Exchange, Message) {
+        let mut exchange = self.open("subscriptions/listen", &format!(r#"{{"notifications":{filter}}}"#)).await;
+        let first = exchange.message().await;
+        assert_eq!(first.method(), Some("notifications/subscriptions/acknowledged"), "{}", first.raw());
+        (exchange, first)
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use crate::client::Client;
-    use crate::client::message::Message;
+    /// Sends a notification.
+    pub async fn notify(&self, method: &str, params: &str) -> Answer {
+        let headers = self.headers(method, params);
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        self.client.post(self.client.path(), message::notification(method, params), &headers).await
+    }
 
-    #[test]
-    fn params_are_json_with_and_without_members() {
-        let mut modern = Client::new("http://127.0.0.1:1").modern("2026-07-28", "{}");
-        Message::parse(&modern.params("")).expect("json");
-        modern.meta = r#""progressToken":7"#.to_owned();
-        let params = Message::parse(&modern.params(r#""name":"x""#)).expect("json");
-        assert_eq!(params.at("/_meta/progressToken"), 7);
-        assert_eq!(params.at("/name"), "x");
+    /// The headers of a message with these params, as JSON text; arguments that a tool wants mirrored are not
+    /// among them.
+    pub fn headers(&self, method: &str, params: &str) -> Vec<(&'static str, String)> {
+        let mut headers: Vec<_> = JSON_POST.into_iter().map(|(name, value)| (name, value.to_owned())).collect();
+        headers.push(("mcp-protocol-version", self.envelope.version.clone()));
+        headers.push(("mcp-method", method.to_owned()));
+        let member = match method {
+            "tools/call" | "prompts/get" => "name",
+            "resources/read" => "uri",
+            _ => return headers,
+        };
+        let named = members(params).into_iter().rfind(|(name, _)| name == member);
+        let name: Option<String> = named.and_then(|(_, text)| serde_json::from_str(text).ok());
+        headers.extend(name.map(|name| ("mcp-name", header_value(&name))));
+        headers
     }
 }

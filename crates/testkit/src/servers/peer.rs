@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::servers::journal::Journal;
 use crate::servers::message::Message;
 
 /// What a scripted server does with the lines it gets.
@@ -23,6 +24,40 @@ pub trait Server: Sync {
     fn waits(&self, message: &Message) -> bool;
     /// Serves one request, notification or array.
     fn take(&self, message: &Message);
+    /// Called when the input has ended, so that what waits need not wait any more.
+    fn ended(&self) {}
+}
+
+/// A server that notes every line it gets before it does anything with it.
+#[derive(Debug)]
+pub struct Journaled<S> {
+    /// The server.
+    pub server: S,
+    /// Where its lines are noted.
+    pub journal: Journal,
+}
+
+impl<S: Server> Server for Journaled<S> {
+    fn peer(&self) -> &Peer {
+        self.server.peer()
+    }
+
+    fn heard(&self, message: &Message) {
+        self.journal.line(message.raw());
+        self.server.heard(message);
+    }
+
+    fn waits(&self, message: &Message) -> bool {
+        self.server.waits(message)
+    }
+
+    fn take(&self, message: &Message) {
+        self.server.take(message);
+    }
+
+    fn ended(&self) {
+        self.server.ended();
+    }
 }
 
 /// The client at the other end of stdin and stdout.
@@ -146,6 +181,7 @@ pub fn serve(server: &impl Server) {
             }
         }
         peer.end();
+        server.ended();
     });
 }
 

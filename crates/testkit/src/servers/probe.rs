@@ -1,6 +1,6 @@
 //! `probe`: a well-behaved server that shows what reached it and sends whatever a test asks for.
 //!
-//! `probe [--full] [ANY ...]`; the words are only reported by `info`. With `--full` the server
+//! `probe [--full] [--journal FILE] [ANY ...]`; the words are only reported by `info`. With `--full` the server
 //! also declares prompts, resources, subscriptions and list changes, and lists an empty set of
 //! prompts; the methods behind them work either way.
 
@@ -13,8 +13,9 @@ use std::sync::Mutex;
 use serde_json::{Value, json};
 
 use crate::servers::environment;
+use crate::servers::journal::Journal;
 use crate::servers::message::Message;
-use crate::servers::peer::{Peer, Server, held, serve};
+use crate::servers::peer::{Journaled, Peer, Server, held, serve};
 use crate::servers::stray;
 
 const LISTED: &str = include_str!("probe/tools.json");
@@ -35,14 +36,16 @@ struct Probe {
 pub fn run(words: Vec<String>) {
     stray::become_one(&words);
     eprintln!("probe: started");
-    serve(&Probe {
+    let journal = Journal::asked_for(&words);
+    let server = Probe {
         peer: Peer::default(),
         words,
         seen: Mutex::default(),
         cancelled: Mutex::default(),
         subscribed: Mutex::default(),
         added: Mutex::default(),
-    });
+    };
+    serve(&Journaled { server, journal });
 }
 
 impl Server for Probe {

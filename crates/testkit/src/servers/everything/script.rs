@@ -1,12 +1,11 @@
-//! Runs the steps of a tool or prompt from the catalogue.
+//! Runs the steps of a tool, prompt or resource from the catalogue, in whichever era.
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use crate::servers::everything::Everything;
+use crate::servers::everything::catalog::{Catalog, Kind};
 use crate::servers::everything::template::{fill, fill_text};
-use crate::servers::message::Message;
 
 /// Why a script ended before its last step.
 pub(super) enum Stop {
@@ -14,94 +13,126 @@ pub(super) enum Stop {
     Say(String),
     /// With this JSON-RPC error.
     Fail(Value),
+    /// With this result, which asks the client to come again with answers.
+    Ask(Value),
     /// The call was cancelled or the input ended.
     Gone,
 }
 
-/// One running tool call or prompt request.
+/// What differs between the eras: how a running request speaks to its client.
+pub(super) trait Stage {
+    /// The revision spoken.
+    fn revision(&self) -> String;
+    /// What the client said it can be asked.
+    fn capabilities(&self) -> Value;
+    /// Who serves and who asks.
+    fn session(&self) -> Value;
+    /// What ran how often.
+    fn tally(&self) -> Value;
+    /// Sends a log message, if it is wanted.
+    fn log(&self, level: &str, text: &str);
+    /// Reports progress, if it is wanted.
+    fn progress(&self, done: &Value, total: &Value);
+    /// Waits; false if the request was cancelled meanwhile.
+    fn wait(&self, length: Duration) -> bool;
+    /// Has the questions answered; the answers by key.
+    fn ask(&self, questions: Vec<Question>, state: &Value) -> Result<Map<String, Value>, Stop>;
+    /// Shows or hides an entry and says so.
+    fn toggle(&self, list: &str);
+    /// Says that a resource changed.
+    fn touch(&self, uri: &str);
+    /// Ends all subscriptions, where they are requests.
+    fn end_subscriptions(&self);
+    /// Dies.
+    fn crash(&self);
+}
+
+/// Something to ask the client.
+#[derive(Clone, Debug)]
+pub(super) struct Question {
+    pub(super) key: String,
+    pub(super) method: &'static str,
+    pub(super) params: Option<Value>,
+}
+
+/// One running request for an entry.
 pub(super) struct Script<'a> {
-    server: &'a Everything,
-    request: &'a Message,
-    /// What the placeholders see: `args`, `answers`, `session` and the payloads.
-    pub(super) scope: Value,
+    stage: &'a dyn Stage,
+    /// What the placeholders see: `args`, `answers`, `session`, `tally` and the payloads.
+    scope: Value,
 }
 
 impl<'a> Script<'a> {
-    pub(super) fn new(server: &'a Everything, request: &'a Message) -> Self {
-        let mut scope = server.catalog["payloads"].clone();
-        let args = &request.value()["params"]["arguments"];
+    /// Finds the entry and runs it; its result, or why there is none.
+    pub(super) fn play(stage: &'a dyn Stage, catalog: &Catalog, kind: Kind, params: &Value) -> Result<Value, Stop> {
+        let (entry, id) = catalog.find(kind, params).map_err(|text| {
+            let missing = json!({"code": -32602, "message": text});
+            Stop::Fail(if kind == Kind::Resource { not_found(stage, params) } else { missing })
+        })?;
+        let mut scope = catalog.at("payloads").clone();
+        let args = &params["arguments"];
         scope["args"] = if args.is_object() { args.clone() } else { json!({}) };
         scope["answers"] = json!({});
-        scope["session"] = server.session();
-        Self { server, request, scope }
-    }
-
-    /// Runs all steps of the entry.
-    pub(super) fn run(&mut self, entry: &Value) -> Result<(), Stop> {
+        scope["session"] = stage.session();
+        scope["tally"] = stage.tally();
+        scope["id"] = id;
+        scope["uri"] = params["uri"].clone();
+        let mut script = Self { stage, scope };
         for step in entry["do"].as_array().into_iter().flatten() {
-            self.step(step)?;
+            script.step(step)?;
         }
-        Ok(())
+        Ok(kind.result(entry, &script.scope))
     }
 
     fn step(&mut self, step: &Value) -> Result<(), Stop> {
         if let Some(text) = step["log"].as_str() {
-            self.server.log("info", &fill_text(text, &self.scope));
+            self.stage.log("info", &fill_text(text, &self.scope));
         } else if let Some(seconds) = step["wait"].as_str() {
-            self.wait(&fill_text(seconds, &self.scope))?;
+            let seconds = fill_text(seconds, &self.scope).parse().unwrap_or(0.0);
+            let length = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+            if !self.stage.wait(length) {
+                return Err(Stop::Gone);
+            }
         } else if let Some(progress) = step["progress"].as_array() {
-            self.progress(progress);
+            self.stage.progress(&progress[0], &progress[1]);
         } else if step["ask"].is_object() {
-            self.ask(&step["ask"])?;
+            self.ask(&step["ask"], &step["state"])?;
         } else if let Some(list) = step["toggle"].as_str() {
-            self.server.toggle(list);
+            self.stage.toggle(list);
         } else if let Some(uri) = step["touch"].as_str() {
-            self.server.touch(uri);
+            self.stage.touch(uri);
         } else if let Some(capability) = step["need"].as_str() {
             if !self.offers(capability) {
                 return Err(stop_of(step));
             }
+        } else if step["end"] == "subscriptions" {
+            self.stage.end_subscriptions();
+        } else if step["crash"] == true {
+            self.stage.crash();
+            return Err(Stop::Gone);
         } else {
             return Err(stop_of(step));
         }
         Ok(())
     }
 
-    fn wait(&self, seconds: &str) -> Result<(), Stop> {
-        let seconds = seconds.parse().unwrap_or(0.0);
-        let length = Duration::try_from_secs_f64(seconds).unwrap_or_default();
-        let gone = || self.server.is_cancelled(self.request);
-        if self.server.peer.pause(length, gone) { Ok(()) } else { Err(Stop::Gone) }
-    }
-
-    fn progress(&self, progress: &[Value]) {
-        let Some(token) = self.request.progress_token() else {
-            return;
-        };
-        let (done, total) = (&progress[0], &progress[1]);
-        let message = Value::from(format!("{done} of {total}"));
-        let params = format!(r#"{{"progressToken":{token},"progress":{done},"total":{total},"message":{message}}}"#);
-        self.server.peer.notify("notifications/progress", Some(&params));
-    }
-
-    /// Asks one thing after the other; the answers join the scope under their keys.
-    fn ask(&mut self, requests: &Value) -> Result<(), Stop> {
-        for (key, wanted) in requests.as_object().into_iter().flatten() {
-            if wanted["if"].as_str().is_some_and(|capability| !self.offers(capability)) {
-                continue;
-            }
-            let (method, params) = self.question(wanted);
-            let asked = self.server.peer.ask(method, params.map(|it| it.to_string()).as_deref());
-            let answer = asked.recv().map_err(|_| Stop::Gone)?;
-            if let Some(error) = answer.member("error") {
-                return Err(Stop::Say(format!("The client refused {method}: {error}")));
-            }
-            self.scope["answers"][key] = answer.value()["result"].clone();
+    /// The answers join the scope under their keys.
+    fn ask(&mut self, wanted: &Value, state: &Value) -> Result<(), Stop> {
+        let wanted = wanted.as_object().into_iter().flatten();
+        let open = |(_, one): &(&String, &Value)| one["if"].as_str().is_none_or(|name| self.offers(name));
+        let questions = wanted.filter(open).map(|(key, one)| self.question(key, one)).collect();
+        for (key, answer) in self.stage.ask(questions, state)? {
+            self.scope["answers"][key] = answer;
         }
         Ok(())
     }
 
-    fn question(&self, wanted: &Value) -> (&'static str, Option<Value>) {
+    fn question(&self, key: &str, wanted: &Value) -> Question {
+        let (method, params) = self.asked(wanted);
+        Question { key: key.to_owned(), method, params }
+    }
+
+    fn asked(&self, wanted: &Value) -> (&'static str, Option<Value>) {
         if let Some(prompt) = wanted["sample"].as_str() {
             let text = fill_text(prompt, &self.scope);
             let message = json!({"role": "user", "content": {"type": "text", "text": text}});
@@ -112,6 +143,15 @@ impl<'a> Script<'a> {
         let Some(message) = wanted["elicit"].as_str() else {
             return ("roots/list", None);
         };
+        let message = fill_text(message, &self.scope);
+        let revision = self.stage.revision();
+        if let Some(url) = wanted["visit"].as_str() {
+            let mut params = json!({"mode": "url", "message": message, "url": url});
+            if revision.as_str() < "2026" {
+                params["elicitationId"] = json!("visit-1");
+            }
+            return ("elicitation/create", Some(params));
+        }
         let properties = fill(&wanted["form"], &self.scope);
         let all = || properties.as_object().into_iter().flatten().map(|(name, _)| name.clone());
         let required = wanted["required"].as_array().cloned();
@@ -120,18 +160,23 @@ impl<'a> Script<'a> {
         if !required.is_empty() {
             schema["required"] = Value::from(required);
         }
-        let message = fill_text(message, &self.scope);
         let mut params = json!({"message": message, "requestedSchema": schema});
         // The member came with this revision; earlier ones know forms only.
-        if self.scope["session"]["protocolVersion"] == "2025-11-25" {
+        if revision.as_str() >= "2025-11-25" {
             params["mode"] = json!("form");
         }
         ("elicitation/create", Some(params))
     }
 
     fn offers(&self, capability: &str) -> bool {
-        self.scope["session"]["clientCapabilities"].get(capability).is_some()
+        self.stage.capabilities().get(capability).is_some()
     }
+}
+
+/// The error for a resource that does not exist, under the code of the revision.
+fn not_found(stage: &dyn Stage, params: &Value) -> Value {
+    let code = if stage.revision().as_str() < "2026" { -32002 } else { -32602 };
+    json!({"code": code, "message": "Resource not found", "data": {"uri": params["uri"]}})
 }
 
 fn stop_of(step: &Value) -> Stop {
