@@ -93,6 +93,11 @@ impl Way {
         }
     }
 
+    /// There must be time for a handshake afterwards.
+    fn patience(&self) -> Duration {
+        PROBE.min(self.reach.limits.start / 4)
+    }
+
     async fn discover(&self, opening: &Opening) -> Result<Arc<dyn Connection>, Unopened> {
         stateless_http::open(&self.reach, &self.inventory, opening).await
     }
@@ -121,16 +126,16 @@ impl Way {
     /// 2026-07-28 `basic/transports/streamable-http`, backward compatibility.
     async fn modern_first(&self, opening: &Opening) -> Result<Arc<dyn Connection>, Refusal> {
         let mut discovering = Box::pin(self.discover(opening));
-        match timeout(PROBE, &mut discovering).await {
+        match timeout(self.patience(), &mut discovering).await {
             Ok(Ok(connection)) => return Ok(connection),
-            Ok(Err(unopened)) if unopened.is_other_era() => return self.shake_hands(opening).await,
+            Ok(Err(unopened)) if unopened.is_legacy() => return self.shake_hands(opening).await,
             Ok(Err(unopened)) => return Err(unopened.refusal),
             Err(_) => tracing::debug!("the server is silent about server/discover: trying initialize"),
         }
         let mut shaking = Box::pin(self.shake_hands(opening));
         tokio::select! {
             discovered = &mut discovering => match discovered {
-                Err(unopened) if unopened.is_other_era() => shaking.await,
+                Err(unopened) if unopened.is_legacy() => shaking.await,
                 discovered => discovered.map_err(|unopened| unopened.refusal),
             },
             shaken = &mut shaking => match shaken {
@@ -144,7 +149,7 @@ impl Way {
         let unopened = match streamable_http::open(&self.reach, opening).await {
             // Without a session it can never ask its client anything; in the other era it can.
             Ok(ready) if !ready.has_session() && !opening.capabilities.class().is_none() => {
-                return match timeout(PROBE, self.discover(opening)).await {
+                return match timeout(self.patience(), self.discover(opening)).await {
                     Ok(Ok(connection)) => Ok(connection),
                     Ok(Err(_)) | Err(_) => Ok(ready.into_connection(opening)),
                 };
@@ -152,10 +157,10 @@ impl Way {
             Ok(ready) => return Ok(ready.into_connection(opening)),
             Err(unopened) => unopened,
         };
-        if !unopened.is_other_era() {
+        if !unopened.is_verdict() {
             return Err(unopened.refusal);
         }
-        match timeout(PROBE, self.discover(opening)).await {
+        match timeout(self.patience(), self.discover(opening)).await {
             Ok(Ok(connection)) => Ok(connection),
             Ok(Err(_)) | Err(_) => self.fall_back(opening, unopened).await,
         }
@@ -163,17 +168,22 @@ impl Way {
 }
 
 impl Unopened {
-    /// Whether the server may speak the other era. One that is out of order, or wants authorization, has not said
-    /// what it speaks; one that refuses in the words of 2026-07-28 speaks that.
-    fn is_other_era(&self) -> bool {
+    /// Whether the server has shown that it does not speak the era it was asked in. One that is out of order, or wants
+    /// authorization, has not said what it speaks.
+    fn is_verdict(&self) -> bool {
         match (&self.refusal, self.status) {
             (_, Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)) => false,
             (_, Some(StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS)) => false,
-            (_, Some(status)) if status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED => false,
-            (Refusal::ByServer(response), _) => !is_modern_refusal(response),
-            (Refusal::Failed(_), Some(_)) => true,
+            (_, Some(status)) if status.is_server_error() => status == StatusCode::NOT_IMPLEMENTED,
+            (Refusal::ByServer(_), _) | (Refusal::Failed(_), Some(_)) => true,
             (Refusal::Failed(failure), None) => failure.kind == Kind::InvalidResponse,
         }
+    }
+
+    /// The same for a server that was asked in 2026-07-28: one that refuses in words of that revision speaks it.
+    fn is_legacy(&self) -> bool {
+        let speaks = matches!(&self.refusal, Refusal::ByServer(response) if is_modern_refusal(response));
+        self.is_verdict() && !speaks
     }
 }
 
@@ -206,51 +216,4 @@ fn neither(first: &Failure, second: Refusal) -> Refusal {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use janua_testkit::upstream::canned::{CannedServer, Plan};
-    use janua_testkit::upstream::sse::SseServer;
-    use janua_testkit::upstream::streamable::StreamableServer;
-    use janua_wire::capabilities::ClientCapabilities;
-
-    use super::*;
-    use crate::servers::Eras;
-
-    const SOON: Duration = Duration::from_secs(20);
-
-    fn opener(url: &str, tasks: &Tasks) -> RemoteOpener {
-        let url = url.parse().expect("a URL");
-        let server = RemoteServer { url, headers: Vec::new(), transport: RemoteTransport::Auto, allow_private: true };
-        RemoteOpener::new(&server, Arc::default(), tasks.clone())
-    }
-
-    fn nobody() -> Opening {
-        Opening::of_gateway(ClientCapabilities::default(), Eras::Legacy)
-    }
-
-    #[tokio::test]
-    async fn a_link_that_is_dropped_leaves_nothing_behind() {
-        let (new, old) = (StreamableServer::builder().start().await, SseServer::builder().start().await);
-        for url in [new.url(), old.url()] {
-            let tasks = Tasks::default();
-            let opened = opener(&url, &tasks).open(nobody()).await;
-            drop(opened.expect("it opens"));
-            assert!(tasks.finished(SOON).await, "{url}: a task is left");
-        }
-        assert!(new.sessions().is_empty(), "the session was not ended");
-        assert!(janua_testkit::process::eventually(SOON, || old.sessions().is_empty()).await);
-    }
-
-    #[tokio::test]
-    async fn an_opening_that_is_given_up_leaves_nothing_behind() {
-        let server = CannedServer::builder().plan("/mcp", Plan::Silence).start().await;
-        let tasks = Tasks::default();
-        let opener = opener(&server.site.url("/mcp"), &tasks);
-        tokio::select! {
-            _ = opener.open(nobody()) => panic!("it opened"),
-            seen = server.site.wait_seen(SOON, |_| true) => assert!(seen),
-        }
-        assert!(tasks.finished(SOON).await, "a task is left");
-    }
-}
+mod tests;

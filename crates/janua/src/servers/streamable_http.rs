@@ -86,7 +86,7 @@ pub(crate) async fn open(reach: &Reach, opening: &Opening) -> Result<Ready, Unop
         Ok(ready) => return Ok(ready),
         Err(unopened) => unopened,
     };
-    match unopened.offer.filter(|offer| *offer < opening.version) {
+    match unopened.offer {
         Some(offer) => begin(reach, &asking(opening, offer)).await,
         None => Err(unopened),
     }
@@ -114,7 +114,7 @@ async fn begin(reach: &Reach, opening: &Opening) -> Result<Ready, Unopened> {
                 Refusal::ByServer(response) => response.body(),
                 Refusal::Failed(_) => refused.map_or(&b""[..], |(_, body)| body),
             };
-            let offer = offered(said);
+            let offer = offered(said, opening.version);
             Err(Unopened { refusal, status: refused.map(|(status, _)| *status), offer })
         }
     }
@@ -129,12 +129,13 @@ fn asking(opening: &Opening, version: Version) -> Opening {
     Opening { params: params.unwrap_or_else(|| opening.params.clone()), version, ..opening.clone() }
 }
 
-/// The newest revision with a handshake that a complaint about the revision names.
-fn offered(complaint: &[u8]) -> Option<Version> {
+/// The newest revision older than `asked` that a complaint about the revision names.
+fn offered(complaint: &[u8], asked: Version) -> Option<Version> {
     let text = String::from_utf8_lossy(complaint).to_ascii_lowercase();
-    let about_it = text.contains("version") && text.contains("support");
-    let legacy = Version::ALL.into_iter().rev().filter(|version| *version <= Version::NEWEST_LEGACY);
-    about_it.then(|| legacy.into_iter().find(|version| text.contains(version.name()))).flatten()
+    if !text.contains("version") || !text.contains("support") {
+        return None;
+    }
+    Version::ALL.into_iter().rev().find(|version| *version < asked && text.contains(version.name()))
 }
 
 impl Ready {
@@ -468,13 +469,14 @@ mod tests {
     #[test]
     fn a_complaint_about_the_revision_names_others() {
         let told = br#"{"code":-32602,"message":"Unsupported protocol version","data":{"supported":["2024-11-05","2025-06-18","2026-07-28"]}}"#;
-        assert_eq!(offered(told), Some(Version::V2025_06_18));
-        assert_eq!(
-            offered(b"Bad Request: Unsupported protocol version (supported versions: 2025-03-26)"),
-            Some(Version::V2025_03_26)
-        );
-        assert_eq!(offered(b"unsupported version"), None);
-        assert_eq!(offered(b"no such tool, as of 2025-06-18"), None);
+        let older = |complaint| offered(complaint, Version::V2025_11_25);
+        assert_eq!(older(told), Some(Version::V2025_06_18));
+        let words = b"Unsupported protocol version 2025-11-25 (supported versions: 2025-03-26, 2024-11-05)";
+        assert_eq!(older(words), Some(Version::V2025_03_26));
+        assert_eq!(offered(words, Version::V2025_03_26), Some(Version::V2024_11_05));
+        assert_eq!(offered(words, Version::V2024_11_05), None);
+        assert_eq!(older(b"unsupported version"), None);
+        assert_eq!(older(b"no such tool, as of 2025-06-18"), None);
     }
 
     #[test]

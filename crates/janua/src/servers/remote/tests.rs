@@ -1,0 +1,116 @@
+//! Opening links, and calls on links of 2026-07-28, against scripted servers.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use janua_testkit::process::eventually;
+use janua_testkit::upstream::canned::{Canned, CannedServer, Plan};
+use janua_testkit::upstream::modern::ModernServer;
+use janua_testkit::upstream::sse::SseServer;
+use janua_testkit::upstream::streamable::StreamableServer;
+use janua_wire::capabilities::ClientCapabilities;
+use janua_wire::id::ClientId;
+use janua_wire::message::{Message, Request, parse_one};
+use janua_wire::version::Version;
+
+use super::*;
+use crate::call::{Call, Caller, Event, Outcome, Reply, Scope};
+
+mod detection;
+mod exchange;
+
+const SOON: Duration = Duration::from_secs(20);
+/// What every request of these tests says of itself.
+const META: &str = r#""io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"hand","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}"#;
+
+fn opener(url: &str, tasks: &Tasks) -> RemoteOpener {
+    opener_within(url, tasks, Limits::default())
+}
+
+fn opener_within(url: &str, tasks: &Tasks, limits: Limits) -> RemoteOpener {
+    let (url, transport) = (url.parse().expect("a URL"), RemoteTransport::Auto);
+    let server = RemoteServer { url, headers: Vec::new(), transport, allow_private: true };
+    RemoteOpener::new(&server, Arc::new(limits), tasks.clone())
+}
+
+fn opening(eras: Eras, capabilities: &str) -> Opening {
+    Opening::of_gateway(ClientCapabilities::of(capabilities.as_bytes()), eras)
+}
+
+async fn open(url: &str, eras: Eras) -> Result<Arc<dyn Connection>, Refusal> {
+    opener(url, &Tasks::default()).open(opening(eras, "{}")).await
+}
+
+fn of_gateway() -> Opening {
+    opening(Eras::Legacy, "{}")
+}
+
+/// A request of 2026-07-28 by hand; `members` stand beside `_meta` in the parameters.
+fn request(method: &str, members: &str, meta: &str) -> Request {
+    let comma = if members.is_empty() { "" } else { "," };
+    let text = format!(
+        r#"{{"jsonrpc":"2.0","id":"own","method":"{method}","params":{{{members}{comma}"_meta":{{{META}{meta}}}}}}}"#
+    );
+    match parse_one(text.into()) {
+        Ok(Message::Request(request)) => request,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn call(link: &Arc<dyn Connection>, method: &str, members: &str, meta: &str) -> Reply {
+    let (version, capabilities) = (Version::NEWEST, ClientCapabilities::default());
+    let caller = Arc::new(Caller { scope: Scope::Shared, version, capabilities });
+    link.call(Call { request: request(method, members, meta), caller })
+}
+
+/// What came before the end, and the end.
+async fn end(mut reply: Reply) -> (Vec<String>, Outcome) {
+    let mut before = Vec::new();
+    loop {
+        match reply.next().await.expect("an end") {
+            Event::Notify(told) => before.push(String::from_utf8_lossy(told.text()).into_owned()),
+            Event::Ask(asked) => panic!("{asked:?}"),
+            Event::Done(outcome) => return (before, outcome),
+        }
+    }
+}
+
+/// The raw result or error.
+async fn answer(reply: Reply) -> String {
+    match end(reply).await.1 {
+        Outcome::Answer(response) => String::from_utf8_lossy(response.body()).into_owned(),
+        Outcome::Failure(failure) => panic!("{failure:?}"),
+    }
+}
+
+async fn failure(reply: Reply) -> Failure {
+    match end(reply).await.1 {
+        Outcome::Failure(failure) => failure,
+        Outcome::Answer(response) => panic!("{response:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_link_that_is_dropped_leaves_nothing_behind() {
+    let (new, old) = (StreamableServer::builder().start().await, SseServer::builder().start().await);
+    for url in [new.url(), old.url()] {
+        let tasks = Tasks::default();
+        let opened = opener(&url, &tasks).open(of_gateway()).await;
+        drop(opened.expect("it opens"));
+        assert!(tasks.finished(SOON).await, "{url}: a task is left");
+    }
+    assert!(new.sessions().is_empty(), "the session was not ended");
+    assert!(eventually(SOON, || old.sessions().is_empty()).await);
+}
+
+#[tokio::test]
+async fn an_opening_that_is_given_up_leaves_nothing_behind() {
+    let server = CannedServer::builder().plan("/mcp", Plan::Silence).start().await;
+    let tasks = Tasks::default();
+    let opener = opener(&server.site.url("/mcp"), &tasks);
+    tokio::select! {
+        _ = opener.open(of_gateway()) => panic!("it opened"),
+        seen = server.site.wait_seen(SOON, |_| true) => assert!(seen),
+    }
+    assert!(tasks.finished(SOON).await, "a task is left");
+}
