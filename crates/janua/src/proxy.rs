@@ -176,7 +176,7 @@ pub(crate) fn gateway(server: &Server, protocol: Protocol, limits: &Limits) -> A
         Server::Command(command) => {
             Box::new(StdioOpener { command: Arc::new(command.clone()), limits: limits.clone(), tasks: tasks.clone() })
         }
-        Server::Remote(remote) => Box::new(RemoteOpener::new(remote, limits.clone(), tasks.clone())),
+        Server::Remote(remote) => Box::new(RemoteOpener::new(remote, limits.clone(), tasks.clone(), Arc::default())),
         Server::Demo => Box::new(DemoOpener),
     };
     let bridge = Bridge::new(Pool::new(opener, protocol), limits.clone(), tasks.clone());

@@ -80,6 +80,7 @@ impl Inventory {
     }
 
     /// Whether a list has passed to its end: then a tool without a mirror mirrors nothing.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the client edge, which checks headers by it"))]
     pub(crate) fn is_known(&self) -> bool {
         self.0.lock().known
     }
@@ -90,6 +91,7 @@ impl Inventory {
     }
 
     /// Forgets everything: the tools have changed.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the client edge, which checks headers by it"))]
     pub(crate) fn forget(&self) {
         let mut state = self.0.lock();
         state.mirrors.clear();

@@ -52,11 +52,12 @@ pub(crate) struct Unopened {
 }
 
 impl RemoteOpener {
-    /// An opener for `server`. Nothing is connected, and no client made, before the first link is opened.
-    pub(crate) fn new(server: &RemoteServer, limits: Arc<Limits>, tasks: Tasks) -> Self {
+    /// An opener for `server`, whose links learn `inventory`. Nothing is connected, and no client made, before the first
+    /// link is opened.
+    pub(crate) fn new(server: &RemoteServer, limits: Arc<Limits>, tasks: Tasks, inventory: Arc<Inventory>) -> Self {
         let reach = Target::new(server).map(|target| Reach { target: Arc::new(target), limits, tasks });
         let transport = server.transport;
-        RemoteOpener { way: reach.map(|reach| Way { reach, transport, inventory: Arc::default() }) }
+        RemoteOpener { way: reach.map(|reach| Way { reach, transport, inventory }) }
     }
 }
 
@@ -172,8 +173,15 @@ impl Unopened {
     /// authorization, has not said what it speaks.
     fn is_verdict(&self) -> bool {
         match (&self.refusal, self.status) {
-            (_, Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)) => false,
-            (_, Some(StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS)) => false,
+            (
+                _,
+                Some(
+                    StatusCode::UNAUTHORIZED
+                    | StatusCode::FORBIDDEN
+                    | StatusCode::REQUEST_TIMEOUT
+                    | StatusCode::TOO_MANY_REQUESTS,
+                ),
+            ) => false,
             (_, Some(status)) if status.is_server_error() => status == StatusCode::NOT_IMPLEMENTED,
             (Refusal::ByServer(_), _) | (Refusal::Failed(_), Some(_)) => true,
             (Refusal::Failed(failure), None) => failure.kind == Kind::InvalidResponse,

@@ -9,7 +9,6 @@ use janua_testkit::upstream::modern::ModernServer;
 use janua_testkit::upstream::sse::SseServer;
 use janua_testkit::upstream::streamable::StreamableServer;
 use janua_wire::capabilities::ClientCapabilities;
-use janua_wire::id::ClientId;
 use janua_wire::message::{Message, Request, parse_one};
 use janua_wire::version::Version;
 
@@ -30,7 +29,7 @@ fn opener(url: &str, tasks: &Tasks) -> RemoteOpener {
 fn opener_within(url: &str, tasks: &Tasks, limits: Limits) -> RemoteOpener {
     let (url, transport) = (url.parse().expect("a URL"), RemoteTransport::Auto);
     let server = RemoteServer { url, headers: Vec::new(), transport, allow_private: true };
-    RemoteOpener::new(&server, Arc::new(limits), tasks.clone())
+    RemoteOpener::new(&server, Arc::new(limits), tasks.clone(), Arc::default())
 }
 
 fn opening(eras: Eras, capabilities: &str) -> Opening {

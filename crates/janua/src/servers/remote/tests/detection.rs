@@ -164,7 +164,7 @@ async fn the_old_transport_knows_the_old_era_only() {
     let server = SseServer::builder().start().await;
     let (url, transport) = (server.url().parse().expect("a URL"), RemoteTransport::Sse);
     let server = RemoteServer { url, headers: Vec::new(), transport, allow_private: true };
-    let opener = RemoteOpener::new(&server, Arc::default(), Tasks::default());
+    let opener = RemoteOpener::new(&server, Arc::default(), Tasks::default(), Arc::default());
     for (eras, opens) in [(Eras::Modern, false), (Eras::ModernFirst, true), (Eras::LegacyFirst, true)] {
         assert_eq!(opener.open(opening(eras, "{}")).await.is_ok(), opens, "{eras:?}");
     }
