@@ -4,6 +4,8 @@
 mod lost;
 #[path = "remote/messages.rs"]
 mod messages;
+#[path = "remote/network.rs"]
+mod network;
 #[path = "remote/refusals.rs"]
 mod refusals;
 #[path = "remote/scene.rs"]

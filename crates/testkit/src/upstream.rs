@@ -4,6 +4,8 @@
 pub mod canned;
 /// One client's side of the talk: requests, tools, open questions.
 mod conversation;
+/// Encryption, with certificates of its own.
+pub mod encrypted;
 /// Headers that repeat what the body says.
 mod mirror;
 /// The Streamable HTTP transport of 2026-07-28.
@@ -12,6 +14,8 @@ pub mod modern;
 mod modern_tests;
 /// The events of one stream, kept so that it can be resumed.
 mod outlet;
+/// A proxy that leads every name to one address.
+pub mod proxy;
 /// A listening socket, its connections and what they asked.
 pub mod site;
 /// The HTTP+SSE transport of 2024-11-05.
