@@ -162,7 +162,7 @@ impl Drop for Encrypted {
 async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     const OPENED: &str =
         r#"{"protocolVersion":"2025-11-25","capabilities":{},"serverInfo":{"name":"http2","version":"1"}}"#;
-    let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let body = request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let message = Message::parse(&String::from_utf8_lossy(&body)).ok();
     let id = message.as_ref().and_then(Message::id);
     let text = id.map(|id| {
