@@ -64,6 +64,18 @@ pub fn question_for_client(method: Method, params: &[u8], version: Version) -> R
     }
 }
 
+/// What to change in the parameters of an elicitation so that a client of 2025-11-25 can take it: one that sends the
+/// user to an address has an id there (`elicitationId`), by which its end can be told; `id` if it has none.
+pub fn with_elicitation_id(params: &[u8], id: &str) -> Edits {
+    let mut edits = Edits::none();
+    let Some(question) = Object::of(params) else { return edits };
+    let by_url = question.get("mode").and_then(string).is_some_and(|mode| mode == "url");
+    if by_url && question.get("elicitationId").is_none() {
+        question.change(&mut edits, &[("elicitationId", Some(quote(id).as_bytes()))]);
+    }
+    edits
+}
+
 /// The kinds of content blocks that the revision lacks.
 fn newer_kinds(version: Version) -> &'static [&'static str] {
     match version {

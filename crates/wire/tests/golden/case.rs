@@ -8,7 +8,7 @@ use bytes::Bytes;
 use janua_wire::edits::Edits;
 use janua_wire::message::{Message, Response, parse_one};
 use janua_wire::method::Method;
-use janua_wire::translate::shapes::question_for_client;
+use janua_wire::translate::shapes::{question_for_client, with_elicitation_id};
 use janua_wire::translate::{errors, results, shapes, tasks};
 use janua_wire::version::Version;
 use janua_wire::{opening, raw};
@@ -93,6 +93,7 @@ impl Case {
             "discover" => return Ok(opening::discover_result(raw)),
             "shape" => shapes::for_client(self.method, raw, version),
             "question" => question_for_client(self.method, raw, version).map_err(|unfit| format!("{unfit:?}"))?,
+            "elicitation id" => with_elicitation_id(raw, "e-1"),
             "modern" => results::to_modern(self.method, raw, info.as_deref().map(str::as_bytes)),
             "legacy" => results::to_legacy(raw),
             "error to modern" => errors::to_modern(raw),
