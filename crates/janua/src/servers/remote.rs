@@ -1,4 +1,4 @@
-//! A server that is reached over HTTP: which transport it speaks, and the opening of a link to it.
+//! A server that is reached over the network: which transport it speaks, and the opening of a link to it.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use http::StatusCode;
 use crate::config::{Limits, RemoteServer, RemoteTransport};
 use crate::error::{Failure, Kind};
 use crate::servers::http_client::Target;
-use crate::servers::{Connection, Opener, Opening, Refusal, sse, streamable_http};
+use crate::servers::{Connection, Opener, Opening, Refusal, sse, streamable_http, websocket};
 use crate::tasks::Tasks;
 
 pub(crate) mod link;
@@ -48,8 +48,10 @@ impl Opener for RemoteOpener {
 }
 
 async fn open(reach: &Reach, transport: RemoteTransport, opening: &Opening) -> Result<Arc<dyn Connection>, Refusal> {
-    if transport == RemoteTransport::Sse {
-        return sse::open(reach, opening).await;
+    match transport {
+        RemoteTransport::Sse => return sse::open(reach, opening).await,
+        _ if reach.target.is_socket() => return websocket::open(reach, opening).await,
+        _ => {}
     }
     let unopened = match streamable_http::open(reach, opening).await {
         Ok(connection) => return Ok(connection),
