@@ -170,8 +170,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
         }
     }
 
-    /// Sends these messages, without waiting for the connection to have taken all of them.
-    pub(crate) async fn feed(&mut self, texts: &Bytes) -> Result<(), Ended> {
+    /// Sends these messages, and waits until the connection has taken all of them.
+    pub(crate) async fn send(&mut self, texts: &Bytes) -> Result<(), Ended> {
+        self.feed(texts).await?;
+        self.moving(|sink| sink.flush()).await
+    }
+
+    async fn feed(&mut self, texts: &Bytes) -> Result<(), Ended> {
         let mut from = 0;
         while from < texts.len() {
             let end = memchr::memchr(b'\n', &texts[from..]).map_or(texts.len(), |length| from + length);

@@ -132,7 +132,7 @@ impl Open {
         gateway.end_session(session);
         if matches!(left, Left::Socket(Ended::TooLarge)) {
             let message = "the message is larger than the limit";
-            let _ = sender.feed(&error::response(None, INVALID_REQUEST, message, None)).await;
+            let _ = sender.send(&error::response(None, INVALID_REQUEST, message, None)).await;
         }
         let (code, reason) = left.goodbye(gateway);
         socket::close(sender, receiver, code, reason).await;
