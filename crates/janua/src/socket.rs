@@ -205,14 +205,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
         let mut writing = std::pin::pin!(write(&mut self.sink));
         let mut before = self.signs.written.load(Ordering::Relaxed);
         loop {
-            match timeout(self.stall, &mut writing).await {
-                Ok(written) => return written.map_err(|error| Ended::of(&error)),
-                Err(_) => {
-                    let now = self.signs.written.load(Ordering::Relaxed);
-                    if std::mem::replace(&mut before, now) == now {
-                        return Err(Ended::Deaf);
-                    }
-                }
+            if let Ok(written) = timeout(self.stall, &mut writing).await {
+                return written.map_err(|error| Ended::of(&error));
+            }
+            let now = self.signs.written.load(Ordering::Relaxed);
+            if std::mem::replace(&mut before, now) == now {
+                return Err(Ended::Deaf);
             }
         }
     }

@@ -8,7 +8,11 @@ mod command_line;
 mod ends;
 #[path = "websocket/faults.rs"]
 mod faults;
+#[path = "websocket/others.rs"]
+mod others;
 #[path = "websocket/scene.rs"]
 mod scene;
 #[path = "websocket/servers.rs"]
 mod servers;
+#[path = "peers/tour.rs"]
+mod tour;

@@ -13,21 +13,20 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use janua_wire::id::LinkId;
 use janua_wire::line::Line;
 use janua_wire::message::Notification;
-use janua_wire::version::Version;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_util::sync::CancellationToken;
 
-use crate::call::{Call, Caller, Reply, Scope};
+use crate::call::{Call, Caller, Reply};
 use crate::config::Limits;
 use crate::error::{Failure, Kind};
 use crate::lock::Lock;
 use crate::servers::http_client;
 use crate::servers::peer::{Outbox, Peer};
 use crate::servers::remote::link::{Reach, messages};
-use crate::servers::{Connection, Opened, Opening, Refusal, opening};
+use crate::servers::{Connection, Eras, Opened, Opening, Refusal, opening};
 use crate::socket::{self, Bounds, Ended, Receiver, SUBPROTOCOL};
 
 /// So many messages may wait whatever their size.
@@ -63,9 +62,21 @@ struct Pending {
     writer: Option<Waker>,
 }
 
-/// Opens a link: the connection, the upgrade, the handshake of MCP.
+/// Opens a link: the connection, the upgrade, the opening of MCP.
 pub(crate) async fn open(reach: &Reach, opening: &Opening) -> Result<Arc<dyn Connection>, Refusal> {
-    let io = connect(reach).await?;
+    match start(reach, opening).await {
+        // Some servers end a connection whose first message they do not know; with a handshake it may live.
+        Err((_, true)) if opening.eras == Eras::ModernFirst => {
+            start(reach, &opening.clone().speaking(Eras::Legacy)).await
+        }
+        settled => settled,
+    }
+    .map_err(|(refusal, _)| refusal)
+}
+
+/// The same in the eras as they are. What goes wrong comes with whether the server ended a socket that it had opened.
+async fn start(reach: &Reach, opening: &Opening) -> Result<Arc<dyn Connection>, (Refusal, bool)> {
+    let io = connect(reach).await.map_err(|failure| (failure.into(), false))?;
     let limits = &reach.limits;
     let queue = Arc::new(Queue::new(limits));
     let peer = Peer::new(Box::new(queue.clone()), opening.capabilities.clone(), !opening.on_own_behalf);
@@ -76,8 +87,10 @@ pub(crate) async fn open(reach: &Reach, opening: &Opening) -> Result<Arc<dyn Con
         run(io, bounds, &peer, &queue, &ended).await;
         gone.cancel();
     });
-    let opened = link.initialize(opening).await?;
-    Ok(Arc::new(WebSocketConnection { link, opened }))
+    match opening::agree(&link.peer, opening).await {
+        Ok(opened) => Ok(Arc::new(WebSocketConnection { link, opened })),
+        Err(refusal) => Err((refusal, link.peer.is_over())),
+    }
 }
 
 /// Connects and upgrades. Whatever stands between must not make another protocol of it (RFC 6455, 4.1).
@@ -190,19 +203,6 @@ fn failure(ended: &Ended) -> Failure {
 }
 
 impl Link {
-    async fn initialize(&self, opening: &Opening) -> Result<Opened, Refusal> {
-        let (scope, version) = (Scope::Shared, Version::NEWEST_LEGACY);
-        let caller = Caller { scope, version, capabilities: opening.capabilities.clone() };
-        let request = opening.request()?;
-        let opened = opening::answered(self.peer.call(&Call { request, caller: Arc::new(caller) })).await?;
-        if opening.on_own_behalf
-            && let Ok(initialized) = Notification::new("notifications/initialized", None)
-        {
-            self.queue.send(initialized.line(), None)?;
-        }
-        Ok(opened)
-    }
-
     fn close(&self, why: &Failure) {
         self.peer.over(why);
         self.queue.close();

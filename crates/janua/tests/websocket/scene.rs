@@ -57,7 +57,7 @@ impl Scene {
 
 /// The opening of a WebSocket with these further header lines.
 pub(crate) fn handshake(authority: &str, lines: &[&str]) -> String {
-    let further: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
+    let further: String = lines.iter().flat_map(|line| [*line, "\r\n"]).collect();
     format!(
         "GET /ws HTTP/1.1\r\nHost: {authority}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{further}\r\n"

@@ -17,7 +17,7 @@ use tokio_tungstenite::{WebSocketStream, accept_hdr_async_with_config};
 
 pub use tokio_tungstenite::tungstenite::Message as Frame;
 
-use crate::client::message::Message;
+use crate::client::message::{self, Message};
 use crate::process::eventually;
 use crate::transcript::Transcript;
 use crate::upstream::Script;
@@ -41,6 +41,7 @@ pub struct Builder {
     port: u16,
     selected: Selected,
     answer: Option<(StatusCode, Vec<(&'static str, String)>)>,
+    hanging_up: Option<&'static str>,
     script: Script,
 }
 
@@ -113,7 +114,14 @@ impl Builder {
         self
     }
 
-    /// Answers a method with this result, JSON text.
+    /// Breaks the connection when a message of this method comes.
+    #[must_use]
+    pub fn hanging_up(mut self, method: &'static str) -> Self {
+        self.hanging_up = Some(method);
+        self
+    }
+
+    /// Answers a method with this result, JSON text; before initialize, too.
     #[must_use]
     pub fn on(mut self, method: &str, result: &str) -> Self {
         self.script.results.insert(method.to_owned(), result.to_owned());
@@ -146,7 +154,7 @@ impl Builder {
 impl WebSocketServer {
     /// A server that selects `mcp`.
     pub fn builder() -> Builder {
-        Builder { port: 0, selected: Selected::Offered, answer: None, script: Script::default() }
+        Builder { port: 0, selected: Selected::Offered, answer: None, hanging_up: None, script: Script::default() }
     }
 
     /// Its URL.
@@ -275,7 +283,12 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>, _open: Open) {
     loop {
         tokio::select! {
             frame = socket.next() => match frame {
-                Some(Ok(frame)) => shared.take(frame, &out, &mut talk, &mut calls),
+                Some(Ok(frame)) => {
+                    shared.take(frame, &out, &mut talk, &mut calls);
+                    if shared.hangs_up() {
+                        return cut(&socket);
+                    }
+                }
                 _ => return,
             },
             Some(message) = out.message(sent) => {
@@ -286,13 +299,13 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>, _open: Open) {
             }
             Some(order) = given.recv() => match order {
                 Order::Send(frame) => drop(socket.send(frame).await),
-                Order::Cut => return cut(socket),
+                Order::Cut => return cut(&socket),
             }
         }
     }
 }
 
-fn cut(socket: WebSocketStream<TcpStream>) {
+fn cut(socket: &WebSocketStream<TcpStream>) {
     socket.get_ref().set_zero_linger().expect("set SO_LINGER");
 }
 
@@ -345,15 +358,28 @@ impl Shared {
             let (script, gate) = (Arc::clone(&self.script), Arc::clone(&self.gate));
             *talk = Some(Arc::new(Conversation::new(&message, Arc::clone(out), script, gate)));
         }
-        let Some(talk) = talk.clone() else {
-            return self.transcript.note("nobody has said initialize");
-        };
+        let Some(talk) = talk.clone() else { return self.early(&message, out) };
         if message.is_request() {
             let (call, out) = (talk.begin(&message), Arc::clone(out));
             calls.spawn(async move { talk.answer(call, &out, &out).await });
         } else {
             talk.take(&message);
         }
+    }
+
+    /// Answers what comes before initialize: a scripted method, and everything else with an error.
+    fn early(&self, message: &Message, out: &Outlet) {
+        let Some(id) = message.id() else { return };
+        match self.script.results.get(message.method().unwrap_or_default()) {
+            Some(result) => out.push(&message::response(&id, result)),
+            None => out.push(&message::error(&id, -32601, "nobody has said initialize")),
+        }
+    }
+
+    /// Whether the last message is one to hang up at.
+    fn hangs_up(&self) -> bool {
+        let seen = lock(&self.seen);
+        self.options.hanging_up.is_some() && seen.last().and_then(Message::method) == self.options.hanging_up
     }
 }
 
