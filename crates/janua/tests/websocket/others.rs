@@ -66,7 +66,7 @@ async fn clients_of_all_transports_reach_a_server_of_another_author() -> Outcome
     ] {
         tour(sdk, transport).await?;
     }
-    let cancelled = || server.stderr().matches("cancelled").count() == 4;
+    let cancelled = || server.stderr().lines().filter(|line| *line == "cancelled").count() == 4;
     assert!(eventually(SOON, cancelled).await, "{}", server.stderr());
     Ok(())
 }

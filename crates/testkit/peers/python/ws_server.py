@@ -14,7 +14,7 @@ from mcp.server.fastmcp import Context, FastMCP
 from mcp.server.websocket import websocket_server
 from mcp.types import SamplingMessage, TextContent
 
-server = FastMCP("python-1-ws")
+server = FastMCP("python-1-ws", log_level="ERROR")
 
 
 @server.tool()
