@@ -6,6 +6,8 @@ mod clients;
 mod command_line;
 #[path = "websocket/ends.rs"]
 mod ends;
+#[path = "websocket/eras.rs"]
+mod eras;
 #[path = "websocket/faults.rs"]
 mod faults;
 #[path = "websocket/others.rs"]

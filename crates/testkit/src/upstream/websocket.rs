@@ -42,6 +42,7 @@ pub struct Builder {
     selected: Selected,
     answer: Option<(StatusCode, Vec<(&'static str, String)>)>,
     hanging_up: Option<&'static str>,
+    handshake: bool,
     script: Script,
 }
 
@@ -121,6 +122,13 @@ impl Builder {
         self
     }
 
+    /// Knows no initialize: only what is scripted is answered.
+    #[must_use]
+    pub fn without_handshake(mut self) -> Self {
+        self.handshake = false;
+        self
+    }
+
     /// Answers a method with this result, JSON text; before initialize, too.
     #[must_use]
     pub fn on(mut self, method: &str, result: &str) -> Self {
@@ -154,7 +162,14 @@ impl Builder {
 impl WebSocketServer {
     /// A server that selects `mcp`.
     pub fn builder() -> Builder {
-        Builder { port: 0, selected: Selected::Offered, answer: None, hanging_up: None, script: Script::default() }
+        Builder {
+            port: 0,
+            selected: Selected::Offered,
+            answer: None,
+            hanging_up: None,
+            handshake: true,
+            script: Script::default(),
+        }
     }
 
     /// Its URL.
@@ -354,7 +369,7 @@ impl Shared {
             return self.transcript.note("that is not JSON");
         };
         lock(&self.seen).push(message.clone());
-        if message.method() == Some("initialize") {
+        if message.method() == Some("initialize") && self.options.handshake {
             let (script, gate) = (Arc::clone(&self.script), Arc::clone(&self.gate));
             *talk = Some(Arc::new(Conversation::new(&message, Arc::clone(out), script, gate)));
         }
