@@ -14,6 +14,7 @@ use janua_wire::id::LinkId;
 use janua_wire::line::Line;
 use janua_wire::message::Notification;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
@@ -29,6 +30,8 @@ use crate::servers::remote::link::{Reach, messages};
 use crate::servers::{Connection, Eras, Opened, Opening, Refusal, opening};
 use crate::socket::{self, Bounds, Ended, Receiver, SUBPROTOCOL};
 
+/// How long what a server has left behind may take to be read.
+const GRACE: Duration = Duration::from_millis(500);
 /// So many messages may wait whatever their size.
 const ALWAYS: usize = 16;
 
@@ -150,10 +153,15 @@ where
 {
     let (mut sender, mut receiver) = socket::open(io, Role::Client, bounds).await;
     let (why, goodbye) = tokio::select! {
-        // Whatever came before the end counts.
-        biased;
         found = read(&mut receiver, peer) => (failure(&found), found.goodbye()),
-        found = sender.pour(|cx| queue.poll_next(cx)) => (failure(&found), found.goodbye()),
+        found = sender.pour(|cx| queue.poll_next(cx)) => {
+            // What the server said before it left counts, and so does its goodbye.
+            let found = match found {
+                Ended::Cut => timeout(GRACE, read(&mut receiver, peer)).await.unwrap_or(found),
+                found => found,
+            };
+            (failure(&found), found.goodbye())
+        }
         why = peer.silent() => (why, Ended::Silent.goodbye()),
         () = ended.cancelled() => (Failure::new(Kind::Stopping, "the link was closed"), Ended::Done.goodbye()),
     };
