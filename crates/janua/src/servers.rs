@@ -22,6 +22,7 @@ pub(crate) mod remote;
 pub(crate) mod sse;
 pub(crate) mod stdio;
 pub(crate) mod streamable_http;
+pub(crate) mod websocket;
 
 /// Which eras may be spoken on a link, and which is tried first.
 ///

@@ -9,7 +9,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT, CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use http::header::{
+    ACCEPT, CONNECTION, CONTENT_TYPE, LOCATION, RETRY_AFTER, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_VERSION, UPGRADE,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use http_body::{Frame, SizeHint};
 use janua_wire::headers::{EVENT_STREAM, JSON};
@@ -22,7 +25,7 @@ use tokio::sync::OnceCell;
 use tokio::time::timeout;
 use url::Url;
 
-use crate::config::RemoteServer;
+use crate::config::{RemoteServer, RemoteTransport};
 use crate::error::{Failure, Kind};
 use crate::tasks::Tasks;
 
@@ -46,6 +49,8 @@ pub(crate) type Written = Arc<dyn Fn() + Send + Sync>;
 /// A remote server as it was configured, and the client that reaches it.
 pub(crate) struct Target {
     url: Url,
+    /// Whether it speaks WebSocket, which begins as HTTP/1.1.
+    socket: bool,
     headers: HeaderMap,
     /// Made when it is needed: it reads certificates, which costs a start that may never use them.
     client: OnceCell<Client>,
@@ -87,11 +92,24 @@ pub(crate) struct Events {
 impl Target {
     /// What `server` says, checked.
     pub(crate) fn new(server: &RemoteServer) -> Result<Target, Failure> {
-        if !matches!(server.url.scheme(), "http" | "https") || !server.url.has_host() {
-            let message = "a remote server's address must begin with http:// or https://";
-            return Err(Failure::new(Kind::StartFailed, message));
-        }
+        let wrong = |message: &'static str| Err(Failure::new(Kind::StartFailed, message));
         let mut url = server.url.clone();
+        let plain = match url.scheme() {
+            "http" | "https" => None,
+            "ws" => Some("http"),
+            "wss" => Some("https"),
+            _ => return wrong("a remote server's address must begin with http://, https://, ws:// or wss://"),
+        };
+        if !url.has_host() {
+            return wrong("a remote server's address must name a host");
+        }
+        if plain.is_some() && matches!(server.transport, RemoteTransport::Http | RemoteTransport::Sse) {
+            return wrong("an address that begins with ws:// or wss:// is one of a WebSocket");
+        }
+        if plain.is_some_and(|plain| url.set_scheme(plain).is_err()) {
+            return wrong("the remote server's address is not understood");
+        }
+        let socket = plain.is_some() || server.transport == RemoteTransport::Ws;
         url.set_fragment(None);
         let mut headers = HeaderMap::new();
         for (name, value) in &server.headers {
@@ -99,12 +117,32 @@ impl Target {
             value.set_sensitive(true);
             headers.append(name, value);
         }
-        Ok(Target { url, headers, client: OnceCell::new() })
+        Ok(Target { url, socket, headers, client: OnceCell::new() })
     }
 
     /// The configured address.
     pub(crate) fn url(&self) -> &Url {
         &self.url
+    }
+
+    /// Whether the server speaks WebSocket.
+    pub(crate) fn is_socket(&self) -> bool {
+        self.socket
+    }
+
+    /// Asks the server to go on with WebSocket (RFC 6455, 4.1). No redirect is followed.
+    pub(crate) async fn knock(&self, key: HeaderValue, protocol: HeaderValue) -> Result<Response, Failure> {
+        let mut outgoing = Outgoing::bare(Method::GET, self.url.clone());
+        for (name, value) in [
+            (CONNECTION, HeaderValue::from_static("Upgrade")),
+            (UPGRADE, HeaderValue::from_static("websocket")),
+            (SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")),
+            (SEC_WEBSOCKET_PROTOCOL, protocol),
+            (SEC_WEBSOCKET_KEY, key),
+        ] {
+            outgoing = outgoing.header(name, value);
+        }
+        self.once(&outgoing).await
     }
 
     /// A reference of the server's, seen from `base`, if it stays where the credentials may go: same scheme, host
@@ -136,7 +174,7 @@ impl Target {
     }
 
     async fn once(&self, outgoing: &Outgoing) -> Result<Response, Failure> {
-        let client = self.client.get_or_try_init(|| client(self.url.clone())).await?;
+        let client = self.client.get_or_try_init(|| client(self.url.clone(), self.socket)).await?;
         let mut headers = self.headers.clone();
         for (name, value) in &outgoing.headers {
             headers.insert(name.clone(), value.clone());
@@ -318,8 +356,8 @@ pub(crate) fn refusal(status: StatusCode, headers: &HeaderMap) -> Failure {
     if status.is_client_error() { failure } else { failure.after_sending() }
 }
 
-async fn client(url: Url) -> Result<Client, Failure> {
-    let built = Tasks::blocking(move || build(&url)).await;
+async fn client(url: Url, socket: bool) -> Result<Client, Failure> {
+    let built = Tasks::blocking(move || build(&url, socket)).await;
     let failed = |why: String| Failure::new(Kind::StartFailed, format!("cannot make an HTTP client: {why}"));
     match built {
         Some(Ok(client)) => Ok(client),
@@ -329,7 +367,7 @@ async fn client(url: Url) -> Result<Client, Failure> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place that builds clients")]
-fn build(url: &Url) -> Result<Client, reqwest::Error> {
+fn build(url: &Url, socket: bool) -> Result<Client, reqwest::Error> {
     let mut builder = Client::builder()
         .user_agent(concat!("janua/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
@@ -344,6 +382,10 @@ fn build(url: &Url) -> Result<Client, reqwest::Error> {
         .no_brotli()
         .no_deflate()
         .no_zstd();
+    if socket {
+        // HTTP/2 has no such upgrade.
+        builder = builder.http1_only();
+    }
     if url.scheme() == "http" {
         // No certificates are read that are not used: there may be none, in a small container.
         builder = builder.tls_certs_only([]);
@@ -419,7 +461,6 @@ impl http_body::Body for Pieces {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::RemoteTransport;
 
     fn target(url: &str) -> Result<Target, Failure> {
         let url = Url::parse(url).expect("a URL");
@@ -451,8 +492,18 @@ mod tests {
     }
 
     #[test]
-    fn only_http_is_spoken() {
-        assert!(target("http://127.0.0.1:1/mcp").is_ok());
+    fn only_http_and_websocket_are_spoken() {
+        for (url, reached, socket) in [
+            ("http://127.0.0.1:1/mcp", "http://127.0.0.1:1/mcp", false),
+            ("ws://127.0.0.1:1/ws?a=b", "http://127.0.0.1:1/ws?a=b", true),
+            ("wss://mcp.example/ws", "https://mcp.example/ws", true),
+        ] {
+            let target = target(url).expect("valid");
+            assert_eq!((target.url().as_str(), target.is_socket()), (reached, socket), "{url}");
+        }
+        let url = Url::parse("ws://127.0.0.1:1/").expect("a URL");
+        let pinned = RemoteServer { url, headers: Vec::new(), transport: RemoteTransport::Sse };
+        assert!(Target::new(&pinned).is_err());
         for wrong in ["ftp://mcp.example/", "file:///tmp/x", "unix:/run/x"] {
             assert_eq!(target(wrong).err().map(|failure| failure.kind), Some(Kind::StartFailed), "{wrong}");
         }

@@ -1,4 +1,4 @@
-//! A server that is reached over HTTP: which transport it speaks, and the opening of a link to it.
+//! A server that is reached over the network: which transport it speaks, and the opening of a link to it.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use http::StatusCode;
 use crate::config::{Limits, RemoteServer, RemoteTransport};
 use crate::error::{Failure, Kind};
 use crate::servers::http_client::Target;
-use crate::servers::{Connection, Opener, Opening, Refusal, sse, streamable_http};
+use crate::servers::{Connection, Opener, Opening, Refusal, sse, streamable_http, websocket};
 use crate::tasks::Tasks;
 
 pub(crate) mod link;
@@ -48,8 +48,10 @@ impl Opener for RemoteOpener {
 }
 
 async fn open(reach: &Reach, transport: RemoteTransport, opening: &Opening) -> Result<Arc<dyn Connection>, Refusal> {
-    if transport == RemoteTransport::Sse {
-        return sse::open(reach, opening).await;
+    match transport {
+        RemoteTransport::Sse => return sse::open(reach, opening).await,
+        _ if reach.target.is_socket() => return websocket::open(reach, opening).await,
+        _ => {}
     }
     let unopened = match streamable_http::open(reach, opening).await {
         Ok(connection) => return Ok(connection),
@@ -86,7 +88,9 @@ mod tests {
     use janua_testkit::upstream::canned::{CannedServer, Plan};
     use janua_testkit::upstream::sse::SseServer;
     use janua_testkit::upstream::streamable::StreamableServer;
+    use janua_testkit::upstream::websocket::WebSocketServer;
     use janua_wire::capabilities::ClientCapabilities;
+    use janua_wire::version::Era;
 
     use super::*;
     use crate::servers::Eras;
@@ -114,6 +118,44 @@ mod tests {
         }
         assert!(new.sessions().is_empty(), "the session was not ended");
         assert!(janua_testkit::process::eventually(SOON, || old.sessions().is_empty()).await);
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_is_dropped_leaves_nothing_behind() {
+        let server = WebSocketServer::builder().start().await;
+        let tasks = Tasks::default();
+        let opened = opener(&server.url(), &tasks).open(nobody()).await;
+        drop(opened.expect("it opens"));
+        assert!(tasks.finished(SOON).await, "a task is left");
+        assert!(janua_testkit::process::eventually(SOON, || server.open() == 0).await);
+        assert_eq!(server.farewells(), [Some(1000)]);
+    }
+
+    #[tokio::test]
+    async fn a_socket_is_opened_in_the_era_that_its_server_speaks() {
+        let modern = r#"{"supportedVersions":["2026-07-28"],"capabilities":{},"resultType":"complete"}"#;
+        let knows = || WebSocketServer::builder().on("server/discover", modern);
+        let plain = WebSocketServer::builder;
+        let ends = || WebSocketServer::builder().hanging_up("server/discover");
+        for (server, eras, era, sockets) in [
+            (knows(), Eras::ModernFirst, Some(Era::Modern), 1),
+            (knows(), Eras::LegacyFirst, Some(Era::Legacy), 1),
+            (plain(), Eras::ModernFirst, Some(Era::Legacy), 1),
+            (plain(), Eras::Modern, None, 1),
+            (ends(), Eras::ModernFirst, Some(Era::Legacy), 2),
+            (ends(), Eras::Modern, None, 1),
+        ] {
+            let server = server.start().await;
+            let tasks = Tasks::default();
+            let opened = opener(&server.url(), &tasks).open(nobody().speaking(eras)).await;
+            let found = opened.as_ref().ok().map(|connection| connection.opened().version.era());
+            assert_eq!((found, server.knocks().len()), (era, sockets), "{eras:?}: {opened:?}");
+            if era == Some(Era::Legacy) {
+                assert!(server.wait_rpc(SOON, "notifications/initialized").await, "{eras:?}");
+            }
+            drop(opened);
+            assert!(tasks.finished(SOON).await, "{eras:?}: a task is left");
+        }
     }
 
     #[tokio::test]
