@@ -12,9 +12,9 @@ if [ "${1:-}" = --merge ]; then
     shift
 fi
 case "${1:-}" in
-    lines | message | sse) target=$1 && shift ;;
+    lines | message | sse | translate) target=$1 && shift ;;
     *)
-        echo "usage: fuzz/run.sh [--merge] lines|message|sse [libFuzzer options]" >&2
+        echo "usage: fuzz/run.sh [--merge] lines|message|sse|translate [libFuzzer options]" >&2
         exit 2
         ;;
 esac

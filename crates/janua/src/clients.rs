@@ -22,6 +22,7 @@ pub(crate) mod sse;
 pub(crate) mod stateless;
 pub(crate) mod stdio;
 pub(crate) mod streamable_http;
+pub(crate) mod websocket;
 
 use guard::Guard;
 
@@ -31,6 +32,7 @@ pub(crate) struct Paths {
     pub(crate) mcp: String,
     pub(crate) sse: String,
     pub(crate) messages: String,
+    pub(crate) ws: String,
     pub(crate) health: Vec<String>,
     /// Put before the message path in the `endpoint` event, for clients behind a proxy that rewrites paths.
     pub(crate) base_url: String,
@@ -42,6 +44,7 @@ impl Default for Paths {
             mcp: "/mcp".to_owned(),
             sse: "/sse".to_owned(),
             messages: "/messages".to_owned(),
+            ws: "/ws".to_owned(),
             health: vec!["/health".to_owned()],
             base_url: String::new(),
         }
@@ -69,6 +72,7 @@ enum Place {
     Mcp,
     Sse,
     Messages,
+    WebSocket,
     Health,
 }
 
@@ -81,6 +85,9 @@ pub(crate) fn router(edge: Arc<Edge>) -> Router {
     }
     if !edge.stateless && !paths.sse.is_empty() {
         places.extend([(paths.sse, Place::Sse), (paths.messages, Place::Messages)]);
+    }
+    if !edge.stateless {
+        places.push((paths.ws, Place::WebSocket));
     }
     places.extend(paths.health.into_iter().map(|path| (path, Place::Health)));
     places.retain(|(path, _)| !path.is_empty());
@@ -105,11 +112,12 @@ async fn serve(edge: &Edge, place: Place, request: Request) -> Response<Body> {
         (Place::Mcp, &Method::DELETE) if !edge.stateless => streamable_http::delete(edge, &parts),
         (Place::Sse, &Method::GET) => sse::open(edge, &prefix),
         (Place::Messages, &Method::POST) => sse::message(edge, &parts, body).await,
+        (Place::WebSocket, &Method::GET) => websocket::open(edge, &parts),
         (Place::Health, &Method::GET | &Method::HEAD) => health::report(edge),
         (_, &Method::OPTIONS) => answer::empty(StatusCode::NO_CONTENT),
         (Place::Mcp, _) if edge.stateless => answer::not_allowed("POST, OPTIONS"),
         (Place::Mcp, _) => answer::not_allowed("POST, GET, DELETE, OPTIONS"),
-        (Place::Sse, _) => answer::not_allowed("GET, OPTIONS"),
+        (Place::Sse | Place::WebSocket, _) => answer::not_allowed("GET, OPTIONS"),
         (Place::Messages, _) => answer::not_allowed("POST, OPTIONS"),
         (Place::Health, _) => answer::not_allowed("GET, HEAD, OPTIONS"),
     };

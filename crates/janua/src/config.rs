@@ -42,14 +42,16 @@ pub enum RemoteTransport {
     Http,
     /// HTTP+SSE (2024-11-05).
     Sse,
+    /// WebSocket: a message a text frame. No revision describes it; it is what SDKs have in common.
+    Ws,
 }
 
-/// A server that is reached over HTTP.
+/// A server that is reached over HTTP or WebSocket.
 #[derive(Clone, Debug)]
 pub struct RemoteServer {
-    /// Its address.
+    /// Its address; `ws:` and `wss:` say that it speaks WebSocket.
     pub url: url::Url,
-    /// Headers sent with every request, credentials among them.
+    /// Headers sent with every HTTP request, the opening of a WebSocket too, credentials among them.
     pub headers: Vec<(http::HeaderName, http::HeaderValue)>,
     /// How it is spoken to.
     pub transport: RemoteTransport,

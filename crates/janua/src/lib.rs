@@ -21,6 +21,7 @@ mod mailbox;
 mod pipeline;
 mod random;
 mod sessions;
+mod socket;
 mod tasks;
 
 pub use servers::process::guardian::guard;

@@ -61,6 +61,8 @@ pub struct Options {
     pub sse_path: String,
     /// Path for messages of HTTP+SSE.
     pub message_path: String,
+    /// Path of WebSocket; empty: WebSocket is not served.
+    pub ws_path: String,
     /// Put before the message path in the `endpoint` event.
     pub base_url: String,
     /// Paths of the health report.
@@ -88,6 +90,7 @@ impl Options {
             mcp_path: paths.mcp,
             sse_path: paths.sse,
             message_path: paths.messages,
+            ws_path: paths.ws,
             base_url: paths.base_url,
             health_paths: paths.health,
             health_text: None,
@@ -127,6 +130,7 @@ impl Options {
                 mcp: self.mcp_path,
                 sse: self.sse_path,
                 messages: self.message_path,
+                ws: self.ws_path,
                 health: self.health_paths,
                 base_url: self.base_url,
             },

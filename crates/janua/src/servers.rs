@@ -24,6 +24,7 @@ pub(crate) mod sse;
 pub(crate) mod stateless_http;
 pub(crate) mod stdio;
 pub(crate) mod streamable_http;
+pub(crate) mod websocket;
 
 /// Which eras may be spoken on a link, and which is tried first.
 ///

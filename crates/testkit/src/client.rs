@@ -16,6 +16,8 @@ pub mod session;
 pub mod sse_session;
 /// A child process spoken to over its standard streams.
 pub mod stdio;
+/// One socket, one session.
+pub mod websocket;
 
 use std::time::Duration;
 

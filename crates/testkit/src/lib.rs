@@ -15,5 +15,5 @@ pub mod process;
 pub mod servers;
 /// What was said in a test.
 pub mod transcript;
-/// Scripted MCP servers over HTTP.
+/// Scripted MCP servers over HTTP and WebSocket.
 pub mod upstream;

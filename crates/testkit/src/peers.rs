@@ -42,6 +42,8 @@ pub enum Transport {
     Http(String),
     /// The older HTTP+SSE at this address.
     Sse(String),
+    /// WebSocket at this address.
+    Ws(String),
     /// A server the client starts itself: program and arguments.
     Stdio(Vec<String>),
 }
@@ -87,6 +89,11 @@ impl Sdk {
         self != Self::Rmcp
     }
 
+    /// Whether it has a client over WebSocket.
+    pub fn has_ws(self) -> bool {
+        matches!(self, Self::Python1 | Self::TypeScript1)
+    }
+
     /// Whether it can speak revision 2026-07-28.
     pub fn is_modern(self) -> bool {
         matches!(self, Self::Python2 | Self::TypeScript2 | Self::Rmcp)
@@ -112,6 +119,7 @@ impl Transport {
         let words: Vec<&str> = match self {
             Self::Http(url) => vec!["--transport", "http", "--url", url],
             Self::Sse(url) => vec!["--transport", "sse", "--url", url],
+            Self::Ws(url) => vec!["--transport", "ws", "--url", url],
             Self::Stdio(argv) => {
                 let mut words = vec!["--transport", "stdio", "--"];
                 words.extend(argv.iter().map(String::as_str));

@@ -1,4 +1,4 @@
-//! Scripted MCP servers over HTTP in hand-written JSON, for testing a gateway's client side.
+//! Scripted MCP servers over HTTP and WebSocket in hand-written JSON, for testing a gateway's client side.
 
 /// Fixed answers by path.
 pub mod canned;
@@ -24,6 +24,8 @@ pub mod sse;
 pub mod streamable;
 #[cfg(test)]
 mod tests;
+/// WebSocket, a message a text frame.
+pub mod websocket;
 
 use std::collections::BTreeMap;
 

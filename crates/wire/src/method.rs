@@ -131,7 +131,15 @@ impl Method {
 
     /// Whether 2026-07-28 has this request; what only revisions with a handshake have is gone there.
     pub fn is_modern(self) -> bool {
-        !matches!(self, Method::Initialize | Method::Ping | Method::SetLevel | Method::Subscribe | Method::Unsubscribe)
+        !matches!(
+            self,
+            Method::Initialize
+                | Method::Ping
+                | Method::SetLevel
+                | Method::Subscribe
+                | Method::Unsubscribe
+                | Method::TaskResult
+        )
     }
 
     /// Whether a result of this request carries caching hints in 2026-07-28 (`server/utilities/caching`).

@@ -133,7 +133,7 @@ impl std::error::Error for Mismatch {}
 impl Mirror {
     /// Reads a tool's `inputSchema`, raw. Most tools mirror nothing, and that is found out quickly.
     pub fn of_schema(schema: &[u8]) -> Result<Mirror, Defect> {
-        if !raw::may_hold(schema, ANNOTATION) {
+        if !raw::may_hold(schema, &[ANNOTATION]) {
             return Ok(Mirror::default());
         }
         annotations::read(schema).map(|parameters| Mirror { parameters })
@@ -306,7 +306,7 @@ pub fn read<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> Result<Option<Str
 /// What has to go from a `tools/list` result, raw: the tools whose parameter headers are not valid. `None` if all
 /// may stay, which is found out quickly.
 pub fn sift(result: &[u8]) -> Option<Sifted> {
-    if !raw::may_hold(result, ANNOTATION) {
+    if !raw::may_hold(result, &[ANNOTATION]) {
         return None;
     }
     let tools = raw::elements(result, raw::find(result, raw::whole(result), "tools")?);

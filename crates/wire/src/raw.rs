@@ -58,10 +58,11 @@ pub fn members(text: &[u8], object: Span) -> Option<Vec<(Span, Span)>> {
     Some(found)
 }
 
-/// Whether a text may hold this plain word in a string: it is there, or there are escapes it could be written with.
-/// Much cheaper than a scan.
-pub fn may_hold(text: &[u8], word: &str) -> bool {
-    memmem::find(text, word.as_bytes()).is_some() || memmem::find(text, b"\\u00").is_some()
+/// Whether a text may hold one of these plain words in a string: it is there, or there are escapes it could be written
+/// with. Much cheaper than a scan.
+pub fn may_hold(text: &[u8], words: &[&str]) -> bool {
+    let has = |word: &str| memmem::find(text, word.as_bytes()).is_some();
+    words.iter().any(|word| has(word)) || (!words.is_empty() && has("\\u00"))
 }
 
 /// The elements of a JSON array at `array` of `text`; empty if it is no array.

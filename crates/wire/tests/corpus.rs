@@ -8,6 +8,8 @@ mod lines;
 mod message;
 #[path = "targets/sse.rs"]
 mod sse;
+#[path = "targets/translate.rs"]
+mod translate;
 
 use std::fs;
 use std::panic::catch_unwind;
@@ -37,4 +39,9 @@ fn messages_hold() {
 #[test]
 fn event_streams_hold() {
     replay("sse", sse::run);
+}
+
+#[test]
+fn translations_hold() {
+    replay("translate", translate::run);
 }

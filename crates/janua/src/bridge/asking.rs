@@ -14,7 +14,7 @@ use janua_wire::{opening, raw};
 use tokio_util::sync::CancellationToken;
 
 use super::listening::Wishes;
-use super::questions::{self, Round};
+use super::questions::{self, Round, Step};
 use super::{Bridge, modern_caller, telling, upgraded};
 use crate::call::{Call, Caller, Event, Outcome, Reply, Sink};
 use crate::cancels::Cancels;
@@ -43,6 +43,8 @@ pub(super) struct Inner {
     /// The caller that the client is at the server.
     pub(super) caller: Arc<Caller>,
     log_level: Lock<Option<String>>,
+    /// Whether the server has anything to log.
+    logs: bool,
     pub(super) wishes: Wishes,
     cancels: Cancels,
     over: CancellationToken,
@@ -63,6 +65,8 @@ impl Asking {
             client: String::from_utf8_lossy(client).into_owned(),
             caller: modern_caller(ClientCapabilities::of(declared.as_bytes())),
             log_level: Lock::default(),
+            logs: raw::peek(discovered.response.body(), "capabilities")
+                .is_some_and(|c| raw::peek(c, "logging").is_some()),
             cancels: Cancels::default(),
             over: CancellationToken::new(),
             limits: bridge.limits.clone(),
@@ -75,7 +79,8 @@ impl Asking {
 impl Inner {
     /// What stands in the `_meta` of every request of this client.
     pub(super) fn envelope(&self) -> String {
-        let level = self.log_level.lock().clone();
+        // A server with a handshake logs of its own accord until it is told otherwise.
+        let level = self.log_level.lock().clone().or_else(|| Some("info".to_owned())).filter(|_| self.logs);
         let declared = String::from_utf8_lossy(self.caller.capabilities.raw()).into_owned();
         envelope(&self.client, &declared, level.as_deref())
     }
@@ -83,6 +88,9 @@ impl Inner {
     /// `logging/setLevel`: remembered, and said with every request from now on.
     fn set_level(&self, request: &Request) -> Outcome {
         const LEVELS: [&str; 8] = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
+        if !self.logs {
+            return refused(METHOD_NOT_FOUND, "the server does not log");
+        }
         let level = request.param("level").and_then(raw::string);
         match level.filter(|level| LEVELS.contains(&level.as_str())) {
             Some(level) => {
@@ -105,8 +113,15 @@ impl Inner {
                 Outcome::Answer(response) => response,
                 failure @ Outcome::Failure(_) => return failure,
             };
-            if response.is_error() || !questions::wants_input(&response) {
-                return Outcome::Answer(telling::for_legacy(call.request.method(), &response, self.version));
+            match questions::step(&response) {
+                Step::InputRequired => {}
+                Step::Complete => {
+                    return Outcome::Answer(telling::for_legacy(call.request.method(), &response, self.version));
+                }
+                Step::Unknown => {
+                    let failure = Failure::new(Kind::InvalidResponse, "the server's result is of a kind unknown here");
+                    return Outcome::Failure(failure.after_sending());
+                }
             }
             match questions::ask(self, &response, round, &sink).await {
                 Round::Answered(extra) => match questions::retry(&base, &extra) {

@@ -10,12 +10,13 @@ use janua_wire::json::{Scanner, Span, quote};
 use janua_wire::message::{Refused, Request, Response};
 use janua_wire::method::Method;
 use janua_wire::raw;
-use janua_wire::translate::shapes;
+use janua_wire::translate::{results, shapes};
 use tokio::sync::oneshot;
 
 use super::asking::Inner;
 use crate::call::{Ask, Asker, Event, Sink};
 use crate::lock::Lock;
+use crate::random;
 
 /// An attempt that wants to be told something is repeated at once only so often, and then more slowly.
 const PACE: Duration = Duration::from_millis(50);
@@ -44,9 +45,26 @@ impl Asker for Slot {
     }
 }
 
-/// Whether a result is the wish to be asked again (2026-07-28 `basic/patterns/mrtr`).
-pub(super) fn wants_input(response: &Response) -> bool {
-    raw::peek(response.body(), "resultType") == Some(b"\"input_required\"")
+/// What a result of 2026-07-28 is (`basic/patterns/mrtr`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// The end of the call, or an error.
+    Complete,
+    /// The wish to be asked again, with input.
+    InputRequired,
+    /// Something that nobody has asked for.
+    Unknown,
+}
+
+/// Reads what a result is.
+pub(super) fn step(response: &Response) -> Step {
+    if response.is_error() || results::is_complete(response.body()) {
+        return Step::Complete;
+    }
+    match raw::peek_string(response.body(), "resultType").as_deref() {
+        Some("input_required") => Step::InputRequired,
+        _ => Step::Unknown,
+    }
 }
 
 /// Puts all the questions of `response` to the client at once and waits for the answers.
@@ -114,15 +132,22 @@ fn prepared(client: &Inner, number: usize, question: &[u8]) -> Prepared {
         let why = format!("the server asked what it must not ask: {}", refusal.message);
         return Prepared::Stop(INTERNAL_ERROR, why);
     }
-    match shapes::question_for_client(request.method(), request.params(), client.version) {
-        Ok(edits) if edits.is_empty() => Prepared::Ask(request),
-        Ok(edits) => {
-            let params = edits.apply(request.params());
-            let shown = Request::new(&id, &method, Some(&String::from_utf8_lossy(&params)));
-            shown.map_or(Prepared::Declined, Prepared::Ask)
+    let edits = match shapes::question_for_client(request.method(), request.params(), client.version) {
+        Ok(edits) if request.method() == Method::Elicit && edits.is_empty() => {
+            shapes::with_elicitation_id(request.params(), &random::token())
         }
-        Err(_) => Prepared::Declined,
+        Ok(edits) => edits,
+        Err(unfit) => match unfit.code() {
+            None => return Prepared::Declined,
+            Some(code) => return Prepared::Stop(code, "the client's revision has no such question".to_owned()),
+        },
+    };
+    if edits.is_empty() {
+        return Prepared::Ask(request);
     }
+    let params = edits.apply(request.params());
+    let shown = Request::new(&id, &method, Some(&String::from_utf8_lossy(&params)));
+    shown.map_or(Prepared::Declined, Prepared::Ask)
 }
 
 /// A client's answer as the server gets it. There is a form for refused elicitations, and none for anything else

@@ -12,7 +12,7 @@ use janua::connect;
 /// Speak stdio to the client that started us, and to a server whatever it speaks.
 ///
 /// For clients that can only start programs: name the server by its URL (Streamable HTTP or HTTP+SSE, found out by
-/// trying), or a local program after `--`. Standard output carries the protocol; everything else goes to standard
+/// trying; WebSocket, if it begins with ws:// or wss://), or a local program after `--`. Standard output carries the protocol; everything else goes to standard
 /// error.
 #[derive(Args, Debug)]
 pub(super) struct ConnectArgs {

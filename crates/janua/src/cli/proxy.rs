@@ -15,7 +15,7 @@ use janua::proxy::{self, Options};
 ///
 /// The server is a program that speaks MCP over its standard input and output, given after `--`, or the URL of a
 /// remote server. Clients reach it at /mcp (Streamable HTTP, revisions 2025-03-26 to 2025-11-25), at /sse with
-/// /messages (HTTP+SSE, 2024-11-05); /health reports. Every session has an instance of the program of its own,
+/// /messages (HTTP+SSE, 2024-11-05), at /ws (WebSocket, a message a text frame); /health reports. Every session has an instance of the program of its own,
 /// unless --stateless is given.
 #[derive(Args, Debug)]
 pub(super) struct ProxyArgs {
@@ -119,6 +119,8 @@ enum Transport {
     Http,
     /// HTTP+SSE.
     Sse,
+    /// WebSocket; what ws:// and wss:// say already.
+    Ws,
 }
 
 impl Upstream {
@@ -133,14 +135,18 @@ impl Upstream {
 
     /// The server that `words` name: a URL, or a program with its arguments.
     pub(super) fn server(self, words: Vec<String>) -> Result<Server, Failed> {
-        let remote = words.len() == 1 && (words[0].starts_with("http://") || words[0].starts_with("https://"));
-        if remote {
-            return self.remote(&words[0]);
+        const REMOTE: [&str; 4] = ["http://", "https://", "ws://", "wss://"];
+        if let [url] = &words[..]
+            && REMOTE.iter().any(|scheme| url.starts_with(scheme))
+        {
+            return self.remote(url);
         }
         if let [url] = &words[..]
             && url.contains("://")
         {
-            return Err(Failed::Usage(format!("{url}: only http:// and https:// servers can be reached")));
+            return Err(Failed::Usage(format!(
+                "{url}: only servers at http://, https://, ws:// and wss:// can be reached"
+            )));
         }
         let Some(mut command) = ServerCommand::new(words) else {
             let message = "no server given: name a program after `--`, or a URL, or use --demo";
@@ -163,7 +169,12 @@ impl Upstream {
             Transport::Auto => RemoteTransport::Auto,
             Transport::Http => RemoteTransport::Http,
             Transport::Sse => RemoteTransport::Sse,
+            Transport::Ws => RemoteTransport::Ws,
         };
+        let socket = matches!(url.scheme(), "ws" | "wss");
+        if socket && matches!(transport, RemoteTransport::Http | RemoteTransport::Sse) {
+            return Err(Failed::Usage(format!("{url}: a server at such an address is spoken to with --transport ws")));
+        }
         Ok(Server::Remote(RemoteServer { url, headers: self.header, transport, allow_private: true }))
     }
 }
@@ -268,6 +279,9 @@ fn announce(proxy: &proxy::Proxy, options: &Options) {
     }
     if options.share == Share::Session && !options.sse_path.is_empty() {
         eprintln!("  HTTP+SSE         {base}{}", options.sse_path);
+    }
+    if options.share == Share::Session && !options.ws_path.is_empty() {
+        eprintln!("  WebSocket        {}{}", base.replacen("http", "ws", 1), options.ws_path);
     }
     for path in &options.health_paths {
         eprintln!("  health           {base}{path}");

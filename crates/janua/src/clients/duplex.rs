@@ -112,13 +112,16 @@ async fn run(gateway: &Arc<Gateway>, session: &Arc<Session>, caller: Option<Arc<
             &error::response(Some(&id), INVALID_REQUEST, "the session is not initialized yet", None).into(),
         );
     };
-    let Some(running) = session.enter() else {
+    let listens = request.method() == Method::Listen;
+    let running = session.enter();
+    if running.is_none() {
         let failure = Failure::new(Kind::Overloaded, "too many requests of this session are under way");
         return put(session, &failure.response().answering(id.raw()));
-    };
+    }
+    // Nobody waits for a stream of changes to end.
+    let running = running.filter(|_| !listens);
     // Before the next message is looked at: a cancellation must find what it cancels.
     let cancelled = (caller.version.era() == Era::Modern).then(|| session.cancels.enter(id.clone()));
-    let listens = request.method() == Method::Listen;
     let reply = pipeline::handle(gateway, Call { request, caller }).await;
     let session = session.clone();
     gateway.tasks.spawn("request", async move {

@@ -55,7 +55,7 @@ async fn connection(socket: TcpStream, router: Router, limits: Arc<Limits>, task
     http.timer(TokioTimer::new()).header_read_timeout(limits.header).max_headers(100).half_close(false);
     // Bounds the header block, and what a connection holds of a body that is being read.
     http.max_buf_size(HEAD);
-    let serving = http.serve_connection(TokioIo::new(socket), TowerToHyperService::new(router));
+    let serving = http.serve_connection(TokioIo::new(socket), TowerToHyperService::new(router)).with_upgrades();
     tokio::pin!(serving);
     let ended = tokio::select! {
         ended = &mut serving => ended,

@@ -42,7 +42,8 @@ pub(crate) async fn respond(edge: &Edge, parts: &Parts, request: Request, accept
         return answer::error(StatusCode::NOT_ACCEPTABLE, Some(&id), INVALID_REQUEST, message);
     }
     let call = Call { request, caller };
-    let under_way = edge.gateway.alone.clone();
+    // Nobody waits for a stream of changes to end.
+    let under_way = (call.request.method() != Method::Listen).then(|| edge.gateway.alone.clone());
     let mut reply = pipeline::handle(&edge.gateway, call).await;
     let limits = &edge.gateway.limits;
     let first = loop {
@@ -118,7 +119,7 @@ struct Events {
     timer: Pin<Box<Sleep>>,
     begun: bool,
     over: bool,
-    _under_way: Arc<()>,
+    _under_way: Option<Arc<()>>,
 }
 
 impl Events {

@@ -8,7 +8,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT, CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use http::header::{
+    ACCEPT, CONNECTION, CONTENT_TYPE, LOCATION, RETRY_AFTER, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_VERSION, UPGRADE,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use http_body::{Frame, SizeHint};
 use janua_wire::headers::{EVENT_STREAM, JSON};
@@ -21,7 +24,7 @@ use tokio::sync::OnceCell;
 use tokio::time::timeout;
 use url::Url;
 
-use crate::config::RemoteServer;
+use crate::config::{RemoteServer, RemoteTransport};
 use crate::error::{Failure, Kind};
 
 mod addresses;
@@ -51,6 +54,8 @@ impl Watcher for Unwatched {
 /// A remote server as it was configured, and the client that reaches it.
 pub(crate) struct Target {
     url: Url,
+    /// Whether it speaks WebSocket, which begins as HTTP/1.1.
+    socket: bool,
     headers: HeaderMap,
     range: Range,
     /// Made when it is needed: it reads certificates, which costs a start that may never use them.
@@ -93,16 +98,29 @@ pub(crate) struct Events {
 impl Target {
     /// What `server` says, checked.
     pub(crate) fn new(server: &RemoteServer) -> Result<Target, Failure> {
-        if !matches!(server.url.scheme(), "http" | "https") || !server.url.has_host() {
-            let message = "a remote server's address must begin with http:// or https://";
-            return Err(Failure::new(Kind::StartFailed, message));
-        }
+        let wrong = |message: &'static str| Err(Failure::new(Kind::StartFailed, message));
         let range = if server.allow_private { Range::Anywhere } else { Range::Public };
         if range == Range::Public {
             // A redirect cannot lead to another host, so this holds for all that is sent.
             addresses::check(&server.url).map_err(|refused| Failure::new(Kind::StartFailed, refused.to_string()))?;
         }
         let mut url = server.url.clone();
+        let plain = match url.scheme() {
+            "http" | "https" => None,
+            "ws" => Some("http"),
+            "wss" => Some("https"),
+            _ => return wrong("a remote server's address must begin with http://, https://, ws:// or wss://"),
+        };
+        if !url.has_host() {
+            return wrong("a remote server's address must name a host");
+        }
+        if plain.is_some() && matches!(server.transport, RemoteTransport::Http | RemoteTransport::Sse) {
+            return wrong("an address that begins with ws:// or wss:// is one of a WebSocket");
+        }
+        if plain.is_some_and(|plain| url.set_scheme(plain).is_err()) {
+            return wrong("the remote server's address is not understood");
+        }
+        let socket = plain.is_some() || server.transport == RemoteTransport::Ws;
         url.set_fragment(None);
         let mut headers = HeaderMap::new();
         for (name, value) in &server.headers {
@@ -110,12 +128,32 @@ impl Target {
             value.set_sensitive(true);
             headers.append(name, value);
         }
-        Ok(Target { url, headers, range, client: OnceCell::new() })
+        Ok(Target { url, socket, headers, range, client: OnceCell::new() })
     }
 
     /// The configured address.
     pub(crate) fn url(&self) -> &Url {
         &self.url
+    }
+
+    /// Whether the server speaks WebSocket.
+    pub(crate) fn is_socket(&self) -> bool {
+        self.socket
+    }
+
+    /// Asks the server to go on with WebSocket (RFC 6455, 4.1). No redirect is followed.
+    pub(crate) async fn knock(&self, key: HeaderValue, protocol: HeaderValue) -> Result<Response, Failure> {
+        let mut outgoing = Outgoing::bare(Method::GET, self.url.clone());
+        for (name, value) in [
+            (CONNECTION, HeaderValue::from_static("Upgrade")),
+            (UPGRADE, HeaderValue::from_static("websocket")),
+            (SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")),
+            (SEC_WEBSOCKET_PROTOCOL, protocol),
+            (SEC_WEBSOCKET_KEY, key),
+        ] {
+            outgoing = outgoing.header(name, value);
+        }
+        self.once(&outgoing).await
     }
 
     /// A reference of the server's, seen from `base`, if it stays where the credentials may go: same scheme, host
@@ -147,7 +185,7 @@ impl Target {
     }
 
     async fn once(&self, outgoing: &Outgoing) -> Result<Response, Failure> {
-        let client = self.client.get_or_try_init(|| dial::client(self.url.clone(), self.range)).await?;
+        let client = self.client.get_or_try_init(|| dial::client(self.url.clone(), self.range, self.socket)).await?;
         // The builder makes a header of the address's user and password.
         let bare = client.request(outgoing.method.clone(), outgoing.url.clone()).build();
         let mut request = bare.map_err(unreachable)?;
@@ -372,7 +410,6 @@ impl http_body::Body for Pieces {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::RemoteTransport;
 
     fn target(url: &str) -> Result<Target, Failure> {
         let url = Url::parse(url).expect("a URL");
@@ -404,8 +441,18 @@ mod tests {
     }
 
     #[test]
-    fn only_http_is_spoken() {
-        assert!(target("http://127.0.0.1:1/mcp").is_ok());
+    fn only_http_and_websocket_are_spoken() {
+        for (url, reached, socket) in [
+            ("http://127.0.0.1:1/mcp", "http://127.0.0.1:1/mcp", false),
+            ("ws://127.0.0.1:1/ws?a=b", "http://127.0.0.1:1/ws?a=b", true),
+            ("wss://mcp.example/ws", "https://mcp.example/ws", true),
+        ] {
+            let target = target(url).expect("valid");
+            assert_eq!((target.url().as_str(), target.is_socket()), (reached, socket), "{url}");
+        }
+        let url = Url::parse("ws://127.0.0.1:1/").expect("a URL");
+        let pinned = RemoteServer { url, headers: Vec::new(), transport: RemoteTransport::Sse, allow_private: true };
+        assert!(Target::new(&pinned).is_err());
         for wrong in ["ftp://mcp.example/", "file:///tmp/x", "unix:/run/x"] {
             assert_eq!(target(wrong).err().map(|failure| failure.kind), Some(Kind::StartFailed), "{wrong}");
         }

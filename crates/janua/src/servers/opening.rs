@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use janua_wire::capabilities::ClientCapabilities;
+use janua_wire::error::{METHOD_NOT_FOUND, UNSUPPORTED_VERSION};
 use janua_wire::id::ClientId;
 use janua_wire::json::quote;
 use janua_wire::message::{Notification, Request, Response};
@@ -140,6 +141,12 @@ pub(crate) async fn discovered(reply: Reply) -> Result<Opened, Refusal> {
         versions.iter().any(|span| raw::string(&listed[span.range()]).as_deref() == Some(Version::NEWEST.name()))
     });
     if serves { Ok(Opened { response, version: Version::NEWEST }) } else { Err(Refusal::ByServer(response)) }
+}
+
+/// Whether a server refused `initialize` as one that knows no handshake does (2026-07-28 `basic/versioning`).
+pub(crate) fn is_modern_refusal(refused: &Response) -> bool {
+    let code = raw::peek(refused.body(), "code").and_then(|code| std::str::from_utf8(code).ok()?.parse::<i32>().ok());
+    matches!(code, Some(UNSUPPORTED_VERSION | METHOD_NOT_FOUND))
 }
 
 /// Waits for the answer to `initialize` and reads it.

@@ -68,6 +68,16 @@ struct Table {
     over: Option<Failure>,
 }
 
+impl Table {
+    /// The only request under way, if there is exactly one. Streams of changes do not count: nothing but changes
+    /// belongs to them.
+    fn only(&self) -> Option<(LinkId, &Entry)> {
+        let mut calls = self.calls.iter().filter(|(_, entry)| entry.method != Method::Listen);
+        let only = calls.next().map(|(link, entry)| (*link, entry));
+        only.filter(|_| calls.next().is_none())
+    }
+}
+
 struct Entry {
     mailbox: Arc<Mailbox>,
     method: Method,
@@ -195,9 +205,7 @@ impl Peer {
     }
 
     fn only_call(&self) -> Option<LinkId> {
-        let table = self.table.lock();
-        let mut links = table.calls.keys();
-        links.next().filter(|_| links.next().is_none()).copied()
+        self.table.lock().only().map(|(link, _)| link)
     }
 
     fn told(&self, notification: Notification, call: Option<LinkId>) -> Option<Arc<Mailbox>> {
@@ -254,10 +262,9 @@ impl Peer {
         if let Some(entry) = call.and_then(|link| table.calls.get(&link)) {
             return Some(entry.mailbox.clone());
         }
-        if table.calls.len() == 1 {
+        if let Some((_, only)) = table.only() {
             // A question asked beside a ping or a list is not about it, and must not end with it.
-            let only = table.calls.values().next().filter(|entry| !question || entry.method.may_ask());
-            return only.map(|entry| entry.mailbox.clone());
+            return Some(only.mailbox.clone()).filter(|_| !question || only.method.may_ask());
         }
         if !question {
             return None;

@@ -1,4 +1,4 @@
-//! A server that is reached over HTTP: which era and transport it speaks, and the opening of a link to it.
+//! A server that is reached over the network: which era and transport it speaks, and the opening of a link to it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::config::{Limits, RemoteServer, RemoteTransport};
 use crate::error::{Failure, Kind};
 use crate::servers::http_client::Target;
 use crate::servers::inventory::Inventory;
-use crate::servers::{Connection, Eras, Opener, Opening, Refusal, sse, stateless_http, streamable_http};
+use crate::servers::{Connection, Eras, Opener, Opening, Refusal, sse, stateless_http, streamable_http, websocket};
 use crate::tasks::Tasks;
 
 pub(crate) mod link;
@@ -85,6 +85,9 @@ impl Way {
                 return Err(Failure::new(Kind::Unsupported, message).into());
             }
             return sse::open(&self.reach, opening).await;
+        }
+        if self.reach.target.is_socket() {
+            return websocket::open(&self.reach, opening).await;
         }
         match opening.eras {
             Eras::Modern => self.discover(opening).await.map_err(|unopened| unopened.refusal),

@@ -44,6 +44,13 @@ impl Opener for StdioOpener {
                     let second = start(&command, &limits, &tasks, &opening.speaking(Eras::Legacy)).await;
                     second.map_err(|unstarted| unstarted.refusal)
                 }
+                // Some keep to the era they were first spoken to in, even after refusing it.
+                Err(Unstarted { refusal: Refusal::ByServer(refused), .. })
+                    if opening.eras == Eras::LegacyFirst && opening::is_modern_refusal(&refused) =>
+                {
+                    let second = start(&command, &limits, &tasks, &opening.speaking(Eras::Modern)).await;
+                    second.map_err(|_| Refusal::ByServer(refused))
+                }
                 settled => settled.map_err(|unstarted| unstarted.refusal),
             }
         }

@@ -28,6 +28,8 @@ pub(crate) enum Kind {
     Sse,
     /// A pair of pipes.
     Stdio,
+    /// A WebSocket.
+    WebSocket,
 }
 
 /// One legacy client.
@@ -177,7 +179,8 @@ impl Session {
                 sse::write(&mut out, Some(&format!("{stream}-{event}")), Some("message"), line.parts());
             }
             Kind::Sse => sse::write(&mut out, None, Some("message"), line.parts()),
-            Kind::Stdio => {
+            // What writes to a WebSocket takes the messages apart again by their line breaks.
+            Kind::Stdio | Kind::WebSocket => {
                 out.reserve(line.len() + 1);
                 line.parts().iter().for_each(|part| out.extend_from_slice(part));
                 out.extend_from_slice(b"\n");

@@ -30,16 +30,6 @@ pub(crate) async fn observe(kind: Closed) -> Verdict {
     match kind {
         Closed::ModernHttpClient => modern_http().await,
         Closed::ModernStdioClient => modern_stdio().await,
-        Closed::WebSocketClient => {
-            let key = "dGhlIHNhbXBsZSBub25jZQ==";
-            let upgrade = [
-                ("connection", "Upgrade"),
-                ("upgrade", "websocket"),
-                ("sec-websocket-version", "13"),
-                ("sec-websocket-key", key),
-            ];
-            Verdict::status(plain(Method::GET, "/ws", "", &upgrade).await.status.as_u16())
-        }
         Closed::RestClient => {
             let json = [("content-type", "application/json")];
             Verdict::status(plain(Method::POST, "/api/probe/echo", r#"{"text":"x"}"#, &json).await.status.as_u16())
@@ -51,7 +41,6 @@ pub(crate) async fn observe(kind: Closed) -> Verdict {
             opened(&[server.site.url("/elsewhere")]).await
         }
         Closed::ModernStdioServer => opened(&["--", "sh", "-c", MODERN_SERVER, UNSUPPORTED].map(str::to_owned)).await,
-        Closed::WebSocketServer => websocket().await,
     }
 }
 
@@ -115,12 +104,4 @@ async fn opened(words: &[String]) -> Verdict {
     }
     let code = Message::parse(&error).expect("JSON").at("/data/code").as_str().expect("a kind").to_owned();
     Verdict::Refused(format!("HTTP {} ({code})", reply.status.as_u16()))
-}
-
-async fn websocket() -> Verdict {
-    let mut client = StdioClient::start(Path::new(JANUA), &["connect", "ws://127.0.0.1:9/mcp"]).deadline(SOON);
-    let status = client.wait(SOON).await.expect("it ends");
-    let said = process::eventually(SOON, || client.stderr().contains("ws://")).await;
-    assert!(said, "{}", client.stderr());
-    Verdict::Refused(format!("exit status {}", status.code().unwrap_or_default()))
 }

@@ -137,7 +137,7 @@ mod tests {
             fine = "works"
             odd = "perhaps"
             [closed]
-            client-websocket = "refused: HTTP 404"
+            client-rest = "refused: HTTP 404"
             [list]
             stdio = ["fine", "fine"]
             carrier-pigeon = ["fine"]

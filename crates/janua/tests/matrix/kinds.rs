@@ -25,11 +25,9 @@ pub(crate) enum ServerKind {
 pub(crate) enum Closed {
     ModernHttpClient,
     ModernStdioClient,
-    WebSocketClient,
     RestClient,
     ModernHttpServer,
     ModernStdioServer,
-    WebSocketServer,
 }
 
 impl ClientKind {
@@ -104,14 +102,12 @@ impl ServerKind {
 
 impl Closed {
     /// In the order of the page.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 5] = [
         Self::ModernHttpClient,
         Self::ModernStdioClient,
-        Self::WebSocketClient,
         Self::RestClient,
         Self::ModernHttpServer,
         Self::ModernStdioServer,
-        Self::WebSocketServer,
     ];
 
     /// Its name in the declaration.
@@ -119,11 +115,9 @@ impl Closed {
         match self {
             Self::ModernHttpClient => "client-http-2026-07-28",
             Self::ModernStdioClient => "client-stdio-2026-07-28",
-            Self::WebSocketClient => "client-websocket",
             Self::RestClient => "client-rest",
             Self::ModernHttpServer => "server-http-2026-07-28",
             Self::ModernStdioServer => "server-stdio-2026-07-28",
-            Self::WebSocketServer => "server-websocket",
         }
     }
 
@@ -132,11 +126,9 @@ impl Closed {
         match self {
             Self::ModernHttpClient => "a client of 2026-07-28 alone, over HTTP",
             Self::ModernStdioClient => "a client of 2026-07-28 alone, over standard input and output",
-            Self::WebSocketClient => "a client over WebSocket",
             Self::RestClient => "a program that calls tools as plain HTTP",
             Self::ModernHttpServer => "a server of 2026-07-28 alone, over HTTP",
             Self::ModernStdioServer => "a server of 2026-07-28 alone, over standard input and output",
-            Self::WebSocketServer => "a server over WebSocket",
         }
     }
 

@@ -7,6 +7,7 @@ const { Client } = await load(`${sdk}/client/index.js`);
 const { SSEClientTransport } = await load(`${sdk}/client/sse.js`);
 const { StdioClientTransport } = await load(`${sdk}/client/stdio.js`);
 const { StreamableHTTPClientTransport } = await load(`${sdk}/client/streamableHttp.js`);
+const { WebSocketClientTransport } = await load(`${sdk}/client/websocket.js`);
 const types = await load(`${sdk}/types.js`);
 
 if (settings.era !== 'legacy') throw new Error('this SDK knows the handshake only; use --era legacy');
@@ -24,6 +25,8 @@ function newTransport() {
       return new StreamableHTTPClientTransport(new URL(settings.url), { requestInit });
     case 'sse':
       return new SSEClientTransport(new URL(settings.url), { requestInit });
+    case 'ws':
+      return new WebSocketClientTransport(new URL(settings.url));
     case 'stdio':
       return new StdioClientTransport({ command: settings.command[0], args: settings.command.slice(1) });
   }

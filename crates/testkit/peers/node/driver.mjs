@@ -23,7 +23,7 @@ function readSettings() {
   });
   const stdio = values.transport === 'stdio';
   if (!values.modules || stdio !== positionals.length > 0 || stdio === Boolean(values.url)) {
-    throw new Error('need --modules DIR --transport http|sse|stdio and --url URL, or -- COMMAND for stdio');
+    throw new Error('need --modules DIR --transport http|sse|ws|stdio and --url URL, or -- COMMAND for stdio');
   }
   const headers = Object.fromEntries(values.header.map(line => line.split(/: (.*)/s, 2)));
   return { ...values, headers, command: positionals };

@@ -25,6 +25,7 @@ try:
 except ImportError:
     import mcp.types as types
     from mcp import ClientSession
+    from mcp.client.websocket import websocket_client
 
     MAJOR = 1
 
@@ -83,6 +84,8 @@ class Link:
         if args.transport == "stdio":
             return stdio_client(StdioServerParameters(command=args.command[0], args=args.command[1:]))
         headers = dict(line.split(": ", 1) for line in args.header)
+        if args.transport == "ws":
+            return websocket_client(args.url)
         if args.transport == "sse":
             return sse_client(args.url, headers=headers, on_session_created=self._note_session)
         client = create_mcp_http_client(headers=headers)
@@ -322,7 +325,7 @@ async def serve(args):
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--transport", choices=["http", "sse", "stdio"], required=True)
+    parser.add_argument("--transport", choices=["http", "sse", "ws", "stdio"], required=True)
     parser.add_argument("--url")
     parser.add_argument("--header", action="append", default=[], metavar="NAME: VALUE")
     parser.add_argument("--era", choices=["legacy", "auto", "modern"], default="legacy")
@@ -330,8 +333,10 @@ def arguments():
     args = parser.parse_args()
     if MAJOR == 1 and args.era != "legacy":
         parser.error("this SDK knows the handshake only; use --era legacy")
+    if MAJOR == 2 and args.transport == "ws":
+        parser.error("this SDK has no WebSocket")
     if (args.transport == "stdio") != bool(args.command) or (args.transport == "stdio") == bool(args.url):
-        parser.error("stdio takes a command after --, http and sse take --url")
+        parser.error("stdio takes a command after --, http, sse and ws take --url")
     return args
 
 

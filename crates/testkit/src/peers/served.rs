@@ -4,6 +4,7 @@ use super::PeerError;
 use super::child::Running;
 use super::places;
 use crate::process;
+use std::ffi::OsStr;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -104,6 +105,31 @@ impl Served {
         let address = line.split_whitespace().find(|word| word.starts_with("http://"));
         let address = address.ok_or_else(|| PeerError::Silent(format!("no address in {line}")))?;
         Ok(Self { running, url: format!("{address}/mcp") })
+    }
+
+    /// Starts a server made with the Python SDK 1.x (`peers/python/ws_server.py`) over WebSocket on a free port.
+    ///
+    /// # Errors
+    /// As [`Served::everything`].
+    pub async fn websocket() -> Result<Self, PeerError> {
+        Self::socket(&[]).await
+    }
+
+    /// The same, encrypted; the certificate of its authority is left in `folder` as `authority.pem`.
+    ///
+    /// # Errors
+    /// As [`Served::everything`].
+    pub async fn encrypted_websocket(folder: &Path) -> Result<Self, PeerError> {
+        Self::socket(&["--tls".as_ref(), folder.as_os_str()]).await
+    }
+
+    async fn socket(words: &[&OsStr]) -> Result<Self, PeerError> {
+        let mut command = places::python_script(1, "ws_server.py")?;
+        command.args(words);
+        let (running, line) = listens(command, "running on ws").await?;
+        let url = line.split_whitespace().find(|word| word.contains("://"));
+        let url = url.ok_or_else(|| PeerError::Silent(format!("no address in {line}")))?.to_owned();
+        Ok(Self { running, url })
     }
 
     /// The address to give to a client.

@@ -86,6 +86,22 @@ impl Outlet {
         self.lock().messages.clone()
     }
 
+    /// Message number `at`, waited for; `None` when the stream ends before it.
+    pub(crate) async fn message(&self, at: usize) -> Option<String> {
+        let mut changed = self.changed.subscribe();
+        loop {
+            let (message, ended) = {
+                let state = self.lock();
+                (state.messages.get(at).cloned(), state.ended)
+            };
+            if message.is_some() || ended {
+                return message;
+            }
+            // The sender is this stream itself, so it is there.
+            let _ = changed.changed().await;
+        }
+    }
+
     /// Events that reached some connection.
     pub(crate) fn delivered(&self) -> usize {
         self.lock().delivered

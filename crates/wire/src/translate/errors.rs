@@ -15,6 +15,8 @@ const FREE: std::ops::RangeInclusive<i64> = -32099..=-32000;
 pub fn to_modern(error: &[u8]) -> Edits {
     let code = match code(error) {
         Some(RESOURCE_NOT_FOUND) => INVALID_PARAMS,
+        // It can mean nothing else if it says which: servers of both eras use it in both.
+        Some(code) if code == i64::from(MISSING_CAPABILITY) && names_capabilities(error) => return Edits::none(),
         Some(code) if FREE.contains(&code) => INTERNAL_ERROR,
         _ => return Edits::none(),
     };
@@ -33,6 +35,11 @@ pub fn to_legacy(method: Method, error: &[u8]) -> Edits {
         Some(code) if code != missing && (-32022..=-32020).contains(&code) => recoded(error, i64::from(INTERNAL_ERROR)),
         _ => Edits::none(),
     }
+}
+
+fn names_capabilities(error: &[u8]) -> bool {
+    let data = peek(error, "data").unwrap_or(b"null");
+    peek(data, "requiredCapabilities").is_some_and(|required| required.starts_with(b"{"))
 }
 
 fn code(error: &[u8]) -> Option<i64> {

@@ -26,7 +26,7 @@ pub fn to_modern(method: Method, result: &[u8], server_info: Option<&[u8]>) -> E
         }
     }
     object.change(&mut edits, &changes);
-    if method == Method::ToolsList && may_hold(result, "execution") {
+    if method == Method::ToolsList && may_hold(result, &["execution"]) {
         let tools = object.find("tools").map(|tools| elements(result, tools)).unwrap_or_default();
         for tool in tools.into_iter().filter_map(|tool| Object::at(result, tool)) {
             tool.change(&mut edits, &[("execution", None)]);

@@ -40,11 +40,15 @@ pub fn for_client(method: Method, result: &[u8], version: Version) -> Edits {
     }
     match method {
         Method::ToolsCall => {
-            blocks(result, version, &mut edits);
-            structured(result, version, &mut edits);
+            if may_hold(result, newer_kinds(version)) {
+                blocks(result, version, &mut edits);
+            }
+            if may_hold(result, &["structuredContent"]) {
+                structured(result, version, &mut edits);
+            }
         }
-        Method::PromptsGet => prompt(result, version, &mut edits),
-        Method::ToolsList => schemas(result, &mut edits),
+        Method::PromptsGet if may_hold(result, newer_kinds(version)) => prompt(result, version, &mut edits),
+        Method::ToolsList if may_hold(result, &["outputSchema"]) => schemas(result, &mut edits),
         _ => {}
     }
     edits
@@ -60,14 +64,25 @@ pub fn question_for_client(method: Method, params: &[u8], version: Version) -> R
     }
 }
 
-/// The kinds of content blocks that the revision lacks, as far as this text may have some.
-fn newer_kinds(text: &[u8], version: Version) -> Vec<&'static str> {
-    let newer: &[&'static str] = match version {
+/// What to change in the parameters of an elicitation so that a client of 2025-11-25 can take it: one that sends the
+/// user to an address has an id there (`elicitationId`), by which its end can be told; `id` if it has none.
+pub fn with_elicitation_id(params: &[u8], id: &str) -> Edits {
+    let mut edits = Edits::none();
+    let Some(question) = Object::of(params) else { return edits };
+    let by_url = question.get("mode").and_then(string).is_some_and(|mode| mode == "url");
+    if by_url && question.get("elicitationId").is_none() {
+        question.change(&mut edits, &[("elicitationId", Some(quote(id).as_bytes()))]);
+    }
+    edits
+}
+
+/// The kinds of content blocks that the revision lacks.
+fn newer_kinds(version: Version) -> &'static [&'static str] {
+    match version {
         Version::V2024_11_05 => &["audio", "resource_link"],
         Version::V2025_03_26 => &["resource_link"],
         _ => &[],
-    };
-    newer.iter().copied().filter(|kind| may_hold(text, kind)).collect()
+    }
 }
 
 fn list(text: &[u8], key: &str) -> Vec<Span> {
@@ -75,30 +90,24 @@ fn list(text: &[u8], key: &str) -> Vec<Span> {
 }
 
 fn blocks(result: &[u8], version: Version, edits: &mut Edits) {
-    let newer = newer_kinds(result, version);
-    if !newer.is_empty() {
-        for block in list(result, "content") {
-            to_text(result, block, &newer, edits);
-        }
+    for block in list(result, "content") {
+        to_text(result, block, version, edits);
     }
 }
 
 fn prompt(result: &[u8], version: Version, edits: &mut Edits) {
-    let newer = newer_kinds(result, version);
-    if !newer.is_empty() {
-        for message in list(result, "messages") {
-            if let Some(block) = find(result, message, "content") {
-                to_text(result, block, &newer, edits);
-            }
+    for message in list(result, "messages") {
+        if let Some(block) = find(result, message, "content") {
+            to_text(result, block, version, edits);
         }
     }
 }
 
-/// A block of one of the newer kinds becomes a text that tells what it was; what else it has stays.
-fn to_text(text: &[u8], block: Span, newer: &[&str], edits: &mut Edits) {
+/// A block of a kind that the revision lacks becomes a text that tells what it was; what else it has stays.
+fn to_text(text: &[u8], block: Span, version: Version, edits: &mut Edits) {
     let Some(block) = Object::at(text, block) else { return };
     let word = |key: &str| block.get(key).and_then(string);
-    let Some(kind) = word("type").filter(|kind| newer.contains(&&kind[..])) else { return };
+    let Some(kind) = word("type").filter(|kind| newer_kinds(version).contains(&&kind[..])) else { return };
     let mime = word("mimeType");
     let told = if kind == "audio" {
         let mime = mime.map(|mime| format!(" ({mime})")).unwrap_or_default();
@@ -110,51 +119,43 @@ fn to_text(text: &[u8], block: Span, newer: &[&str], edits: &mut Edits) {
             .collect::<Vec<_>>()
             .join("\n")
     };
-    block.change(edits, &[("type", Some(b"\"text\"")), ("text", Some(quote(&told).as_bytes())), ("data", None)]);
+    let told = quote(&told);
+    let all = [("type", Some(&b"\"text\""[..])), ("text", Some(told.as_bytes())), ("data", None)];
+    block.change(edits, if kind == "audio" { &all } else { &all[..2] });
 }
 
 fn structured(result: &[u8], version: Version, edits: &mut Edits) {
-    if !may_hold(result, "structuredContent") {
-        return;
-    }
-    let Some((whole, value)) = Object::of(result).and_then(|whole| {
-        let value = whole.get("structuredContent")?;
-        Some((whole, value))
-    }) else {
-        return;
-    };
+    let Some(whole) = Object::of(result) else { return };
+    let Some(value) = whole.get("structuredContent") else { return };
     let fits = value.starts_with(b"{");
+    let blocks = whole.find("content").filter(|content| result[content.start] == b'[');
+    let readable = if fits { version >= Version::V2025_06_18 } else { value == b"null" };
+    let told = readable || blocks.is_some_and(|blocks| has_text(result, blocks));
+    let list = (!told).then(|| add_text(result, blocks, &String::from_utf8_lossy(value), edits)).flatten();
     let mut changes: Vec<(&str, Option<&[u8]>)> = Vec::new();
-    if !fits {
-        changes.push(("structuredContent", None));
-    }
-    let text = String::from_utf8_lossy(value);
-    let block = format!("{{\"type\":\"text\",\"text\":{}}}", quote(&text));
-    let alone = format!("[{block}]");
-    if (!fits && value != b"null") || (fits && version < Version::V2025_06_18) {
-        match whole.find("content") {
-            Some(content) if result[content.start] == b'[' => more_text(result, content, &block, edits),
-            _ => changes.push(("content", Some(alone.as_bytes()))),
-        }
-    }
+    changes.extend((!fits).then_some(("structuredContent", None)));
+    changes.extend(list.as_ref().map(|list| ("content", Some(list.as_bytes()))));
     whole.change(edits, &changes);
 }
 
-/// Adds a block to a list that has no text.
-fn more_text(result: &[u8], content: Span, block: &str, edits: &mut Edits) {
-    let blocks = elements(result, content);
-    let is_text = |block: &Span| peek_string(&result[block.range()], "type").is_some_and(|kind| kind == "text");
-    if !blocks.iter().any(is_text) {
-        let comma = if blocks.is_empty() { "" } else { "," };
-        edits.insert(content.end - 1, format!("{comma}{block}"));
-    }
+fn has_text(result: &[u8], blocks: Span) -> bool {
+    let is_text = |block: Span| peek_string(&result[block.range()], "type").is_some_and(|kind| kind == "text");
+    elements(result, blocks).into_iter().any(is_text)
+}
+
+/// Adds a text to a list of blocks; gives the list if there is none yet.
+fn add_text(result: &[u8], blocks: Option<Span>, text: &str, edits: &mut Edits) -> Option<String> {
+    let block = format!("{{\"type\":\"text\",\"text\":{}}}", quote(text));
+    let Some(blocks) = blocks else {
+        return Some(format!("[{block}]"));
+    };
+    let comma = if elements(result, blocks).is_empty() { "" } else { "," };
+    edits.insert(blocks.end - 1, format!("{comma}{block}"));
+    None
 }
 
 /// Output schemas whose root is no object.
 fn schemas(result: &[u8], edits: &mut Edits) {
-    if !may_hold(result, "outputSchema") {
-        return;
-    }
     for tool in list(result, "tools").into_iter().filter_map(|tool| Object::at(result, tool)) {
         let kind = tool.get("outputSchema").map(|schema| peek_string(schema, "type"));
         if kind.is_some_and(|kind| kind.as_deref() != Some("object")) {
@@ -210,14 +211,13 @@ fn sampling(params: &[u8], version: Version) -> Result<Edits, Unfit> {
     }
     question.change(&mut edits, &[("toolChoice", None)]);
     let messages = question.find("messages").map(|messages| elements(params, messages));
-    let newer = newer_kinds(params, version);
     for message in messages.unwrap_or_default() {
         let Some(block) = find(params, message, "content") else { continue };
         let kind = peek_string(&params[block.range()], "type");
         if params[block.start] == b'[' || kind.is_some_and(|kind| matches!(&kind[..], "tool_use" | "tool_result")) {
             return Err(Unfit::Refuse);
         }
-        to_text(params, block, &newer, &mut edits);
+        to_text(params, block, version, &mut edits);
     }
     Ok(edits)
 }

@@ -82,7 +82,7 @@ pub fn asking(params: &[u8], ttl_ms: Option<u64>) -> Edits {
 
 /// The names of the tools in a `tools/list` result that run as tasks only (`execution.taskSupport: "required"`).
 pub fn required(list: &[u8]) -> Vec<String> {
-    if !may_hold(list, "taskSupport") {
+    if !may_hold(list, &["taskSupport"]) {
         return Vec::new();
     }
     let tools = find(list, whole(list), "tools").map(|tools| elements(list, tools)).unwrap_or_default();

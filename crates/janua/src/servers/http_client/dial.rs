@@ -27,10 +27,10 @@ pub(super) enum Range {
     Public,
 }
 
-/// A client for the server at `url`. It reads certificates: those of the system, or of `SSL_CERT_FILE` and
+/// A client for the server at `url`, which may speak WebSocket. It reads certificates: those of the system, or of `SSL_CERT_FILE` and
 /// `SSL_CERT_DIR` in their stead.
-pub(super) async fn client(url: Url, range: Range) -> Result<Client, Failure> {
-    let built = Tasks::blocking(move || build(&url, range)).await;
+pub(super) async fn client(url: Url, range: Range, socket: bool) -> Result<Client, Failure> {
+    let built = Tasks::blocking(move || build(&url, range, socket)).await;
     let failed = |why: String| Failure::new(Kind::StartFailed, format!("cannot make an HTTP client: {why}"));
     match built {
         Some(Ok(client)) => Ok(client),
@@ -40,7 +40,7 @@ pub(super) async fn client(url: Url, range: Range) -> Result<Client, Failure> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place that builds clients")]
-fn build(url: &Url, range: Range) -> Result<Client, reqwest::Error> {
+fn build(url: &Url, range: Range, socket: bool) -> Result<Client, reqwest::Error> {
     let mut builder = Client::builder()
         .user_agent(concat!("janua/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
@@ -55,6 +55,10 @@ fn build(url: &Url, range: Range) -> Result<Client, reqwest::Error> {
         .no_brotli()
         .no_deflate()
         .no_zstd();
+    if socket {
+        // HTTP/2 has no such upgrade.
+        builder = builder.http1_only();
+    }
     if url.scheme() == "http" {
         // No certificates are read that are not used: there may be none, in a small container.
         builder = builder.tls_certs_only([]);

@@ -130,7 +130,7 @@ impl Shared {
 }
 
 /// The messages in a text, which are several only in a batch.
-fn messages(text: Bytes) -> Vec<Bytes> {
+pub(crate) fn messages(text: Bytes) -> Vec<Bytes> {
     let is_batch = text.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
     if !is_batch || json::check(&text).is_err() {
         return vec![text];

@@ -8,6 +8,7 @@ use janua_testkit::upstream::canned::{Canned, CannedServer, Plan};
 use janua_testkit::upstream::modern::ModernServer;
 use janua_testkit::upstream::sse::SseServer;
 use janua_testkit::upstream::streamable::StreamableServer;
+use janua_testkit::upstream::websocket::WebSocketServer;
 use janua_wire::capabilities::ClientCapabilities;
 use janua_wire::message::{Message, Request, parse_one};
 use janua_wire::version::Version;
@@ -100,6 +101,44 @@ async fn a_link_that_is_dropped_leaves_nothing_behind() {
     }
     assert!(new.sessions().is_empty(), "the session was not ended");
     assert!(eventually(SOON, || old.sessions().is_empty()).await);
+}
+
+#[tokio::test]
+async fn a_socket_that_is_dropped_leaves_nothing_behind() {
+    let server = WebSocketServer::builder().start().await;
+    let tasks = Tasks::default();
+    let opened = opener(&server.url(), &tasks).open(of_gateway()).await;
+    drop(opened.expect("it opens"));
+    assert!(tasks.finished(SOON).await, "a task is left");
+    assert!(eventually(SOON, || server.open() == 0).await);
+    assert_eq!(server.farewells(), [Some(1000)]);
+}
+
+#[tokio::test]
+async fn a_socket_is_opened_in_the_era_that_its_server_speaks() {
+    let modern = r#"{"supportedVersions":["2026-07-28"],"capabilities":{},"resultType":"complete"}"#;
+    let knows = || WebSocketServer::builder().on("server/discover", modern);
+    let plain = WebSocketServer::builder;
+    let ends = || WebSocketServer::builder().hanging_up("server/discover");
+    for (server, eras, era, sockets) in [
+        (knows(), Eras::ModernFirst, Some(Era::Modern), 1),
+        (knows(), Eras::LegacyFirst, Some(Era::Legacy), 1),
+        (plain(), Eras::ModernFirst, Some(Era::Legacy), 1),
+        (plain(), Eras::Modern, None, 1),
+        (ends(), Eras::ModernFirst, Some(Era::Legacy), 2),
+        (ends(), Eras::Modern, None, 1),
+    ] {
+        let server = server.start().await;
+        let tasks = Tasks::default();
+        let opened = opener(&server.url(), &tasks).open(of_gateway().speaking(eras)).await;
+        let found = opened.as_ref().ok().map(|connection| connection.opened().version.era());
+        assert_eq!((found, server.knocks().len()), (era, sockets), "{eras:?}: {opened:?}");
+        if era == Some(Era::Legacy) {
+            assert!(server.wait_rpc(SOON, "notifications/initialized").await, "{eras:?}");
+        }
+        drop(opened);
+        assert!(tasks.finished(SOON).await, "{eras:?}: a task is left");
+    }
 }
 
 #[tokio::test]
