@@ -6,6 +6,8 @@ mod lost;
 mod messages;
 #[path = "remote/network.rs"]
 mod network;
+#[path = "remote/others.rs"]
+mod others;
 #[path = "remote/refusals.rs"]
 mod refusals;
 #[path = "remote/scene.rs"]
