@@ -1,20 +1,24 @@
 //! Opening links, and calls on links of 2026-07-28, against scripted servers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use janua_testkit::process::eventually;
-use janua_testkit::upstream::canned::{Canned, CannedServer, Plan};
-use janua_testkit::upstream::modern::ModernServer;
+use janua_testkit::upstream::canned::{CannedServer, Plan};
 use janua_testkit::upstream::sse::SseServer;
 use janua_testkit::upstream::streamable::StreamableServer;
 use janua_testkit::upstream::websocket::WebSocketServer;
 use janua_wire::capabilities::ClientCapabilities;
 use janua_wire::message::{Message, Request, parse_one};
-use janua_wire::version::Version;
+use janua_wire::version::{Era, Version};
 
-use super::*;
+use super::RemoteOpener;
 use crate::call::{Call, Caller, Event, Outcome, Reply, Scope};
+use crate::config::{Limits, RemoteServer, RemoteTransport};
+use crate::error::Failure;
+use crate::servers::{Connection, Eras, Opener, Opening, Refusal};
+use crate::tasks::Tasks;
 
 mod detection;
 mod exchange;

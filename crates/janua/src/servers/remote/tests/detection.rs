@@ -1,6 +1,19 @@
 //! Which era and transport a server is found to speak.
 
-use super::*;
+use std::sync::Arc;
+use std::time::Duration;
+
+use janua_testkit::upstream::canned::{Canned, CannedServer, Plan};
+use janua_testkit::upstream::modern::ModernServer;
+use janua_testkit::upstream::sse::SseServer;
+use janua_testkit::upstream::streamable::StreamableServer;
+use janua_wire::version::Version;
+
+use super::{open, opener, opener_within, opening};
+use crate::config::{Limits, RemoteServer, RemoteTransport};
+use crate::servers::remote::RemoteOpener;
+use crate::servers::{Eras, Opener, Refusal};
+use crate::tasks::Tasks;
 
 const DISCOVERED: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"supportedVersions":["2026-07-28"],"capabilities":{}}}"#;
 const OPENED: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-11-25","capabilities":{},"serverInfo":{"name":"canned","version":"1"}}}"#;

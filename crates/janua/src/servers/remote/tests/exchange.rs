@@ -1,6 +1,19 @@
 //! Requests of 2026-07-28 over HTTP: headers, answers, ends.
 
-use super::*;
+use std::sync::Arc;
+
+use janua_testkit::process::eventually;
+use janua_testkit::upstream::canned::{Canned, CannedServer};
+use janua_testkit::upstream::modern::ModernServer;
+use janua_testkit::upstream::site::Seen;
+use janua_wire::capabilities::ClientCapabilities;
+use janua_wire::message::Notification;
+use janua_wire::version::Version;
+
+use super::{SOON, answer, call, end, failure, open};
+use crate::call::{Caller, Scope};
+use crate::error::{Failure, Kind};
+use crate::servers::{Connection, Eras};
 
 const TOOL: &str = r#""name":"echo","arguments":{"text":"hi"}"#;
 
@@ -101,10 +114,7 @@ async fn a_reply_that_is_dropped_or_cancelled_leaves_the_exchange() {
         let (version, capabilities) = (Version::NEWEST, ClientCapabilities::default());
         let caller = Caller { scope: Scope::Shared, version, capabilities };
         let params = r#"{"requestId":"own"}"#;
-        link.notify(
-            &caller,
-            janua_wire::message::Notification::new("notifications/cancelled", Some(params)).expect("valid"),
-        );
+        link.notify(&caller, Notification::new("notifications/cancelled", Some(params)).expect("valid"));
         assert_eq!(failure(cancelled).await.kind, Kind::Cancelled);
         assert!(eventually(SOON, || server.engine().tally()["slow_compute"]["cancelled"] == 2).await);
         assert!(server.site.seen_rpc("notifications/cancelled").is_empty());
@@ -168,7 +178,7 @@ async fn headers_that_cannot_be_made_right_are_the_servers_error() {
         .await;
     let link = open(&server.site.url("/mcp"), Eras::Modern).await.expect("it opens");
     assert!(answer(call(&link, "tools/call", TOOL, "")).await.contains("-32020"));
-    let methods: Vec<_> = server.site.seen().iter().filter_map(janua_testkit::upstream::site::Seen::rpc).collect();
+    let methods: Vec<_> = server.site.seen().iter().filter_map(Seen::rpc).collect();
     assert_eq!(methods, ["server/discover", "tools/call", "tools/list"]);
 }
 
