@@ -153,7 +153,7 @@ impl Target {
         ] {
             outgoing = outgoing.header(name, value);
         }
-        self.once(&outgoing).await
+        self.once(&outgoing, &outgoing.url).await
     }
 
     /// A reference of the server's, seen from `base`, if it stays where the credentials may go: same scheme, host
@@ -173,21 +173,23 @@ impl Target {
 
     /// Sends a request and gives the answer as soon as its head is there. A redirect is followed where it is
     /// certain that the server has not acted and that the same message goes to the same origin.
-    pub(crate) async fn send(&self, mut outgoing: Outgoing) -> Result<Response, Failure> {
+    pub(crate) async fn send(&self, outgoing: &Outgoing) -> Result<Response, Failure> {
+        let mut elsewhere = None;
         for _ in 0..=REDIRECTS {
-            let response = self.once(&outgoing).await?;
-            match self.redirected(&outgoing.url, &response)? {
-                Some(next) => outgoing.url = next,
+            let url = elsewhere.as_ref().unwrap_or(&outgoing.url);
+            let response = self.once(outgoing, url).await?;
+            match self.redirected(url, &response)? {
+                Some(next) => elsewhere = Some(next),
                 None => return Ok(response),
             }
         }
         Err(Failure::new(Kind::Unreachable, "the server redirects again and again"))
     }
 
-    async fn once(&self, outgoing: &Outgoing) -> Result<Response, Failure> {
+    async fn once(&self, outgoing: &Outgoing, url: &Url) -> Result<Response, Failure> {
         let client = self.client.get_or_try_init(|| dial::client(self.url.clone(), self.range, self.socket)).await?;
         // The builder makes a header of the address's user and password.
-        let bare = client.request(outgoing.method.clone(), outgoing.url.clone()).build();
+        let bare = client.request(outgoing.method.clone(), url.clone()).build();
         let mut request = bare.map_err(unreachable)?;
         let headers = request.headers_mut();
         headers.reserve(outgoing.headers.len() + self.headers.len());
@@ -248,10 +250,21 @@ impl Outgoing {
         Outgoing { method, url, headers: HeaderMap::new(), body: None }
     }
 
-    /// The same with several headers.
-    pub(crate) fn headers(mut self, headers: HeaderMap) -> Outgoing {
-        self.headers.extend(headers);
+    /// The same with these headers beside what a message has anyway.
+    pub(crate) fn headers(mut self, mut headers: HeaderMap) -> Outgoing {
+        headers.extend(self.headers.drain());
+        self.headers = headers;
         self
+    }
+
+    /// The message in it.
+    pub(crate) fn message(&self) -> Option<&Line> {
+        self.body.as_ref().map(|(line, _)| line)
+    }
+
+    /// Whether the other one has the same headers.
+    pub(crate) fn is_headed_like(&self, other: &Outgoing) -> bool {
+        self.headers == other.headers
     }
 
     /// The same with a header; it comes before one that is configured.
@@ -474,7 +487,7 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let named = for_strangers(&format!("http://localhost:{port}/")).expect("a name can be anything");
-        let refused = named.send(Outgoing::get(named.url().clone())).await.expect_err("it is not public");
+        let refused = named.send(&Outgoing::get(named.url().clone())).await.expect_err("it is not public");
         assert!(refused.message.contains("public") && !refused.sent, "{refused}");
         listener.set_nonblocking(true).expect("it can be asked");
         assert!(listener.accept().is_err(), "somebody connected");

@@ -39,7 +39,7 @@ pub(crate) async fn open(reach: &Reach, opening: &Opening) -> Result<Arc<dyn Con
 }
 
 async fn connect(reach: &Reach) -> Result<Events, Failure> {
-    let response = reach.target.send(Outgoing::get(reach.target.url().clone())).await?;
+    let response = reach.target.send(&Outgoing::get(reach.target.url().clone())).await?;
     let status = response.status();
     if !status.is_success() {
         return Err(http_client::refusal(status, response.headers()));
@@ -103,7 +103,7 @@ impl Carrier for SseCarrier {
 impl SseCarrier {
     async fn post(&self, message: Line, about: Option<LinkId>, mut way: Way) {
         let outgoing = Outgoing::post(self.endpoint.clone(), message, way.watcher());
-        let mut response = match self.link.target.send(outgoing).await {
+        let mut response = match self.link.target.send(&outgoing).await {
             Ok(response) => response,
             Err(failure) => return self.link.fail(about, failure),
         };

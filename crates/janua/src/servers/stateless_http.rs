@@ -74,6 +74,7 @@ pub(crate) async fn open(
 impl Carrier for Stateless {
     fn label(&self, request: &Request) -> Label {
         let mut headers = HeaderMap::with_capacity(8);
+        headers.insert(ACCEPT, BOTH);
         headers.insert(HeaderName::from_static(PROTOCOL_VERSION), version(request));
         insert(&mut headers, HeaderName::from_static(METHOD), &request.name());
         let method = request.method();
@@ -101,6 +102,16 @@ impl Carrier for Stateless {
     }
 }
 
+/// What a notification says of itself; `None` if it is none. The specification is silent about its headers.
+fn headers_of_notification(line: &Line) -> Option<HeaderMap> {
+    let Ok(Message::Notification(notification)) = parse_one(line.clone().into_bytes()) else { return None };
+    let mut headers = HeaderMap::with_capacity(4);
+    headers.insert(ACCEPT, BOTH);
+    headers.insert(HeaderName::from_static(PROTOCOL_VERSION), HeaderValue::from_static(Version::NEWEST.name()));
+    insert(&mut headers, HeaderName::from_static(METHOD), &notification.name());
+    Some(headers)
+}
+
 /// The revision that the request itself names: header and body must agree.
 fn version(request: &Request) -> HeaderValue {
     let newest = HeaderValue::from_static(Version::NEWEST.name());
@@ -119,10 +130,15 @@ fn insert(headers: &mut HeaderMap, header: HeaderName, value: &str) {
 
 impl Stateless {
     async fn post(&self, parcel: Parcel, mut way: Way) {
-        let Parcel { line, about, label } = parcel;
-        let Label { method, headers } = label;
-        let lists = self.inventory.lists();
-        let mut response = match self.send(line.clone(), headers.clone(), &way).await {
+        let Parcel { line, about, mut label } = parcel;
+        if about.is_none() {
+            // This revision's servers ask nothing, so there is nothing to answer.
+            let Some(headers) = headers_of_notification(&line) else { return };
+            label.headers = headers;
+        }
+        let (method, lists) = (label.method, self.inventory.lists());
+        let outgoing = self.outgoing(line, label, &way);
+        let mut response = match self.link.target.send(&outgoing).await {
             Ok(response) => response,
             Err(failure) => return self.link.fail(about, failure),
         };
@@ -135,26 +151,23 @@ impl Stateless {
         if response.status().is_success() {
             return self.answer(link, method, response).await;
         }
-        let (status, body) = (response.status(), http_client::read_aside(&mut response).await);
-        if method == Method::ToolsCall && is_mismatch(&body) {
-            // It was refused before anything ran.
-            if let Some(headers) = self.relabelled(&line, &headers, lists).await {
-                match self.send(line, headers, &way).await {
-                    Ok(response) if response.status().is_success() => return self.answer(link, method, response).await,
-                    Ok(mut response) => {
-                        let (status, body) = (response.status(), http_client::read_aside(&mut response).await);
-                        return self.refused(link, status, &response, body).await;
-                    }
-                    Err(failure) => return self.link.fail(about, failure),
-                }
+        let body = http_client::read_aside(&mut response).await;
+        // A call whose headers were not accepted was refused before anything ran.
+        let mismatch = method == Method::ToolsCall && is_mismatch(&body);
+        let better = if mismatch { self.relabelled(&outgoing, lists, &way).await } else { None };
+        let Some(better) = better else { return self.refused(link, &response, body).await };
+        match self.link.target.send(&better).await {
+            Ok(response) if response.status().is_success() => self.answer(link, method, response).await,
+            Ok(mut response) => {
+                let body = http_client::read_aside(&mut response).await;
+                self.refused(link, &response, body).await;
             }
+            Err(failure) => self.link.fail(about, failure),
         }
-        self.refused(link, status, &response, body).await;
     }
 
-    async fn send(&self, line: Line, headers: HeaderMap, way: &Way) -> Result<Response, Failure> {
-        let outgoing = Outgoing::post(self.link.target.url().clone(), line, way.watcher());
-        self.link.target.send(outgoing.header(ACCEPT, BOTH).headers(headers)).await
+    fn outgoing(&self, line: Line, label: Label, way: &Way) -> Outgoing {
+        Outgoing::post(self.link.target.url().clone(), line, way.watcher()).headers(label.headers)
     }
 
     async fn answer(&self, link: LinkId, method: Method, mut response: Response) {
@@ -200,7 +213,8 @@ impl Stateless {
         self.link.receive(text, Some(link)).await;
     }
 
-    async fn refused(&self, link: LinkId, status: StatusCode, response: &Response, body: Bytes) {
+    async fn refused(&self, link: LinkId, response: &Response, body: Bytes) {
+        let status = response.status();
         let _ = self.refused.set(status);
         if http_client::error_for(&body, link).is_some() {
             return self.link.receive(body, Some(link)).await;
@@ -213,11 +227,15 @@ impl Stateless {
         self.link.fail(Some(link), Failure::new(Kind::InvalidResponse, message).after_sending());
     }
 
-    /// The headers of a call whose headers the server did not accept, after a look at its list of tools; `None` if
+    /// A call whose headers the server did not accept, with better ones after a look at its list of tools; `None` if
     /// they would be the same. `lists`: how much was known when it was sent.
-    async fn relabelled(&self, line: &Line, refused: &HeaderMap, lists: u64) -> Option<HeaderMap> {
+    async fn relabelled(&self, refused: &Outgoing, lists: u64, way: &Way) -> Option<Outgoing> {
+        let line = refused.message()?;
         let Ok(Message::Request(request)) = parse_one(line.clone().into_bytes()) else { return None };
-        let fresh = || Some(self.label(&request).headers).filter(|headers| headers != refused);
+        let fresh = || {
+            let outgoing = self.outgoing(line.clone(), self.label(&request), way);
+            (!outgoing.is_headed_like(refused)).then_some(outgoing)
+        };
         let _turn = self.looking.lock().await;
         let learnt = if self.inventory.lists() == lists { None } else { fresh() };
         if learnt.is_some() {

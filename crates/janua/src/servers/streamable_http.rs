@@ -178,7 +178,7 @@ impl Carrier for Streamable {
             if session.id.is_some() {
                 let outgoing = self.dressed(Outgoing::delete(self.link.target.url().clone()), &session);
                 // The server need not know about ends, or may be gone: nothing to be done about it.
-                let _ = timeout(FAREWELL, self.link.target.send(outgoing)).await;
+                let _ = timeout(FAREWELL, self.link.target.send(&outgoing)).await;
             }
         }
         .boxed()
@@ -221,7 +221,7 @@ impl Streamable {
     async fn attempt(&self, message: &Line, about: Option<LinkId>, session: &Session, way: &mut Way) -> Posted {
         let url = self.link.target.url().clone();
         let outgoing = Outgoing::post(url, message.clone(), way.watcher()).header(ACCEPT, BOTH);
-        let mut response = match self.link.target.send(self.dressed(outgoing, session)).await {
+        let mut response = match self.link.target.send(&self.dressed(outgoing, session)).await {
             Ok(response) => response,
             Err(failure) => {
                 self.link.fail(about, failure);
@@ -394,7 +394,7 @@ impl Streamable {
         if let Some(last) = last {
             outgoing = outgoing.header(HeaderName::from_static(LAST_EVENT_ID), last);
         }
-        let sent = self.link.target.send(self.dressed(outgoing, session)).await;
+        let sent = self.link.target.send(&self.dressed(outgoing, session)).await;
         let mut response = sent.map_err(NoStream::Later)?;
         let status = response.status();
         if status.is_success() {

@@ -185,7 +185,7 @@ fn session_id(response: &Response) -> Option<HeaderValue> {
 async fn post(link: &Shared, session: &Session, version: Option<Version>, text: Bytes) -> Result<Response, Failure> {
     let url = link.target.url().clone();
     let outgoing = Outgoing::post(url, text.into(), Arc::new(Unwatched)).header(ACCEPT, BOTH);
-    link.target.send(session.dressed(outgoing, version)).await
+    link.target.send(&session.dressed(outgoing, version)).await
 }
 
 /// The result that an answer brings.

@@ -205,6 +205,29 @@ async fn tools_that_are_not_valid_are_not_shown() {
 }
 
 #[tokio::test]
+async fn a_notification_is_posted_and_a_question_of_the_servers_is_not_answered() {
+    let discovered = r#"{"jsonrpc":"2.0","id":1,"result":{"supportedVersions":["2026-07-28"],"capabilities":{}}}"#;
+    let question = r#"{"jsonrpc":"2.0","id":"q","method":"roots/list"}"#;
+    let answered = r#"{"jsonrpc":"2.0","id":2,"result":{}}"#;
+    let stream = format!("data: {question}\n\ndata: {answered}\n\n");
+    let server = CannedServer::builder()
+        .on("/mcp", Canned::json(discovered))
+        .on("/mcp", Canned::new(200, &stream).header("content-type", "text/event-stream"))
+        .on("/mcp", Canned::new(202, ""));
+    let server = server.start().await;
+    let link = open(&server.site.url("/mcp"), Eras::Modern).await.expect("it opens");
+    answer(call(&link, "tools/call", TOOL, "")).await;
+    let (version, capabilities) = (Version::NEWEST, ClientCapabilities::default());
+    let caller = Caller { scope: Scope::Shared, version, capabilities };
+    link.notify(&caller, Notification::new("notifications/acme", None).expect("valid"));
+    assert!(server.site.wait_seen(SOON, |seen| seen.rpc().as_deref() == Some("notifications/acme")).await);
+    let seen = server.site.seen();
+    assert_eq!(seen.len(), 3, "{seen:?}");
+    let headers = ["accept", "mcp-protocol-version", "mcp-method"].map(|name| seen[2].header(name));
+    assert_eq!(headers, [Some("application/json, text/event-stream"), Some("2026-07-28"), Some("notifications/acme")]);
+}
+
+#[tokio::test]
 async fn calls_one_after_another_share_connections() {
     for server in both().await {
         let link = link(&server).await;
