@@ -9,12 +9,14 @@ use std::sync::{Arc, Weak};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use janua_wire::capabilities::{Class, ClientCapabilities};
+use janua_wire::method::Method;
 use janua_wire::version::{Era, Version};
 
-use crate::call::{Caller, Scope};
+use crate::call::{Caller, Event, Scope};
 use crate::config::Limits;
 use crate::error::{Failure, Kind};
 use crate::lock::Lock;
+use crate::servers::inventory::Inventory;
 use crate::servers::pool::Pool;
 use crate::servers::{Connection, Eras, Opening, Refusal};
 use crate::tasks::Tasks;
@@ -37,6 +39,8 @@ use parking::Parking;
 pub(crate) struct Bridge {
     pub(crate) pool: Pool,
     pub(crate) parking: Parking,
+    /// What is known of the server's tools.
+    pub(crate) inventory: Arc<Inventory>,
     pub(crate) limits: Arc<Limits>,
     pub(crate) tasks: Tasks,
     /// What clients without a handshake see of a server with one, for each class of clients.
@@ -44,9 +48,9 @@ pub(crate) struct Bridge {
 }
 
 impl Bridge {
-    pub(crate) fn new(pool: Pool, limits: Arc<Limits>, tasks: Tasks) -> Arc<Self> {
+    pub(crate) fn new(pool: Pool, inventory: Arc<Inventory>, limits: Arc<Limits>, tasks: Tasks) -> Arc<Self> {
         let parking = Parking::new(limits.clone(), tasks.clone());
-        Arc::new(Bridge { pool, parking, limits, tasks, faces: Lock::default() })
+        Arc::new(Bridge { pool, parking, inventory, limits, tasks, faces: Lock::default() })
     }
 
     /// The link of a caller with a handshake, if it is still there.
@@ -151,7 +155,13 @@ impl Bridge {
         let (bridge, watched) = (Arc::downgrade(self), link.clone());
         self.tasks.spawn("link watch", async move {
             let mut listening = watched.listen();
-            while listening.next().await.is_some() {}
+            while let Some(event) = listening.next().await {
+                if let (Event::Notify(news), Some(bridge)) = (&event, bridge.upgrade())
+                    && news.method() == Method::ListChanged
+                {
+                    bridge.inventory.forget();
+                }
+            }
             if let Some(bridge) = bridge.upgrade() {
                 bridge.pool.forget(&scope, &watched);
             }

@@ -17,6 +17,7 @@ use crate::error::Failure;
 use crate::gateway::Gateway;
 use crate::servers::Opener;
 use crate::servers::demo::DemoOpener;
+use crate::servers::inventory::Inventory;
 use crate::servers::pool::Pool;
 use crate::servers::process::orphans;
 use crate::servers::remote::RemoteOpener;
@@ -176,14 +177,15 @@ pub struct Proxy {
 /// The gateway behind a proxy, without anything that listens.
 pub(crate) fn gateway(server: &Server, protocol: Protocol, limits: &Limits) -> Arc<Gateway> {
     let (limits, tasks) = (Arc::new(limits.clone()), Tasks::default());
+    let inventory = Arc::new(Inventory::default());
     let opener: Box<dyn Opener> = match server {
         Server::Command(command) => {
             Box::new(StdioOpener { command: Arc::new(command.clone()), limits: limits.clone(), tasks: tasks.clone() })
         }
-        Server::Remote(remote) => Box::new(RemoteOpener::new(remote, limits.clone(), tasks.clone(), Arc::default())),
+        Server::Remote(remote) => Box::new(RemoteOpener::new(remote, limits.clone(), tasks.clone(), inventory.clone())),
         Server::Demo => Box::new(DemoOpener),
     };
-    let bridge = Bridge::new(Pool::new(opener, protocol), limits.clone(), tasks.clone());
+    let bridge = Bridge::new(Pool::new(opener, protocol), inventory, limits.clone(), tasks.clone());
     Gateway::new(bridge, limits, tasks)
 }
 

@@ -42,6 +42,10 @@ pub(crate) async fn respond(edge: &Edge, parts: &Parts, request: Request, accept
         return answer::error(StatusCode::NOT_ACCEPTABLE, Some(&id), INVALID_REQUEST, message);
     }
     let call = Call { request, caller };
+    let values = |name: &str| envelope::values(&parts.headers, name).collect::<Vec<_>>();
+    if let Err(refused) = pipeline::check_mirror(&edge.gateway, &call, values).await {
+        return not_served(&id, &refused);
+    }
     // Nobody waits for a stream of changes to end.
     let under_way = (call.request.method() != Method::Listen).then(|| edge.gateway.alone.clone());
     let mut reply = pipeline::handle(&edge.gateway, call).await;

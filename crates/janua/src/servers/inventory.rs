@@ -17,7 +17,11 @@ const TOLD: usize = 64;
 
 /// What is known of the tools of one server.
 #[derive(Debug, Default)]
-pub(crate) struct Inventory(Lock<State>);
+pub(crate) struct Inventory {
+    state: Lock<State>,
+    /// Whoever holds it asks for the tools; the others wait for what comes of it.
+    turn: tokio::sync::Mutex<()>,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -34,7 +38,7 @@ impl Inventory {
     pub(crate) fn learn(&self, result: &[u8]) {
         let list = raw::find(result, raw::whole(result), "tools");
         let is_last = raw::peek(result, "nextCursor").is_none_or(|cursor| cursor == b"null");
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         state.lists += 1;
         state.known |= list.is_some() && is_last;
         for tool in list.map(|list| raw::elements(result, list)).unwrap_or_default() {
@@ -64,7 +68,7 @@ impl Inventory {
     /// One warning for each tool that is left out.
     fn tell(&self, dropped: &[(String, Defect)]) {
         for (tool, defect) in dropped {
-            let mut state = self.0.lock();
+            let mut state = self.state.lock();
             let is_new = state.told.len() < TOLD && state.told.insert(tool.clone());
             drop(state);
             if is_new {
@@ -75,25 +79,38 @@ impl Inventory {
 
     /// What a tool mirrors; `None` if that is nothing, or if it is not known.
     pub(crate) fn mirror(&self, tool: &str) -> Option<Arc<Mirror>> {
-        let state = self.0.lock();
+        let state = self.state.lock();
         if state.mirrors.is_empty() { None } else { state.mirrors.get(tool).cloned() }
     }
 
     /// Whether a list has passed to its end: then a tool without a mirror mirrors nothing.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the client edge, which checks headers by it"))]
     pub(crate) fn is_known(&self) -> bool {
-        self.0.lock().known
+        self.state.lock().known
+    }
+
+    /// Takes note that there is no more to be learnt now.
+    pub(crate) fn settle(&self) {
+        self.state.lock().known = true;
+    }
+
+    /// Whether any tool is known to mirror anything.
+    pub(crate) fn has_mirrors(&self) -> bool {
+        !self.state.lock().mirrors.is_empty()
+    }
+
+    /// The right to ask the server for its tools.
+    pub(crate) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.turn.lock().await
     }
 
     /// How many lists or pages of them were learnt from.
     pub(crate) fn lists(&self) -> u64 {
-        self.0.lock().lists
+        self.state.lock().lists
     }
 
     /// Forgets everything: the tools have changed.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the client edge, which checks headers by it"))]
     pub(crate) fn forget(&self) {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         state.mirrors.clear();
         state.known = false;
     }
