@@ -21,6 +21,7 @@ use crate::servers::pool::Pool;
 use crate::servers::{Connection, Eras, Opening, Refusal};
 use crate::tasks::Tasks;
 
+pub(crate) mod adapting;
 pub(crate) mod asking;
 pub(crate) mod facing;
 pub(crate) mod listening;
@@ -75,7 +76,7 @@ impl Bridge {
             }
         };
         let link = match link {
-            Some(link) if link.opened().version.era() == Era::Legacy => link,
+            Some(link) if link.opened().version.era() == Era::Legacy => adapting::adapted(link, asked.version),
             _ => Asking::new(self, &asked, self.without_handshake().await?.opened()),
         };
         self.pool.keep(scope, link.clone());
