@@ -34,6 +34,8 @@ pub trait Out: Send + Sync {
     fn note(&self, message: &str);
     /// The answer; nothing comes after it.
     fn answer(&self, message: &str);
+    /// A subscription that was answered is over; said once more where a pipe wants that.
+    fn over(&self, id: &str);
     /// The server dies.
     fn crash(&self);
 }
@@ -56,19 +58,8 @@ pub struct Modern {
 /// A request that runs until it is answered or cancelled.
 #[derive(Debug, Default)]
 pub struct Running {
-    state: Mutex<Ending>,
+    cancelled: Mutex<bool>,
     changed: Condvar,
-}
-
-/// Why a request that waits need not wait any more.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Ending {
-    #[default]
-    No,
-    /// The client wants no answer any more.
-    Cancelled,
-    /// The server has said all it will.
-    Over,
 }
 
 /// One running request for an entry.
@@ -83,42 +74,27 @@ struct Call<'a> {
 impl Running {
     /// Ends it; there will be no answer.
     pub fn cancel(&self) {
-        self.end(Ending::Cancelled);
+        *held(&self.cancelled) = true;
+        self.changed.notify_all();
     }
 
     /// Whether it was cancelled.
     pub fn is_cancelled(&self) -> bool {
-        *held(&self.state) == Ending::Cancelled
+        *held(&self.cancelled)
     }
 
-    fn end(&self, ending: Ending) {
-        let mut state = held(&self.state);
-        if *state == Ending::No {
-            *state = ending;
-        }
-        self.changed.notify_all();
-    }
-
-    /// Waits that long; false if it ended meanwhile.
+    /// Waits that long; false if it was cancelled meanwhile.
     fn wait(&self, length: Duration) -> bool {
         let deadline = Instant::now() + length;
-        let mut state = held(&self.state);
-        while *state == Ending::No {
+        let mut cancelled = held(&self.cancelled);
+        while !*cancelled {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return true;
             }
-            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            cancelled = self.changed.wait_timeout(cancelled, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         false
-    }
-
-    /// Waits for its end.
-    fn settled(&self) {
-        let mut state = held(&self.state);
-        while *state == Ending::No {
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
     }
 }
 
@@ -193,7 +169,7 @@ impl Modern {
         self.subscriptions.updated(uri);
     }
 
-    /// Serves a request until it is answered or cancelled; blocks as long.
+    /// Serves a request until it is answered or cancelled, and blocks as long; a subscription goes on behind it.
     pub fn serve(&self, envelope: &Envelope, request: &Message, running: &Arc<Running>, out: &Arc<dyn Out>) {
         let id = request.id().unwrap_or("null");
         let method = request.method().unwrap_or_default();
@@ -258,16 +234,8 @@ impl Modern {
             return;
         }
         let known = |uri: &str| self.catalog.find(Kind::Resource, &json!({"uri": uri})).is_ok();
-        let subscription =
-            self.subscriptions.open(id, filter, known, Listener { running: Arc::clone(running), out: Arc::clone(out) });
-        running.settled();
-        self.subscriptions.close(&subscription);
-        if !running.is_cancelled() {
-            let mut result = complete("subscriptions/listen", json!({}));
-            result["_meta"]["io.modelcontextprotocol/subscriptionId"] =
-                serde_json::from_str(id).expect("an id is JSON");
-            out.answer(&format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#));
-        }
+        let listener = Listener { running: Arc::clone(running), out: Arc::clone(out) };
+        self.subscriptions.open(id, filter, known, listener);
     }
 }
 
@@ -364,7 +332,7 @@ impl Stage for Call<'_> {
     }
 
     fn end_subscriptions(&self) {
-        self.server.subscriptions.end();
+        self.server.subscriptions.end(|| complete("subscriptions/listen", json!({})));
     }
 
     fn crash(&self) {
