@@ -32,7 +32,7 @@ pub fn run(words: &[String]) {
     let pages = words.iter().any(|word| word == "--pages");
     let journal = || Journal::asked_for(words);
     let peer = Arc::new(Peer::default());
-    let legacy = || Legacy::new(Arc::clone(&peer));
+    let legacy = || Legacy::new(Arc::clone(&peer), pages);
     let modern = || Pipe::new(Arc::clone(&peer), Modern::new(journal(), pages));
     match era {
         "legacy" => serve(&Journaled { server: legacy(), journal: journal() }),

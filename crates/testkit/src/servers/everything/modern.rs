@@ -25,9 +25,6 @@ use crate::servers::peer::held;
 
 pub use crate::servers::everything::modern::envelope::{Envelope, MODERN};
 
-/// The cursor of the second page, with something to get wrong.
-pub const CURSOR: &str = r#""\u00e9/==\"2\"""#;
-
 /// Where the messages about one request go.
 pub trait Out: Send + Sync {
     /// A notification that belongs to the request, before its answer.
@@ -178,12 +175,12 @@ impl Modern {
         let answer = match method {
             "subscriptions/listen" => return self.listen(request, running, out),
             "server/discover" => Ok(self.discovered()),
-            "tools/list" => self.tools(request),
+            "tools/list" => self.catalog.tools(&params["cursor"], self.pages),
             "prompts/list" => list("prompts", "prompts"),
             "resources/list" => list("resources", "resources"),
             "resources/templates/list" => list("resourceTemplates", "templates"),
             "completion/complete" => Ok(self.catalog.complete(params)),
-            "tools/call" if params["name"] == "rawresult" => return out.answer(&raw_result(id, request)),
+            "tools/call" if params["name"] == "rawresult" => return out.answer(&request.spelled(id)),
             _ => match Kind::of(method) {
                 Some(kind) => {
                     let call = Call { server: self, envelope, request, running, out: &**out };
@@ -209,19 +206,6 @@ impl Modern {
             "capabilities": greeting["capabilities"],
             "instructions": greeting["instructions"],
         })
-    }
-
-    fn tools(&self, request: &Message) -> Result<Value, Value> {
-        let tools = self.catalog.listed("tools");
-        let cursor = &request.value()["params"]["cursor"];
-        let known: Value = serde_json::from_str(CURSOR).expect("the cursor is JSON");
-        let half = tools.len() / 2;
-        match cursor {
-            Value::Null if self.pages => Ok(json!({"tools": tools[..half], "nextCursor": known})),
-            Value::Null => Ok(json!({"tools": tools})),
-            given if self.pages && *given == known => Ok(json!({"tools": tools[half..]})),
-            given => Err(json!({"code": -32602, "message": "Unknown cursor", "data": given})),
-        }
     }
 
     fn listen(&self, request: &Message, running: &Arc<Running>, out: &Arc<dyn Out>) {
@@ -367,12 +351,4 @@ pub fn status_of(code: i64) -> u16 {
 /// Whether the revision has a request of this name.
 pub fn has_method(method: &str) -> bool {
     METHODS.contains(&method)
-}
-
-/// The answer that the arguments spell out: `json` is the result, `extra` more members.
-fn raw_result(id: &str, request: &Message) -> String {
-    let result = request.argument("json").as_str().unwrap_or("null");
-    let extra = request.argument("extra").as_str();
-    let extra = extra.map_or_else(String::new, |extra| format!(",{extra}"));
-    format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}{extra}}}"#)
 }
