@@ -21,6 +21,10 @@ mod kinds;
 mod link;
 #[path = "matrix/page.rs"]
 mod page;
+#[path = "matrix/posting.rs"]
+mod posting;
+#[path = "matrix/remote.rs"]
+mod remote;
 #[path = "matrix/requests.rs"]
 mod requests;
 #[path = "matrix/scene.rs"]
@@ -46,7 +50,7 @@ use kinds::{ClientKind, Closed, ServerKind};
 use scene::{Behaviour, Scene, Verdict};
 
 /// Cells tried at once in one test; most of a cell is waiting.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 12;
 /// A cell that takes longer hangs.
 const LONGEST: Duration = Duration::from_secs(90);
 
@@ -80,8 +84,11 @@ async fn column(client: ClientKind) {
 async fn tried(client: ClientKind, server: ServerKind, behaviour: &'static Behaviour) -> String {
     let mut alone = JoinSet::new();
     alone.spawn(async move {
-        let scene = Scene::open(client, server, behaviour.program).await;
-        (behaviour.run)(scene).await
+        let mut scene = Scene::open(client, server, behaviour.program).await;
+        let verdict = (behaviour.run)(&mut scene).await;
+        let faults = scene.server.faults();
+        assert!(faults.is_empty(), "the server's revision forbids what Janua did: {faults:?}");
+        verdict
     });
     match timeout(LONGEST, alone.join_next()).await {
         Err(_) => format!("broken: no end within {LONGEST:?}"),
@@ -117,7 +124,11 @@ columns! {
     http_2025_06_18: Http202506;
     http_2025_11_25: Http202511;
     http_sessionless: Sessionless;
+    http_2026_07_28: Http2026;
     stdio: Stdio;
+    stdio_2026_07_28: Stdio2026;
+    websocket: WebSocket;
+    websocket_2026_07_28: WebSocket2026;
 }
 
 #[test]

@@ -10,6 +10,8 @@ pub mod encrypted;
 mod mirror;
 /// The Streamable HTTP transport of 2026-07-28.
 pub mod modern;
+/// WebSocket in 2026-07-28.
+pub mod modern_socket;
 #[cfg(test)]
 mod modern_tests;
 /// The events of one stream, kept so that it can be resumed.

@@ -14,7 +14,7 @@ pub(crate) struct Declaration {
     verdicts: BTreeMap<String, String>,
     /// Verdicts of kinds that are turned away as a whole.
     closed: BTreeMap<String, String>,
-    /// Words by behaviour and server, one for each client.
+    /// Words by behaviour and server, one for each client, or one for all.
     rows: BTreeMap<(String, String), Vec<String>>,
 }
 
@@ -63,7 +63,9 @@ impl Declaration {
     pub(crate) fn cell(&self, behaviour: &str, server: ServerKind, client: ClientKind) -> Option<&str> {
         let row = self.rows.get(&(behaviour.to_owned(), server.name().to_owned()))?;
         let at = self.clients.iter().position(|name| name == client.name())?;
-        self.verdicts.get(row.get(at)?).map(String::as_str)
+        // One word alone stands for all clients.
+        let word = if let [word] = &row[..] { word } else { row.get(at)? };
+        self.verdicts.get(word).map(String::as_str)
     }
 
     /// What a kind is said to be turned away with; `None` if nothing is.
@@ -137,10 +139,12 @@ mod tests {
             fine = "works"
             odd = "perhaps"
             [closed]
-            client-rest = "refused: HTTP 404"
+            client-by-pigeon = "refused: HTTP 404"
             [list]
             stdio = ["fine", "fine"]
             carrier-pigeon = ["fine"]
+            [error]
+            stdio = "fine"
         "#;
         let faults = Declaration::parse(text).faults().join("\n");
         for fault in [
@@ -155,6 +159,8 @@ mod tests {
         ] {
             assert!(faults.contains(fault), "no {fault} in\n{faults}");
         }
-        assert!(!faults.contains("not declared: list stdio stdio"));
+        for declared in ["not declared: list stdio stdio", "not declared: error stdio stdio"] {
+            assert!(faults.lines().all(|fault| fault != declared), "{declared}");
+        }
     }
 }

@@ -14,57 +14,93 @@ const HEAD: &str = "\
 What a client of each kind can do with a server of each kind when Janua stands between them. Every cell is
 tried by a test that fails when the cell is anything else than what stands here.
 
-A cell is **works** (as if the client were connected to the server itself), **degrades** (less than that; the
-note says how) or **refused** (turned away; the note says with what).
+| sign | means |
+|---|---|
+| ✓ | works, as if the client were connected to the server itself |
+| ◐ | degrades: less than that; the note says how |
+| – | refused: turned away, or there is nothing to have; the note says with what |
 ";
 
 /// The whole page.
 pub(crate) fn page(declared: &Declaration) -> String {
     let mut page = HEAD.to_owned();
+    summary(&mut page, declared);
     page.push_str("\n## Clients\n\n| name | is |\n|---|---|\n");
     for client in ClientKind::ALL {
         let _ = writeln!(page, "| `{}` | {} |", client.name(), client.about());
     }
+    page.push_str("\n## Servers\n\n| name | is |\n|---|---|\n");
     for server in ServerKind::ALL {
-        table(&mut page, declared, server);
+        let _ = writeln!(page, "| [`{0}`](#server-{0}) | {1} |", server.name(), server.about());
     }
     page.push_str("\n## What is tried\n\n| name | is |\n|---|---|\n");
     for behaviour in BEHAVIOURS {
         let _ = writeln!(page, "| {} | {} |", behaviour.name, behaviour.about);
     }
-    for (title, clients) in [("Clients", true), ("Servers", false)] {
-        let _ = write!(page, "\n## {title} not served yet\n\n| kind | refused with |\n|---|---|\n");
-        for kind in Closed::ALL.into_iter().filter(|kind| kind.is_client() == clients) {
-            let verdict = declared.closed(kind).unwrap_or("not declared");
-            let _ = writeln!(page, "| {} | {} |", kind.about(), verdict.trim_start_matches("refused: "));
-        }
+    for server in ServerKind::ALL {
+        table(&mut page, declared, server);
     }
-    page.push_str(
-        "\nA client of both eras, the 2026-07-28 one and the one before, falls back to the handshake and works.\n",
-    );
+    page.push_str("\n## Clients not served yet\n\n| kind | refused with |\n|---|---|\n");
+    for kind in Closed::ALL {
+        let verdict = declared.closed(kind).unwrap_or("not declared");
+        let _ = writeln!(page, "| {} | {} |", kind.about(), verdict.trim_start_matches("refused: "));
+    }
     page
 }
 
-fn table(page: &mut String, declared: &Declaration, server: ServerKind) {
-    let _ = write!(page, "\n## Server: {}\n\nIt is {}.\n\n| |", server.name(), server.about());
+/// A verdict's sign, and its note where it has one.
+fn sign(verdict: &str) -> (&'static str, &str) {
+    let (word, note) = verdict.split_once(": ").unwrap_or((verdict, ""));
+    match word {
+        "works" => ("✓", note),
+        "degrades" => ("◐", note),
+        "refused" => ("–", note),
+        _ => ("not declared", note),
+    }
+}
+
+fn heads(page: &mut String, first: &str) {
+    let _ = write!(page, "\n| {first} |");
     for client in ClientKind::ALL {
         let _ = write!(page, " {} |", client.name());
     }
-    let _ = writeln!(page, "\n|---|{}", "---|".repeat(ClientKind::ALL.len()));
+    let _ = writeln!(page, "\n|---|{}", ":-:|".repeat(ClientKind::ALL.len()));
+}
+
+/// How many cells of each pair are what.
+fn summary(page: &mut String, declared: &Declaration) {
+    let _ =
+        writeln!(page, "\n## At a glance\n\nOf {} things that are tried: how many are ✓, ◐ and –.", BEHAVIOURS.len());
+    heads(page, "server");
+    for server in ServerKind::ALL {
+        let _ = write!(page, "| [{0}](#server-{0}) |", server.name());
+        for client in ClientKind::ALL {
+            let count = |wanted: &str| {
+                let cells = BEHAVIOURS.iter().filter_map(|it| declared.cell(it.name, server, client));
+                cells.filter(|verdict| sign(verdict).0 == wanted).count()
+            };
+            let _ = write!(page, " {} / {} / {} |", count("✓"), count("◐"), count("–"));
+        }
+        page.push('\n');
+    }
+}
+
+fn table(page: &mut String, declared: &Declaration, server: ServerKind) {
+    let _ = writeln!(page, "\n## Server: {}\n\nIt is {}.", server.name(), server.about());
+    heads(page, "");
     let mut notes: Vec<&str> = Vec::new();
     for behaviour in BEHAVIOURS {
         let _ = write!(page, "| {} |", behaviour.name);
         for client in ClientKind::ALL {
-            let verdict = declared.cell(behaviour.name, server, client).unwrap_or("not declared");
-            let (word, note) = verdict.split_once(": ").unwrap_or((verdict, ""));
-            let _ = write!(page, " {word}");
+            let (sign, note) = sign(declared.cell(behaviour.name, server, client).unwrap_or("not declared"));
+            let _ = write!(page, " {sign}");
             if !note.is_empty() {
                 let at = notes.iter().position(|known| *known == note);
                 let at = at.unwrap_or_else(|| {
                     notes.push(note);
                     notes.len() - 1
                 });
-                let _ = write!(page, " <sup>{}</sup>", at + 1);
+                let _ = write!(page, "<sup>{}</sup>", at + 1);
             }
             page.push_str(" |");
         }

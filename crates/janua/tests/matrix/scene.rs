@@ -6,12 +6,9 @@ use std::path::Path;
 use futures_util::future::BoxFuture;
 use janua_testkit::gateway::Gateway;
 
-use super::kinds::{ClientKind, ServerKind};
+use super::kinds::{ClientKind, Era, ServerKind};
 use super::link::Link;
 use super::upstream::{Program, Upstream};
-
-/// Everything a client of these revisions can be asked.
-pub(crate) const CAPABILITIES: &str = r#"{"roots":{"listChanged":true},"sampling":{},"elicitation":{}}"#;
 
 /// The program under test.
 pub(crate) const JANUA: &str = env!("CARGO_BIN_EXE_janua");
@@ -47,7 +44,7 @@ pub(crate) struct Behaviour {
     /// The server program that has it, where the kind is a program.
     pub(crate) program: Program,
     /// Tries it. A panic means that it is broken.
-    pub(crate) run: fn(Scene) -> BoxFuture<'static, Verdict>,
+    pub(crate) run: for<'a> fn(&'a mut Scene) -> BoxFuture<'a, Verdict>,
 }
 
 impl Scene {
@@ -55,11 +52,11 @@ impl Scene {
     pub(crate) async fn open(client: ClientKind, kind: ServerKind, program: Program) -> Self {
         let server = Upstream::start(kind, program).await;
         let gateway = match client {
-            ClientKind::Stdio => None,
+            ClientKind::Stdio | ClientKind::Stdio2026 => None,
             ClientKind::Sessionless => Some(started(&["proxy", "--port", "0", "--stateless"], &server).await),
             _ => Some(started(&["proxy", "--port", "0"], &server).await),
         };
-        let link = connected(client, gateway.as_ref(), &server, CAPABILITIES).await;
+        let link = connected(client, gateway.as_ref(), &server, client.capabilities()).await;
         Self { link, gateway, server, client }
     }
 
@@ -74,6 +71,21 @@ impl Scene {
             gateway.kill().await;
         }
     }
+
+    /// The era that Janua speaks to the server.
+    pub(crate) fn beyond(&self) -> Era {
+        self.server.kind.era(self.client)
+    }
+
+    /// Whether the server has no handshake with Janua.
+    pub(crate) fn is_modern_beyond(&self) -> bool {
+        self.beyond() == Era::Modern
+    }
+
+    /// Whether client and server are of different eras.
+    pub(crate) fn crosses(&self) -> bool {
+        self.beyond() != self.client.era()
+    }
 }
 
 async fn started(words: &[&str], server: &Upstream) -> Gateway {
@@ -84,9 +96,9 @@ async fn connected(client: ClientKind, gateway: Option<&Gateway>, server: &Upstr
     let Some(gateway) = gateway else {
         let mut words = vec!["connect".to_owned()];
         words.extend(server.words());
-        return Link::stdio(Path::new(JANUA), &words, capabilities).await;
+        return Link::stdio(client, Path::new(JANUA), &words, capabilities).await;
     };
-    Link::http(client, gateway.base(), capabilities).await
+    Link::remote(client, gateway.base(), capabilities).await
 }
 
 impl Verdict {
@@ -96,6 +108,7 @@ impl Verdict {
             -32600 => "invalid request ",
             -32601 => "method not found ",
             -32602 => "invalid params ",
+            -32021 => "missing client capability ",
             _ => "",
         };
         Self::Refused(format!("{name}({code})"))
@@ -104,6 +117,11 @@ impl Verdict {
     /// Refused with an HTTP status.
     pub(crate) fn status(status: u16) -> Self {
         Self::Refused(format!("HTTP {status}"))
+    }
+
+    /// There is no such thing to have.
+    pub(crate) fn not_offered() -> Self {
+        Self::Refused("not offered".to_owned())
     }
 
     /// Degrades, and how.

@@ -6,22 +6,18 @@ use janua_testkit::client::message::{self, Message};
 use janua_testkit::client::stdio::StdioClient;
 use janua_testkit::gateway::program;
 use janua_testkit::process;
-use janua_testkit::upstream::site::Seen;
-use janua_testkit::upstream::sse::SseServer;
-use janua_testkit::upstream::streamable::StreamableServer;
+use janua_testkit::servers::journal;
+use tempfile::TempDir;
 
-use super::kinds::ServerKind;
+use super::kinds::{Make, ServerKind};
 use super::link::{Link, SOON};
+use super::remote::Remote;
 
 /// JSON that no parser would write again as it stands.
 pub(crate) const ODD: &str =
     r#"{ "n" : 1.0,"big":12345678901234567890123, "e":1E+2,"s":"\u00e9\/\t","in":{"twice":1,"twice":[ ]}}"#;
 /// A cursor with something to get wrong.
 pub(crate) const CURSOR: &str = r#""\u00e9/==\"2\"""#;
-/// The one resource.
-pub(crate) const URI: &str = "test://a";
-/// What `ask` tools are answered with: extra members and spelling must reach the server.
-pub(crate) const ANSWER: &str = r#"{"action":"accept","content":{"name":"Ann"},"x-n": 1.0,"x-s":"\u0041"}"#;
 
 /// A tool's name and its arguments as JSON text.
 pub(crate) type ToolCall = (&'static str, String);
@@ -53,11 +49,8 @@ pub(crate) struct Upstream {
     pub(crate) kind: ServerKind,
     program: Program,
     remote: Option<Remote>,
-}
-
-enum Remote {
-    Http(StreamableServer),
-    Sse(SseServer),
+    /// Where programs note what reached them.
+    folder: TempDir,
 }
 
 /// Results of the scripted servers besides their tools, by method.
@@ -77,31 +70,34 @@ const RESULTS: [(&str, &str); 9] = [
 const PAGES: &str = r#"
 while IFS= read -r line; do
   id=$(printf '%s' "$line" | sed -n 's/.*"id":\([0-9]*\).*/\1/p')
+  what='"result":{}'
   case "$line" in
-    *'"initialize"'*) result='{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"pages","version":"1"}}' ;;
-    *'"cursor":"\u00e9/==\"2\""'*) result='{"tools":[{"name":"second","inputSchema":{"type":"object"}}]}' ;;
-    *'"tools/list"'*) result='{"tools":[{"name":"first","inputSchema":{"type":"object"}}],"nextCursor":"\u00e9/==\"2\""}' ;;
-    *) result='{}' ;;
+    *'"initialize"'*) what='"result":{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"pages","version":"1"}}' ;;
+    *'"server/discover"'*) what='"error":{"code":-32601,"message":"unknown"}' ;;
+    *'"cursor":"\u00e9/==\"2\""'*) what='"result":{"tools":[{"name":"second","inputSchema":{"type":"object"}}]}' ;;
+    *'"tools/list"'*) what='"result":{"tools":[{"name":"first","inputSchema":{"type":"object"}}],"nextCursor":"\u00e9/==\"2\""}' ;;
   esac
-  [ -n "$id" ] && printf '{"jsonrpc":"2.0","id":%s,"result":%s}\n' "$id" "$result"
+  [ -n "$id" ] && printf '{"jsonrpc":"2.0","id":%s,%s}\n' "$id" "$what"
 done
 "#;
 
-/// A server that asks for the roots right before it answers, and waits for nothing; `acme/answers` gives what
-/// it was told.
+/// A server that asks for the roots right before it answers, and waits for nothing; each line that reaches it
+/// goes to the file it is told.
 const CURIOUS: &str = r#"
-told=''
 while IFS= read -r line; do
+  printf '%s\n' "$line" >> "$0"
   id=$(printf '%s' "$line" | sed -n 's/.*"id":\([0-9]*\).*/\1/p')
+  what='"result":{"content":[]}'
   case "$line" in
-    *'"initialize"'*) result='{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"curious","version":"1"}}' ;;
+    *'"initialize"'*) what='"result":{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"curious","version":"1"}}' ;;
+    *'"server/discover"'*) what='"error":{"code":-32601,"message":"unknown"}' ;;
     *'"notifications/'*) id='' ;;
-    *'"acme/answers"'*) result="{\"told\":[$told]}" ;;
-    *'"method"'*) printf '{"jsonrpc":"2.0","id":"ask %s","method":"roots/list"}\n' "$id"
-      result='{"content":[]}' ;;
-    *) told="$told${told:+,}$line"; id='' ;;
+    *'"tools/list"'*) printf '{"jsonrpc":"2.0","id":"ask %s","method":"roots/list"}\n' "$id"
+      what='"result":{"tools":[]}' ;;
+    *'"method"'*) printf '{"jsonrpc":"2.0","id":"ask %s","method":"roots/list"}\n' "$id" ;;
+    *) id='' ;;
   esac
-  [ -n "$id" ] && printf '{"jsonrpc":"2.0","id":%s,"result":%s}\n' "$id" "$result"
+  [ -n "$id" ] && printf '{"jsonrpc":"2.0","id":%s,%s}\n' "$id" "$what"
 done
 "#;
 
@@ -110,43 +106,51 @@ impl Upstream {
     pub(crate) async fn start(kind: ServerKind, program: Program) -> Self {
         let page =
             format!(r#"{{"tools":[{{"name":"first","inputSchema":{{"type":"object"}}}}],"nextCursor":{CURSOR}}}"#);
-        let pages = (program == Program::Pages).then_some(("tools/list", page.as_str()));
-        let results = RESULTS.into_iter().chain(pages);
-        let remote = match kind {
-            ServerKind::Http => {
-                // Another path than Janua's own, so that the one is not taken for the other.
-                let server = StreamableServer::builder().path("/elsewhere");
-                let server = results.fold(server, |s, (method, result)| s.on(method, result));
-                Some(Remote::Http(server.start().await))
-            }
-            ServerKind::Sse => {
-                let server = results.fold(SseServer::builder(), |s, (method, result)| s.on(method, result));
-                Some(Remote::Sse(server.start().await))
-            }
-            ServerKind::Stdio | ServerKind::Demo => None,
-        };
-        Self { kind, program, remote }
+        let pages = program == Program::Pages;
+        let mut results = RESULTS.to_vec();
+        results.extend(pages.then_some(("tools/list", page.as_str())));
+        let remote = Remote::start(kind, &results, pages).await;
+        Self { kind, program, remote, folder: tempfile::tempdir().expect("a folder") }
+    }
+
+    fn journal(&self) -> String {
+        self.folder.path().join("journal").display().to_string()
     }
 
     /// How it is named on Janua's command line.
     pub(crate) fn words(&self) -> Vec<String> {
+        if let Some(remote) = &self.remote {
+            return vec![remote.url()];
+        }
         let path = |name| program(name).display().to_string();
-        match (&self.remote, self.kind, self.program) {
-            (Some(Remote::Http(server)), ..) => vec![server.url()],
-            (Some(Remote::Sse(server)), ..) => vec![server.url()],
-            (None, ServerKind::Demo, _) => vec!["--demo".to_owned()],
-            (None, _, Program::Probe) => vec!["--".to_owned(), path("probe"), "--full".to_owned()],
-            (None, _, Program::Catalog) => vec!["--".to_owned(), path("everything")],
-            (None, _, Program::Pages) => ["--", "sh", "-c", PAGES].map(str::to_owned).to_vec(),
-            (None, _, Program::Curious) => ["--", "sh", "-c", CURIOUS].map(str::to_owned).to_vec(),
+        let journal = self.journal();
+        let command = |words: &[&str]| {
+            let words = words.iter().map(|word| (*word).to_owned());
+            let command: Vec<String> = std::iter::once("--".to_owned()).chain(words).collect();
+            command
+        };
+        let everything = |era: &str| {
+            let pages: &[&str] = if self.program == Program::Pages { &["--pages"] } else { &[] };
+            command(&[&[path("everything").as_str(), "--era", era, "--journal", &journal], pages].concat())
+        };
+        match (self.kind, self.program) {
+            (ServerKind::Demo, _) => vec!["--demo".to_owned()],
+            (ServerKind::Stdio2026, _) => everything("modern"),
+            (ServerKind::StdioDual, _) => everything("dual"),
+            (_, Program::Probe) => command(&[&path("probe"), "--full", "--journal", &journal]),
+            (_, Program::Catalog) => command(&[&path("everything"), "--journal", &journal]),
+            (_, Program::Pages) => command(&["sh", "-c", PAGES]),
+            (_, Program::Curious) => command(&["sh", "-c", CURIOUS, &journal]),
         }
     }
 
-    fn choose(&self, stdio: ToolCall, remote: ToolCall, demo: ToolCall) -> ToolCall {
-        match self.kind {
-            ServerKind::Stdio => stdio,
-            ServerKind::Http | ServerKind::Sse => remote,
-            ServerKind::Demo => demo,
+    /// The one of these calls that this server has.
+    pub(crate) fn choose(&self, probe: ToolCall, scripted: ToolCall, everything: ToolCall, demo: ToolCall) -> ToolCall {
+        match self.kind.make() {
+            Make::Probe => probe,
+            Make::Scripted => scripted,
+            Make::Everything => everything,
+            Make::Demo => demo,
         }
     }
 
@@ -155,6 +159,7 @@ impl Upstream {
         self.choose(
             ("progress", r#"{"n":5,"ms":20}"#.to_owned()),
             ("progress", r#"{"steps":5}"#.to_owned()),
+            ("report", "{}".to_owned()),
             ("countdown", r#"{"n":5}"#.to_owned()),
         )
     }
@@ -164,6 +169,7 @@ impl Upstream {
         self.choose(
             ("slow", r#"{"s":1}"#.to_owned()),
             ("slow", "{}".to_owned()),
+            ("slow_compute", r#"{"seconds":1}"#.to_owned()),
             ("countdown", r#"{"n":10}"#.to_owned()),
         )
     }
@@ -171,32 +177,70 @@ impl Upstream {
     /// A call that fails with a JSON-RPC error.
     pub(crate) fn failing(&self) -> ToolCall {
         let args = || "{}".to_owned();
-        self.choose(("rpcerror", args()), ("none", args()), ("none", args()))
+        self.choose(("rpcerror", args()), ("none", args()), ("rpcerror", args()), ("none", args()))
+    }
+
+    /// A call that logs before it is answered, and what the message says; the level is `info`.
+    pub(crate) fn logging(&self) -> (ToolCall, &'static str) {
+        let said = message::notification("notifications/message", r#"{"level":"info","data":"hello"}"#);
+        let call = self.choose(
+            ("noisy", "{}".to_owned()),
+            ("say", format!(r#"{{"message":{}}}"#, message::quoted(&said))),
+            ("test_logging_tool", "{}".to_owned()),
+            ("none", "{}".to_owned()),
+        );
+        (call, if self.kind.make() == Make::Everything { "one log line" } else { "hello" })
+    }
+
+    /// The one resource that behaviours are about, and its text.
+    pub(crate) fn resource(&self) -> (&'static str, &'static str) {
+        match self.kind.make() {
+            Make::Everything => ("test://watched-resource", "Watched resource content."),
+            _ => ("test://a", "content of a"),
+        }
     }
 
     /// A call that asks the client `method` before it is answered.
     pub(crate) fn asking(&self, method: &str) -> ToolCall {
-        let (tool, demo) = match method {
-            "elicitation/create" => ("elicit", "greet"),
-            "sampling/createMessage" => ("sample", "sample"),
-            "roots/list" => ("roots", "roots"),
-            _ => ("pingclient", "pingclient"),
+        let (probe, everything, demo) = match method {
+            "elicitation/create" => ("elicit", "test_input_required_result_elicitation", "greet"),
+            "sampling/createMessage" => ("sample", "test_input_required_result_sampling", "sample"),
+            "roots/list" => ("roots", "test_input_required_result_list_roots", "roots"),
+            _ => ("pingclient", "pingclient", "pingclient"),
         };
         let args = format!(r#"{{"method":"{method}","params":{{"message":"Who?","requestedSchema":{{}}}}}}"#);
-        self.choose((tool, "{}".to_owned()), ("ask", args), (demo, "{}".to_owned()))
+        let none = || "{}".to_owned();
+        self.choose((probe, none()), ("ask", args), (everything, none()), (demo, none()))
+    }
+
+    /// A call that asks the user to open an address.
+    pub(crate) fn visiting(&self) -> ToolCall {
+        let url = r#"{"mode":"url","message":"Please sign in","url":"https://example.com/sign-in?x=1&y=%20","elicitationId":"visit-1"}"#;
+        self.choose(
+            ("elicit", format!(r#"{{"params":{url}}}"#)),
+            ("ask", format!(r#"{{"method":"elicitation/create","params":{url}}}"#)),
+            ("visit", "{}".to_owned()),
+            ("visit", "{}".to_owned()),
+        )
     }
 
     /// The exact text of the error that [`Upstream::failing`] ends in, seen without Janua where that can be.
     pub(crate) async fn error(&self) -> String {
-        match self.kind {
-            ServerKind::Stdio => {
+        match self.kind.make() {
+            Make::Probe => {
                 let mut direct = StdioClient::start(&program("probe"), &[OsStr::new("--full")]);
                 direct.initialize("2025-11-25", "{}").await;
                 let error = direct.call("rpcerror", "{}").await;
                 error.member("error").expect("an error")
             }
-            ServerKind::Http | ServerKind::Sse => r#"{"code":-32602,"message":"no such tool"}"#.to_owned(),
-            ServerKind::Demo => {
+            Make::Everything => {
+                let mut direct = StdioClient::start(&program("everything"), &[] as &[&str]);
+                direct.initialize("2025-11-25", "{}").await;
+                let error = direct.call("rpcerror", "{}").await;
+                error.member("error").expect("an error")
+            }
+            Make::Scripted => r#"{"code":-32602,"message":"no such tool"}"#.to_owned(),
+            Make::Demo => {
                 let message = "the demo server has the tools echo, add, countdown and greet";
                 format!(r#"{{"code":-32602,"message":"{message}"}}"#)
             }
@@ -205,118 +249,140 @@ impl Upstream {
 
     /// Lets the slow call of a scripted server go on; other slow calls end by themselves.
     pub(crate) fn release(&self) {
-        match &self.remote {
-            Some(Remote::Http(server)) => server.release(1),
-            Some(Remote::Sse(server)) => server.release(1),
-            None => {}
+        if let Some(remote) = &self.remote {
+            remote.release();
         }
     }
 
-    /// The text of each call's message as it reached the server; nothing where the server does not tell.
-    pub(crate) fn calls(&self) -> Vec<Message> {
-        self.received("tools/call")
-    }
-
-    /// The messages with this method that reached a scripted server.
+    /// The messages with this method that reached the server; nothing where it does not tell.
     pub(crate) fn received(&self, method: &str) -> Vec<Message> {
-        self.arrived(|message| message.method() == Some(method))
+        self.arrived().into_iter().filter(|message| message.method() == Some(method)).collect()
     }
 
-    /// The answers to its questions that reached a scripted server.
+    /// The answers to its questions that reached the server.
     pub(crate) fn responses(&self) -> Vec<Message> {
-        self.arrived(Message::is_response)
+        self.arrived().into_iter().filter(Message::is_response).collect()
     }
 
-    fn arrived(&self, fits: impl Fn(&Message) -> bool) -> Vec<Message> {
-        let site = match &self.remote {
-            Some(Remote::Http(server)) => &server.site,
-            Some(Remote::Sse(server)) => &server.site,
-            None => return Vec::new(),
+    fn arrived(&self) -> Vec<Message> {
+        match &self.remote {
+            Some(remote) => remote.seen(),
+            None => journal::lines(self.journal()).iter().filter_map(|line| Message::parse(line).ok()).collect(),
+        }
+    }
+
+    /// What Janua did to the server that the server's revision forbids.
+    pub(crate) fn faults(&self) -> Vec<String> {
+        match &self.remote {
+            Some(remote) => remote.faults(),
+            None => {
+                self.arrived().iter().filter_map(|line| line.value()["fault"].as_str().map(str::to_owned)).collect()
+            }
+        }
+    }
+
+    /// Calls of a tool that reached the server, those that repeat one with answers not counted, and those.
+    pub(crate) fn runs(&self, tool: &str) -> (usize, usize) {
+        let again = |message: &Message| {
+            let params = message.at("/params");
+            params.get("inputResponses").is_some() || params.get("requestState").is_some()
         };
-        site.seen().iter().filter_map(Seen::message).filter(fits).collect()
+        let calls = self.received("tools/call");
+        let (repeated, begun): (Vec<_>, Vec<_>) =
+            calls.into_iter().filter(|call| call.at("/params/name") == tool).partition(again);
+        (begun.len(), repeated.len())
+    }
+
+    /// Waits until a call of this tool has reached the server; false where the server does not tell.
+    pub(crate) async fn has_begun(&self, tool: &str) -> bool {
+        if self.kind == ServerKind::Demo {
+            return false;
+        }
+        assert!(process::eventually(SOON, || self.runs(tool).0 > 0).await, "{tool} did not reach the server");
+        true
     }
 
     /// What the probe knows about itself and what reached it.
     pub(crate) async fn info(&self, link: &mut Link) -> Message {
-        let answer = link.call(&("info", "{}".to_owned())).await;
-        Message::parse(answer.text()).expect("the probe's account is JSON")
+        let tool = if self.kind.make() == Make::Everything { "fixture_info" } else { "info" };
+        let answer = link.call(&(tool, "{}".to_owned())).await;
+        Message::parse(answer.text()).expect("the server's account is JSON")
     }
 
     /// Waits until a message with this method has reached the server; false where the server does not tell.
-    pub(crate) async fn has_heard(&self, link: &mut Link, method: &str) -> bool {
-        match self.kind {
-            ServerKind::Demo => false,
-            ServerKind::Http | ServerKind::Sse => {
-                let heard = process::eventually(SOON, || !self.received(method).is_empty()).await;
-                assert!(heard, "{method} did not reach the server");
-                true
-            }
-            ServerKind::Stdio => {
-                // Each question is a call itself, so one more than those has to be there.
-                let mut least = 1;
-                loop {
-                    let seen = self.info(link).await;
-                    least += usize::from(method == "tools/call");
-                    let seen = seen.at("/seen").as_array().expect("a list").clone();
-                    let heard = |m: &serde_json::Value| m.as_str().and_then(|m| m.split('#').next()) == Some(method);
-                    if seen.iter().filter(|m| heard(m)).count() >= least {
-                        return true;
-                    }
-                    tokio::task::yield_now().await;
-                }
-            }
+    pub(crate) async fn has_heard(&self, method: &str) -> bool {
+        if self.kind == ServerKind::Demo {
+            return false;
+        }
+        let heard = process::eventually(SOON, || !self.received(method).is_empty()).await;
+        assert!(heard, "{method} did not reach the server");
+        true
+    }
+
+    /// Whether a call of this tool was cancelled at the server, where that needs no message.
+    pub(crate) async fn has_given_up(&self, tool: &str) -> Option<bool> {
+        let remote = self.remote.as_ref()?;
+        remote.cancelled(tool)?;
+        Some(process::eventually(SOON, || remote.cancelled(tool) == Some(1)).await)
+    }
+
+    /// Waits until so many subscriptions that are requests are open, where the server tells.
+    pub(crate) async fn has_listeners(&self, count: usize) {
+        if let Some(remote) = self.remote.as_ref().filter(|remote| remote.subscriptions().is_some()) {
+            let there = process::eventually(SOON, || remote.subscriptions() == Some(count)).await;
+            assert!(there, "subscriptions: {:?}, not {count}", remote.subscriptions());
+        } else if count > 0 {
+            self.has_heard("subscriptions/listen").await;
         }
     }
 
     /// Makes the server say something that belongs to no request, and waits until it has.
     pub(crate) async fn announce(&self, link: &mut Link, news: News) {
-        if self.kind == ServerKind::Stdio {
-            let call = match news {
-                News::Log => ("noisy", "{}".to_owned()),
-                News::Lists => ("listchanged", r#"{"add":"extra"}"#.to_owned()),
-                News::Update => ("touch", "{}".to_owned()),
-            };
-            link.call(&call).await.result();
-            return;
-        }
+        let call = match (self.kind.make(), news) {
+            (Make::Probe, News::Log) => ("noisy", "{}".to_owned()),
+            (Make::Probe, News::Lists) => ("listchanged", r#"{"add":"extra"}"#.to_owned()),
+            (Make::Probe, News::Update) => ("touch", "{}".to_owned()),
+            (Make::Everything, News::Log) => ("test_logging_tool", "{}".to_owned()),
+            (Make::Everything, News::Lists) => ("announce_lists", "{}".to_owned()),
+            (Make::Everything, News::Update) => ("test_touch_resource", "{}".to_owned()),
+            (Make::Scripted | Make::Demo, _) => return self.push_news(news).await,
+        };
+        link.call(&call).await.result();
+    }
+
+    async fn push_news(&self, news: News) {
+        let (uri, _) = self.resource();
         let texts: Vec<String> = match news {
             News::Log => vec![message::notification("notifications/message", r#"{"level":"info","data":"hello"}"#)],
             News::Lists => ["tools", "prompts", "resources"]
                 .map(|list| message::notification(&format!("notifications/{list}/list_changed"), ""))
                 .to_vec(),
             News::Update => {
-                vec![message::notification("notifications/resources/updated", &format!(r#"{{"uri":"{URI}"}}"#))]
+                vec![message::notification("notifications/resources/updated", &format!(r#"{{"uri":"{uri}"}}"#))]
             }
         };
         for text in &texts {
-            self.push(text);
+            self.push(text).await;
         }
     }
 
     /// Sends a message on the stream of a scripted server that belongs to no request.
-    pub(crate) fn push(&self, text: &str) {
+    pub(crate) async fn push(&self, text: &str) {
         match &self.remote {
-            Some(Remote::Http(server)) => server.push(text),
-            Some(Remote::Sse(server)) => server.push(text),
+            Some(remote) => remote.push(text).await,
             None => panic!("{:?} says nothing of its own accord", self.kind),
         }
     }
 
     /// How many sessions a scripted server has.
     pub(crate) fn sessions(&self) -> usize {
-        match &self.remote {
-            Some(Remote::Http(server)) => server.sessions().len(),
-            Some(Remote::Sse(server)) => server.sessions().len(),
-            None => 0,
-        }
+        self.remote.as_ref().map_or(0, Remote::sessions)
     }
 
     /// Ends a scripted server with everything it has open.
-    pub(crate) fn end(&mut self) {
-        match self.remote.take() {
-            Some(Remote::Http(server)) => server.site.cut_connections(),
-            Some(Remote::Sse(server)) => server.site.cut_connections(),
-            None => {}
+    pub(crate) async fn end(&mut self) {
+        if let Some(remote) = self.remote.take() {
+            remote.end().await;
         }
     }
 }

@@ -5,6 +5,8 @@
 //! result, and only the step `ask` knows in which way a client is asked.
 
 mod catalog;
+/// The revision without a handshake on a channel that carries both ways.
+pub mod duplex;
 mod legacy;
 /// The revision without a handshake, whatever carries it.
 pub mod modern;
@@ -16,6 +18,7 @@ mod template;
 use std::sync::Arc;
 
 use crate::servers::everything::legacy::Legacy;
+use crate::servers::everything::modern::Modern;
 use crate::servers::everything::pipe::{Dual, Pipe};
 use crate::servers::journal::Journal;
 use crate::servers::peer::{Journaled, Peer, serve};
@@ -29,8 +32,8 @@ pub fn run(words: &[String]) {
     let pages = words.iter().any(|word| word == "--pages");
     let journal = || Journal::asked_for(words);
     let peer = Arc::new(Peer::default());
-    let legacy = || Legacy::new(Arc::clone(&peer));
-    let modern = || Pipe::new(Arc::clone(&peer), journal(), pages);
+    let legacy = || Legacy::new(Arc::clone(&peer), pages);
+    let modern = || Pipe::new(Arc::clone(&peer), Modern::new(journal(), pages));
     match era {
         "legacy" => serve(&Journaled { server: legacy(), journal: journal() }),
         "modern" => serve(&Journaled { server: modern(), journal: journal() }),

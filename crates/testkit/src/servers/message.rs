@@ -91,6 +91,14 @@ impl Message {
         self.value["params"]["name"].as_str().unwrap_or_default()
     }
 
+    /// The answer that the arguments of a call spell out: `json` is the result, `extra` more members.
+    pub fn spelled(&self, id: &str) -> String {
+        let result = self.argument("json").as_str().unwrap_or("null");
+        let extra = self.argument("extra").as_str();
+        let extra = extra.map_or_else(String::new, |extra| format!(",{extra}"));
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}{extra}}}"#)
+    }
+
     /// Whether the line answers a request of ours.
     pub fn is_response(&self) -> bool {
         self.method().is_none() && (self.member("result").or(self.member("error"))).is_some()

@@ -18,6 +18,7 @@ const LEGACY: [&str; 4] = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25
 const TOOLS: &str = r#"{"tools":[
 {"name":"echo","description":"Says what it is told","inputSchema":{"type":"object","properties":{"text":{"type":"string"}}}},
 {"name":"ask","description":"Asks the client first","inputSchema":{"type":"object","properties":{"method":{"type":"string"},"params":{"type":"object"}}}},
+{"name":"say","description":"Sends a message before it answers","inputSchema":{"type":"object","properties":{"message":{"type":"string"}}}},
 {"name":"progress","description":"Reports progress","inputSchema":{"type":"object","properties":{"steps":{"type":"integer"}}}},
 {"name":"slow","description":"Waits","inputSchema":{"type":"object","properties":{"ms":{"type":"integer"}}}}]}"#;
 
@@ -117,9 +118,17 @@ impl Conversation {
 
     fn opening(&self) -> String {
         let version = message::quoted(&self.version);
-        format!(
-            r#"{{"protocolVersion":{version},"capabilities":{{"tools":{{"listChanged":true}},"logging":{{}}}},"serverInfo":{{"name":"scripted","version":"1.0"}}}}"#
-        )
+        let mut capabilities = r#""tools":{"listChanged":true},"logging":{}"#.to_owned();
+        for (method, capability) in [
+            ("prompts/list", r#","prompts":{"listChanged":true}"#),
+            ("resources/list", r#","resources":{"listChanged":true,"subscribe":true}"#),
+            ("completion/complete", r#","completions":{}"#),
+        ] {
+            // What a test gives results for is what the server has.
+            capabilities.push_str(if self.script.results.contains_key(method) { capability } else { "" });
+        }
+        let server = r#"{"name":"scripted","version":"1.0"}"#;
+        format!(r#"{{"protocolVersion":{version},"capabilities":{{{capabilities}}},"serverInfo":{server}}}"#)
     }
 
     async fn call(&self, id: &str, request: &Message, aside: &Outlet) -> String {
@@ -131,6 +140,10 @@ impl Conversation {
         let text = match request.at("/params/name").as_str() {
             Some("echo") => args.at("/text").as_str().unwrap_or_else(|| args.raw()).to_owned(),
             Some("ask") => self.ask(&args, aside).await,
+            Some("say") => {
+                aside.push(args.at("/message").as_str().unwrap_or_default());
+                "said".to_owned()
+            }
             Some("progress") => progress(request, &args, aside),
             Some("slow") => self.slow(&args).await,
             _ => return message::error(id, -32602, "no such tool"),

@@ -254,6 +254,9 @@ impl Out for Answers {
         let _ = self.0.send(Said::Answer(message.to_owned()));
     }
 
+    /// The end of its stream says it.
+    fn over(&self, _: &str) {}
+
     fn crash(&self) {
         let _ = self.0.send(Said::Crash);
     }

@@ -6,8 +6,10 @@ use crate::client::Client;
 use crate::client::envelope::{Envelope, questions, repeated};
 use crate::client::message::{Message, call_params};
 use crate::client::modern::Modern;
+use crate::client::websocket::WebSocketClient;
 use crate::process::eventually;
 use crate::upstream::modern::ModernServer;
+use crate::upstream::modern_socket::ModernSocketServer;
 
 const SOON: Duration = Duration::from_secs(20);
 const ALL: &str = r#"{"elicitation":{"form":{},"url":{}},"sampling":{},"roots":{}}"#;
@@ -174,4 +176,23 @@ async fn listeners_hear_what_they_asked_for() {
     let end = stream.finish().await;
     assert_eq!(end.result()["_meta"]["io.modelcontextprotocol/subscriptionId"], id);
     assert_eq!(server.faults(), [] as [&str; 0]);
+}
+
+#[tokio::test]
+async fn a_socket_serves_the_same() {
+    let server = ModernSocketServer::start(false).await;
+    let envelope = Envelope::new("2026-07-28", ALL);
+    let mut client = WebSocketClient::open(&server.url()).await;
+    client.request("server/discover", &envelope.wrap("")).await.result();
+    let params = envelope.wrap(&call_params("test_input_required_result_elicitation", "{}"));
+    let asked = client.request("tools/call", &params).await;
+    let questions = questions(&asked).expect("questions");
+    let answers = [(questions[0].0.clone(), result_for(&questions[0].1))];
+    assert_eq!(client.request("tools/call", &repeated(&params, &asked, &answers)).await.text(), "Hello, Ann!");
+    client.request("subscriptions/listen", &envelope.wrap("")).await.error_code().expect("an error");
+    client.send("tools/call", &envelope.wrap(&call_params("slow_compute", r#"{"seconds":3600}"#))).await;
+    assert!(eventually(SOON, || server.engine().tally()["slow_compute"]["begun"] == 1).await);
+    client.close().await;
+    assert!(eventually(SOON, || server.engine().tally()["slow_compute"]["cancelled"] == 1).await);
+    assert_eq!((server.engine().faults().len(), server.seen().len()), (1, 5));
 }

@@ -9,6 +9,8 @@ use crate::servers::everything::template::fill;
 use crate::servers::peer::held;
 
 const CATALOG: &str = include_str!("catalog.json");
+/// The cursor of the second page, with something to get wrong.
+const CURSOR: &str = r#""\u00e9/==\"2\"""#;
 /// Log levels, least severe first.
 pub(super) const LEVELS: [&str; 8] = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
 
@@ -61,6 +63,19 @@ impl Catalog {
             _ => resource,
         };
         self.entries(list).map(spell).collect()
+    }
+
+    /// `tools/list`: everything at once, or in two pages.
+    pub(super) fn tools(&self, cursor: &Value, pages: bool) -> Result<Value, Value> {
+        let tools = self.listed("tools");
+        let known: Value = serde_json::from_str(CURSOR).expect("the cursor is JSON");
+        let half = tools.len() / 2;
+        match cursor {
+            Value::Null if pages => Ok(json!({"tools": tools[..half], "nextCursor": known})),
+            Value::Null => Ok(json!({"tools": tools})),
+            given if pages && *given == known => Ok(json!({"tools": tools[half..]})),
+            given => Err(json!({"code": -32602, "message": "Unknown cursor", "data": given})),
+        }
     }
 
     /// The entry that a request asks for, and what its template's `{id}` stands for; else what to say.

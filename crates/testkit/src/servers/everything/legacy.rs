@@ -22,6 +22,8 @@ pub(super) struct Legacy {
     state: Mutex<State>,
     /// Ids of running calls, and whether each was cancelled.
     running: Mutex<HashMap<String, bool>>,
+    /// Whether `tools/list` comes in two pages.
+    pages: bool,
 }
 
 #[derive(Debug, Default)]
@@ -40,13 +42,14 @@ struct Running<'a> {
 }
 
 impl Legacy {
-    pub(super) fn new(peer: Arc<Peer>) -> Self {
+    pub(super) fn new(peer: Arc<Peer>, pages: bool) -> Self {
         Self {
             peer,
             catalog: Catalog::read(),
             tally: Tally::default(),
             state: Mutex::default(),
             running: Mutex::default(),
+            pages,
         }
     }
 }
@@ -81,6 +84,9 @@ impl Server for Legacy {
             }
             return;
         };
+        if method == "tools/call" && message.name() == "rawresult" {
+            return self.peer.line(&message.spelled(id));
+        }
         if let Some(kind) = Kind::of(method) {
             self.run_entry(id, kind, message);
             return;
@@ -91,7 +97,7 @@ impl Server for Legacy {
             "initialize" => Ok(self.greet(params)),
             "ping" => Ok(json!({})),
             "logging/setLevel" => self.set_level(params),
-            "tools/list" => list("tools", "tools"),
+            "tools/list" => self.catalog.tools(&params["cursor"], self.pages),
             "prompts/list" => list("prompts", "prompts"),
             "resources/list" => list("resources", "resources"),
             "resources/templates/list" => list("resourceTemplates", "templates"),

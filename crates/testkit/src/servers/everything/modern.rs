@@ -25,15 +25,14 @@ use crate::servers::peer::held;
 
 pub use crate::servers::everything::modern::envelope::{Envelope, MODERN};
 
-/// The cursor of the second page, with something to get wrong.
-pub const CURSOR: &str = r#""\u00e9/==\"2\"""#;
-
 /// Where the messages about one request go.
 pub trait Out: Send + Sync {
     /// A notification that belongs to the request, before its answer.
     fn note(&self, message: &str);
     /// The answer; nothing comes after it.
     fn answer(&self, message: &str);
+    /// A subscription that was answered is over; said once more where a pipe wants that.
+    fn over(&self, id: &str);
     /// The server dies.
     fn crash(&self);
 }
@@ -56,19 +55,8 @@ pub struct Modern {
 /// A request that runs until it is answered or cancelled.
 #[derive(Debug, Default)]
 pub struct Running {
-    state: Mutex<Ending>,
+    cancelled: Mutex<bool>,
     changed: Condvar,
-}
-
-/// Why a request that waits need not wait any more.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Ending {
-    #[default]
-    No,
-    /// The client wants no answer any more.
-    Cancelled,
-    /// The server has said all it will.
-    Over,
 }
 
 /// One running request for an entry.
@@ -83,42 +71,27 @@ struct Call<'a> {
 impl Running {
     /// Ends it; there will be no answer.
     pub fn cancel(&self) {
-        self.end(Ending::Cancelled);
+        *held(&self.cancelled) = true;
+        self.changed.notify_all();
     }
 
     /// Whether it was cancelled.
     pub fn is_cancelled(&self) -> bool {
-        *held(&self.state) == Ending::Cancelled
+        *held(&self.cancelled)
     }
 
-    fn end(&self, ending: Ending) {
-        let mut state = held(&self.state);
-        if *state == Ending::No {
-            *state = ending;
-        }
-        self.changed.notify_all();
-    }
-
-    /// Waits that long; false if it ended meanwhile.
+    /// Waits that long; false if it was cancelled meanwhile.
     fn wait(&self, length: Duration) -> bool {
         let deadline = Instant::now() + length;
-        let mut state = held(&self.state);
-        while *state == Ending::No {
+        let mut cancelled = held(&self.cancelled);
+        while !*cancelled {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return true;
             }
-            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            cancelled = self.changed.wait_timeout(cancelled, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         false
-    }
-
-    /// Waits for its end.
-    fn settled(&self) {
-        let mut state = held(&self.state);
-        while *state == Ending::No {
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
     }
 }
 
@@ -193,7 +166,7 @@ impl Modern {
         self.subscriptions.updated(uri);
     }
 
-    /// Serves a request until it is answered or cancelled; blocks as long.
+    /// Serves a request until it is answered or cancelled, and blocks as long; a subscription goes on behind it.
     pub fn serve(&self, envelope: &Envelope, request: &Message, running: &Arc<Running>, out: &Arc<dyn Out>) {
         let id = request.id().unwrap_or("null");
         let method = request.method().unwrap_or_default();
@@ -202,12 +175,12 @@ impl Modern {
         let answer = match method {
             "subscriptions/listen" => return self.listen(request, running, out),
             "server/discover" => Ok(self.discovered()),
-            "tools/list" => self.tools(request),
+            "tools/list" => self.catalog.tools(&params["cursor"], self.pages),
             "prompts/list" => list("prompts", "prompts"),
             "resources/list" => list("resources", "resources"),
             "resources/templates/list" => list("resourceTemplates", "templates"),
             "completion/complete" => Ok(self.catalog.complete(params)),
-            "tools/call" if params["name"] == "rawresult" => return out.answer(&raw_result(id, request)),
+            "tools/call" if params["name"] == "rawresult" => return out.answer(&request.spelled(id)),
             _ => match Kind::of(method) {
                 Some(kind) => {
                     let call = Call { server: self, envelope, request, running, out: &**out };
@@ -235,19 +208,6 @@ impl Modern {
         })
     }
 
-    fn tools(&self, request: &Message) -> Result<Value, Value> {
-        let tools = self.catalog.listed("tools");
-        let cursor = &request.value()["params"]["cursor"];
-        let known: Value = serde_json::from_str(CURSOR).expect("the cursor is JSON");
-        let half = tools.len() / 2;
-        match cursor {
-            Value::Null if self.pages => Ok(json!({"tools": tools[..half], "nextCursor": known})),
-            Value::Null => Ok(json!({"tools": tools})),
-            given if self.pages && *given == known => Ok(json!({"tools": tools[half..]})),
-            given => Err(json!({"code": -32602, "message": "Unknown cursor", "data": given})),
-        }
-    }
-
     fn listen(&self, request: &Message, running: &Arc<Running>, out: &Arc<dyn Out>) {
         let id = request.id().unwrap_or("null");
         let filter = &request.value()["params"]["notifications"];
@@ -258,16 +218,8 @@ impl Modern {
             return;
         }
         let known = |uri: &str| self.catalog.find(Kind::Resource, &json!({"uri": uri})).is_ok();
-        let subscription =
-            self.subscriptions.open(id, filter, known, Listener { running: Arc::clone(running), out: Arc::clone(out) });
-        running.settled();
-        self.subscriptions.close(&subscription);
-        if !running.is_cancelled() {
-            let mut result = complete("subscriptions/listen", json!({}));
-            result["_meta"]["io.modelcontextprotocol/subscriptionId"] =
-                serde_json::from_str(id).expect("an id is JSON");
-            out.answer(&format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#));
-        }
+        let listener = Listener { running: Arc::clone(running), out: Arc::clone(out) };
+        self.subscriptions.open(id, filter, known, listener);
     }
 }
 
@@ -364,7 +316,7 @@ impl Stage for Call<'_> {
     }
 
     fn end_subscriptions(&self) {
-        self.server.subscriptions.end();
+        self.server.subscriptions.end(|| complete("subscriptions/listen", json!({})));
     }
 
     fn crash(&self) {
@@ -399,12 +351,4 @@ pub fn status_of(code: i64) -> u16 {
 /// Whether the revision has a request of this name.
 pub fn has_method(method: &str) -> bool {
     METHODS.contains(&method)
-}
-
-/// The answer that the arguments spell out: `json` is the result, `extra` more members.
-fn raw_result(id: &str, request: &Message) -> String {
-    let result = request.argument("json").as_str().unwrap_or("null");
-    let extra = request.argument("extra").as_str();
-    let extra = extra.map_or_else(String::new, |extra| format!(",{extra}"));
-    format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}{extra}}}"#)
 }

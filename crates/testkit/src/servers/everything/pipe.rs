@@ -1,23 +1,21 @@
 //! 2026-07-28 on a pipe, alone or beside the revisions with a handshake.
 
-use std::collections::HashMap;
 use std::process;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 
 use serde_json::json;
 
+use crate::servers::everything::duplex::{Duplex, Wire};
 use crate::servers::everything::legacy::Legacy;
-use crate::servers::everything::modern::{MODERN, Modern, Out, Running};
-use crate::servers::journal::Journal;
+use crate::servers::everything::modern::{MODERN, Modern};
 use crate::servers::message::Message;
-use crate::servers::peer::{Peer, Server, held};
+use crate::servers::peer::{Peer, Server};
 
 /// The modern server with one pipe.
 #[derive(Debug)]
 pub(super) struct Pipe {
     peer: Arc<Peer>,
-    modern: Modern,
-    running: Mutex<HashMap<String, Arc<Running>>>,
+    duplex: Duplex,
 }
 
 /// A server of both eras, which serves the one that is spoken first.
@@ -34,44 +32,24 @@ enum Era {
     Modern,
 }
 
-/// Writes lines.
+/// Standard output.
 #[derive(Debug)]
 struct Lines(Arc<Peer>);
 
-impl Out for Lines {
-    fn note(&self, message: &str) {
-        self.0.line(message);
+impl Wire for Lines {
+    fn line(&self, text: &str) {
+        self.0.line(text);
     }
 
-    fn answer(&self, message: &str) {
-        self.0.line(message);
-    }
-
-    fn crash(&self) {
+    fn die(&self) {
         process::exit(3);
     }
 }
 
 impl Pipe {
-    pub(super) fn new(peer: Arc<Peer>, journal: Journal, pages: bool) -> Self {
-        Self { peer, modern: Modern::new(journal, pages), running: Mutex::default() }
-    }
-
-    fn told(&self, message: &Message) {
-        match message.method() {
-            Some("notifications/cancelled") => {
-                let id = message.value()["params"]["requestId"].to_string();
-                // One that is done is none to cancel; that is no fault, as the two may cross.
-                if let Some(running) = held(&self.running).get(&id) {
-                    running.cancel();
-                }
-            }
-            Some("notifications/initialized" | "notifications/roots/list_changed" | "notifications/progress") => {
-                self.modern.fault(&format!("a notification of earlier revisions: {}", message.raw()));
-            }
-            Some(_) => {}
-            None => self.modern.fault(&format!("not a request: {}", message.raw())),
-        }
+    pub(super) fn new(peer: Arc<Peer>, modern: Modern) -> Self {
+        let duplex = Duplex::new(modern, Arc::new(Lines(Arc::clone(&peer))));
+        Self { peer, duplex }
     }
 }
 
@@ -81,47 +59,19 @@ impl Server for Pipe {
     }
 
     fn heard(&self, message: &Message) {
-        if message.is_response() {
-            self.modern.fault(&format!("a response: {}", message.raw()));
-        }
-        let (Some(id), Some(_)) = (message.id(), message.method()) else { return };
-        let before = held(&self.running).insert(id.to_owned(), Arc::default());
-        if before.is_some() {
-            self.modern.fault(&format!("an id that is in use: {}", message.raw()));
-        }
+        self.duplex.heard(message);
     }
 
     fn waits(&self, message: &Message) -> bool {
-        let blocks = ["tools/call", "prompts/get", "resources/read", "subscriptions/listen"];
-        message.id().is_some() && message.method().is_some_and(|method| blocks.contains(&method))
+        self.duplex.waits(message)
     }
 
     fn take(&self, message: &Message) {
-        if message.value().is_array() {
-            self.modern.fault("an array");
-            self.peer.unknown("null", -32600, "arrays are not served");
-            return;
-        }
-        let (Some(id), Some(_)) = (message.id(), message.method()) else { return self.told(message) };
-        let running = held(&self.running).get(id).cloned().unwrap_or_default();
-        match self.modern.admit(message) {
-            Ok(envelope) => {
-                let out: Arc<dyn Out> = Arc::new(Lines(Arc::clone(&self.peer)));
-                self.modern.serve(&envelope, message, &running, &out);
-                if message.method() == Some("subscriptions/listen") && !running.is_cancelled() {
-                    // On a pipe the end of a subscription is said twice.
-                    self.peer.notify("notifications/cancelled", Some(&format!(r#"{{"requestId":{id}}}"#)));
-                }
-            }
-            Err(error) => self.peer.refuse(id, &error),
-        }
-        held(&self.running).remove(id);
+        self.duplex.take(message);
     }
 
     fn ended(&self) {
-        for running in held(&self.running).values() {
-            running.cancel();
-        }
+        self.duplex.ended();
     }
 }
 

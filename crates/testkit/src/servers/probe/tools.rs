@@ -37,7 +37,7 @@ impl Probe {
                 peer.refuse(id, &json!({"code": -32602, "message": "bad params", "data": {"x": 1}}));
             }
             "raw" => peer.say(id, message.raw(), false),
-            "rawresult" => self.raw_result(id, message),
+            "rawresult" => peer.line(&message.spelled(id)),
             "flood" => self.flood(id, message),
             "progress" => self.progress(id, message),
             "listchanged" => self.list_changed(id, message),
@@ -70,13 +70,6 @@ impl Probe {
         self.peer.pause(Duration::from_millis(500), || false);
         let seen = held(&self.seen).join(",");
         self.peer.say(id, &format!("asked; client messages so far: {seen}"), false);
-    }
-
-    fn raw_result(&self, id: &str, message: &Message) {
-        let result = message.argument("json").as_str().unwrap_or("null");
-        let extra = message.argument("extra").as_str();
-        let extra = extra.map_or_else(String::new, |extra| format!(",{extra}"));
-        self.peer.line(&format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}{extra}}}"#));
     }
 
     fn flood(&self, id: &str, message: &Message) {
