@@ -105,6 +105,12 @@ pub trait Connection: Send + Sync {
         false
     }
 
+    /// Whether the server can say anything of its own accord, as far as that shows soon after the opening. Over HTTP it
+    /// may have no stream for it.
+    fn tells(&self) -> BoxFuture<'static, bool> {
+        Box::pin(std::future::ready(true))
+    }
+
     /// Whether the link has ended: whatever is called on it fails.
     fn is_over(&self) -> bool;
 

@@ -44,12 +44,16 @@ pub fn server_info(discovered: &[u8]) -> Option<&[u8]> {
     meta.or_else(|| peek(discovered, "serverInfo"))
 }
 
-/// What a client with a handshake can be asked, in the words of one without: all of it but tasks of its own.
-pub fn client_capabilities(declared: &[u8]) -> String {
+/// What a client that opened in `version` can be asked, in the words of one without a handshake: all of it but tasks of
+/// its own, and what its revision has no request for.
+pub fn client_capabilities(declared: &[u8], version: Version) -> String {
     if declared.is_empty() {
         return "{}".to_owned();
     }
-    without(declared, raw::whole(declared), |key| raw::same(key, "tasks"))
+    let elicits = version >= Version::V2025_06_18;
+    without(declared, raw::whole(declared), |key| {
+        raw::same(key, "tasks") || (!elicits && raw::same(key, "elicitation"))
+    })
 }
 
 fn member(key: &str, object: &[u8]) -> String {

@@ -45,6 +45,10 @@ impl Connection for Adapting {
         self.0.attributes()
     }
 
+    fn tells(&self) -> BoxFuture<'static, bool> {
+        self.0.tells()
+    }
+
     fn is_over(&self) -> bool {
         self.0.is_over()
     }

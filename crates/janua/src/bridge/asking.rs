@@ -56,7 +56,7 @@ impl Asking {
         let said = opening::initialize_result(discovered.response.body(), opening.version);
         let response = Response::result(&said).unwrap_or_else(|_| discovered.response.clone());
         let client = raw::peek(&opening.params, "clientInfo").unwrap_or(GATEWAY.as_bytes());
-        let declared = opening::client_capabilities(opening.capabilities.raw());
+        let declared = opening::client_capabilities(opening.capabilities.raw(), opening.version);
         let inner = Inner {
             wishes: Wishes::of_server(discovered.response.body()),
             opened: Opened { response, version: opening.version },

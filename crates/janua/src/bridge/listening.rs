@@ -201,9 +201,11 @@ pub(super) async fn serve(face: Arc<Facing>, call: Call, sink: Sink) -> Outcome 
     };
     let mut heard = link.listen();
     let capabilities = raw::peek(link.opened().response.body(), "capabilities").unwrap_or(b"{}");
-    let mut accepted = wanted.shared_lists(&Filter::offered(capabilities));
+    // What can never arrive is not promised.
+    let tells = link.tells().await;
+    let mut accepted = if tells { wanted.shared_lists(&Filter::offered(capabilities)) } else { Filter::default() };
     let mut watching = Vec::new();
-    if is_true(capabilities, &["resources", "subscribe"]) {
+    if tells && is_true(capabilities, &["resources", "subscribe"]) {
         for uri in wanted.uris {
             if let Some(watched) = face.watch(&link, &uri).await {
                 watching.push(watched);

@@ -71,6 +71,10 @@ pub(crate) async fn post(edge: &Edge, parts: &Parts, body: Body) -> Response<Bod
         return match incoming {
             // There is no session that it could be about, and a request is cancelled by leaving it.
             Incoming::Single(Message::Notification(_)) => answer::empty(StatusCode::ACCEPTED),
+            Incoming::Batch(_) => {
+                let message = "batches exist in protocol version 2025-03-26 only";
+                answer::error(StatusCode::BAD_REQUEST, None, INVALID_REQUEST, message)
+            }
             _ => stateless::incomplete(id.as_ref()),
         };
     }
@@ -446,6 +450,9 @@ fn array(answers: Vec<Line>) -> Line {
 
 /// A stream for what belongs to no request, or the rest of one that broke.
 pub(crate) fn get(edge: &Edge, parts: &Parts) -> Response<Body> {
+    if is_stateless(parts) {
+        return answer::not_allowed("POST, OPTIONS");
+    }
     if !Accepts::of(body::text(&parts.headers, ACCEPT)).stream {
         let message = "the client must accept text/event-stream";
         return answer::error(StatusCode::NOT_ACCEPTABLE, None, INVALID_REQUEST, message);
@@ -478,6 +485,9 @@ pub(crate) fn get(edge: &Edge, parts: &Parts) -> Response<Body> {
 
 /// The client is done.
 pub(crate) fn delete(edge: &Edge, parts: &Parts) -> Response<Body> {
+    if is_stateless(parts) {
+        return answer::not_allowed("POST, OPTIONS");
+    }
     match sender(edge, parts, None) {
         Ok(From::Session(session)) => {
             edge.gateway.end_session(&session);

@@ -285,6 +285,11 @@ impl Peer {
             let error = Response::error(refusal.code, refusal.message, None);
             return self.answer(&id, &error);
         }
+        // Clients that share the link are asked only what each of them could be; the gateway is there for all.
+        let for_all = matches!(request.method(), Method::CreateMessage | Method::Elicit | Method::ListRoots);
+        if !self.owned && !for_all {
+            return self.answer(&id, &nobody_asked(request.method()));
+        }
         let mailbox = self.attributed(call, true).or_else(|| self.only_listener());
         let Some(mailbox) = mailbox else { return self.answer(&id, &nobody_asked(request.method())) };
         self.table.lock().asked.insert(id, mailbox.clone());
@@ -461,7 +466,8 @@ fn nobody_asked(method: Method) -> Response {
     let answer = match method {
         Method::Ping => Response::result("{}").ok(),
         Method::ListRoots => Response::result("{\"roots\":[]}").ok(),
-        _ => None,
+        Method::CreateMessage | Method::Elicit => None,
+        _ => Some(Response::error(METHOD_NOT_FOUND, "no client can be asked that", None)),
     };
     let refused = || Response::error(INVALID_PARAMS, "the question belongs to no request of a client", None);
     answer.unwrap_or_else(refused)

@@ -27,6 +27,7 @@ pub(crate) async fn open(reach: &Reach, opening: &Opening) -> Result<Arc<dyn Con
     let mut events = connect(reach).await?;
     let endpoint = endpoint(reach, &mut events).await?;
     let shared = Shared::new(reach);
+    shared.has_own_stream(true);
     let carrier = Arc::new(SseCarrier { link: shared.clone(), endpoint });
     let link = Link::new(shared.clone(), carrier, opening);
     let reader = shared.clone();
@@ -95,6 +96,11 @@ async fn read(link: &Shared, mut events: Events) -> Failure {
 }
 
 impl Carrier for SseCarrier {
+    /// There is one stream for everything.
+    fn attributes(&self) -> bool {
+        false
+    }
+
     fn carry(self: Arc<Self>, parcel: Parcel, way: Way) -> BoxFuture<'static, ()> {
         async move { self.post(parcel.line, parcel.about, way).await }.boxed()
     }

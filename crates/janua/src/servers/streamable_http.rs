@@ -327,6 +327,11 @@ impl Streamable {
     async fn listen_in(&self, session: &Session) -> Failure {
         let mut mark = Mark::default();
         let mut opened = self.get(&mark, session).await;
+        match &opened {
+            Ok(_) => self.link.has_own_stream(true),
+            Err(NoStream::Never(_)) => self.link.has_own_stream(false),
+            Err(NoStream::Later(_)) => {}
+        }
         loop {
             let mut events = match opened {
                 Ok(events) => events,

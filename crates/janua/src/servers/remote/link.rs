@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -10,6 +11,8 @@ use janua_wire::id::LinkId;
 use janua_wire::message::{Notification, Request, Response};
 use janua_wire::version::Era;
 use janua_wire::{json, raw};
+use tokio::sync::watch;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::posts::{Carrier, Posts};
@@ -35,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) limits: Arc<Limits>,
     tasks: Tasks,
     peer: OnceLock<Weak<Peer>>,
+    /// Whether the server has a stream of its own, once that is known.
+    own_stream: watch::Sender<Option<bool>>,
     ended: CancellationToken,
     gone: CancellationToken,
 }
@@ -43,6 +48,7 @@ pub(crate) struct Shared {
 pub(crate) struct Link {
     peer: Arc<Peer>,
     shared: Arc<Shared>,
+    attributes: bool,
 }
 
 /// A link whose server has answered `initialize`.
@@ -55,7 +61,13 @@ impl Shared {
     pub(crate) fn new(reach: &Reach) -> Arc<Shared> {
         let Reach { target, limits, tasks } = reach.clone();
         let (ended, gone) = (CancellationToken::new(), CancellationToken::new());
-        Arc::new(Shared { target, limits, tasks, peer: OnceLock::new(), ended, gone })
+        let (peer, own_stream) = (OnceLock::new(), watch::Sender::new(None));
+        Arc::new(Shared { target, limits, tasks, peer, own_stream, ended, gone })
+    }
+
+    /// Notes whether the server has a stream of its own.
+    pub(crate) fn has_own_stream(&self, has: bool) {
+        self.own_stream.send_replace(Some(has));
     }
 
     /// Runs `work` until it is done or the link is over.
@@ -145,6 +157,7 @@ impl Link {
         let owned = !opening.on_own_behalf;
         let peer = Peer::new(Box::new(posts), opening.capabilities.clone(), owned);
         let _ = shared.peer.set(Arc::downgrade(&peer));
+        let attributes = carrier.attributes();
         let (ended, gone) = (shared.ended.clone(), shared.gone.clone());
         // Not `Shared::spawn`: this is what is left to do when all else has ended.
         shared.tasks.spawn("farewell to server", async move {
@@ -152,7 +165,7 @@ impl Link {
             carrier.farewell().await;
             gone.cancel();
         });
-        Link { peer, shared }
+        Link { peer, shared, attributes }
     }
 
     /// Asks the server to open.
@@ -198,6 +211,23 @@ impl Connection for RemoteConnection {
 
     fn notify(&self, caller: &Caller, notification: Notification) {
         self.link.peer.notify(caller, &notification);
+    }
+
+    fn attributes(&self) -> bool {
+        self.link.attributes
+    }
+
+    fn tells(&self) -> BoxFuture<'static, bool> {
+        /// A server that has not said by then whether it has a stream is given the benefit of the doubt.
+        const SOON: Duration = Duration::from_secs(2);
+        let mut known = self.link.shared.own_stream.subscribe();
+        async move {
+            match timeout(SOON, known.wait_for(Option::is_some)).await {
+                Ok(Ok(known)) => *known == Some(true),
+                Ok(Err(_)) | Err(_) => true,
+            }
+        }
+        .boxed()
     }
 
     fn is_over(&self) -> bool {

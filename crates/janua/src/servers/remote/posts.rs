@@ -58,6 +58,11 @@ pub(crate) trait Carrier: Send + Sync + 'static {
         false
     }
 
+    /// Whether what a server says in mid-call comes in the answer to the call's own POST.
+    fn attributes(&self) -> bool {
+        true
+    }
+
     /// Takes leave when the link is over.
     fn farewell(self: Arc<Self>) -> BoxFuture<'static, ()> {
         std::future::ready(()).boxed()
