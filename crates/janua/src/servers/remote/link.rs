@@ -107,9 +107,10 @@ impl Shared {
 
     /// A message did not reach the server, or its answer did not reach us.
     pub(crate) fn fail(&self, about: Option<LinkId>, failure: Failure) {
-        tracing::debug!(request = ?about, reason = %failure, "exchange with the server failed");
-        if let (Some(link), Some(peer)) = (about, self.peer()) {
-            peer.fail(link, failure);
+        let reason = failure.to_string();
+        let settled = |link: LinkId| self.peer().is_some_and(|peer| !peer.fail(link, failure));
+        if !about.is_some_and(settled) {
+            tracing::debug!(request = ?about, reason, "exchange with the server failed");
         }
     }
 
