@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
@@ -13,7 +14,7 @@ use janua_wire::method::Method;
 use janua_wire::version::{Era, Version};
 
 use crate::call::{Caller, Event, Scope};
-use crate::config::Limits;
+use crate::config::{Limits, Share};
 use crate::error::{Failure, Kind};
 use crate::lock::Lock;
 use crate::servers::inventory::Inventory;
@@ -29,12 +30,17 @@ pub(crate) mod parked;
 pub(crate) mod parking;
 pub(crate) mod questions;
 pub(crate) mod seal;
+pub(crate) mod sharing;
+pub(crate) mod tasks;
 pub(crate) mod telling;
 pub(crate) mod turns;
+pub(crate) mod visits;
 
 use asking::Asking;
 use facing::Facing;
 use parking::Parking;
+use sharing::Sharing;
+use turns::Turns;
 
 /// The links to one server, in the eras that its clients speak.
 pub(crate) struct Bridge {
@@ -46,12 +52,23 @@ pub(crate) struct Bridge {
     pub(crate) tasks: Tasks,
     /// What clients without a handshake see of a server with one, for each class of clients.
     faces: Lock<HashMap<Class, Arc<Facing>>>,
+    /// The instances that clients of one class share.
+    turns: Lock<HashMap<Class, Arc<Turns>>>,
+    /// Who shares an instance of a server with a handshake.
+    share: Share,
 }
 
 impl Bridge {
-    pub(crate) fn new(pool: Pool, inventory: Arc<Inventory>, limits: Arc<Limits>, tasks: Tasks) -> Arc<Self> {
+    pub(crate) fn new(
+        pool: Pool,
+        share: Share,
+        inventory: Arc<Inventory>,
+        limits: Arc<Limits>,
+        tasks: Tasks,
+    ) -> Arc<Self> {
         let parking = Parking::new(limits.clone(), tasks.clone());
-        Arc::new(Bridge { pool, parking, inventory, limits, tasks, faces: Lock::default() })
+        let (faces, turns) = (Lock::default(), Lock::default());
+        Arc::new(Bridge { pool, parking, inventory, limits, tasks, faces, turns, share })
     }
 
     /// The link of a caller with a handshake, if it is still there.
@@ -68,6 +85,11 @@ impl Bridge {
         let eras = self.pool.eras_for(Era::Legacy);
         let asked = opening.clone();
         let link = match eras {
+            _ if self.share == Share::User && scope != Scope::Shared => {
+                let class = opening.capabilities.class();
+                let first = self.first_of(class, Era::Legacy).await?;
+                first.map(|first| Sharing::new(self, self.turns_of(class), first.opened().clone()))
+            }
             // It is known to have no handshake, so there is a link already that serves everybody.
             Eras::Modern | Eras::ModernFirst if self.pool.living(&Scope::Modern).is_some() => None,
             _ => {
@@ -103,25 +125,42 @@ impl Bridge {
         if let Some(link) = self.pool.living(&Scope::Modern) {
             return Ok(link);
         }
-        let class = caller.capabilities.class();
+        let class = if self.share == Share::All { Class::default() } else { caller.capabilities.class() };
         if let Some(face) = self.faces.lock().get(&class) {
             return Ok(face.clone());
         }
-        let _turn = self.pool.turn(&Scope::Class(class, 0)).await;
-        if let Some(link) = self.pool.living(&Scope::Modern) {
-            return Ok(link);
+        let Some(first) = self.first_of(class, Era::Modern).await.map_err(of_refusal)? else {
+            return self.without_handshake().await;
+        };
+        let mut faces = self.faces.lock();
+        let face = faces.entry(class).or_insert_with(|| Facing::new(self, self.turns_of(class), &first));
+        Ok(face.clone())
+    }
+
+    /// The first instance for clients of `class`, opened if need be for one of `era`; `None` if the server turns out to
+    /// have no handshake: then there is a link for everybody.
+    async fn first_of(self: &Arc<Self>, class: Class, era: Era) -> Result<Option<Arc<dyn Connection>>, Refusal> {
+        let scope = Scope::Class(class, 0);
+        let _turn = self.pool.turn(&scope).await;
+        if let Some(first) = self.pool.living(&scope) {
+            return Ok(Some(first));
         }
-        if let Some(face) = self.faces.lock().get(&class) {
-            return Ok(face.clone());
+        if self.pool.living(&Scope::Modern).is_some() {
+            return Ok(None);
         }
-        let opening = Opening::of_gateway(class.capabilities(), self.pool.eras_for(Era::Modern));
-        let link = self.pool.open(opening).await.map_err(of_refusal)?;
+        let opening = Opening::of_gateway(class.capabilities(), self.pool.eras_for(era));
+        let link = self.pool.open(opening).await?;
         if link.opened().version.era() == Era::Modern {
-            return Ok(self.adopt(link).await);
+            self.adopt(link).await;
+            return Ok(None);
         }
-        let face = Facing::new(self, class, link);
-        self.faces.lock().insert(class, face.clone());
-        Ok(face)
+        self.pool.keep(scope.clone(), link.clone());
+        self.watch(scope, &link);
+        Ok(Some(link))
+    }
+
+    fn turns_of(&self, class: Class) -> Arc<Turns> {
+        self.turns.lock().entry(class).or_insert_with(|| Arc::new(Turns::new(class))).clone()
     }
 
     /// The link that serves everybody at a server without a handshake.
@@ -151,21 +190,38 @@ impl Bridge {
         link
     }
 
-    /// Forgets a link when it is over; the next call opens another.
+    /// Forgets a link when it is over, and closes it when nobody has used it for as long as an idle session lives; the
+    /// next call opens another. The link of clients that were promised one for everybody stays.
     pub(crate) fn watch(self: &Arc<Self>, scope: Scope, link: &Arc<dyn Connection>) {
         let (bridge, watched) = (Arc::downgrade(self), link.clone());
+        let patience = self.limits.session_idle;
+        let pace = (patience / 4).clamp(Duration::from_millis(50), Duration::from_secs(15));
         self.tasks.spawn("link watch", async move {
             let mut listening = watched.listen();
-            while let Some(event) = listening.next().await {
-                if let (Event::Notify(news), Some(bridge)) = (&event, bridge.upgrade())
-                    && news.method() == Method::ListChanged
-                {
+            loop {
+                let event = tokio::select! {
+                    event = listening.next() => event,
+                    () = tokio::time::sleep(pace) => {
+                        let stays = scope == Scope::Shared || !is_idle(&watched, patience);
+                        if stays && bridge.strong_count() > 0 {
+                            continue;
+                        }
+                        break;
+                    }
+                };
+                let (Some(event), Some(bridge)) = (event, bridge.upgrade()) else { break };
+                if matches!(&event, Event::Notify(news) if news.method() == Method::ListChanged) {
                     bridge.inventory.forget();
                 }
             }
             if let Some(bridge) = bridge.upgrade() {
                 bridge.pool.forget(&scope, &watched);
             }
+            // Whoever has just got hold of it still finds it open.
+            while bridge.strong_count() > 0 && !watched.is_over() && !is_idle(&watched, pace) {
+                tokio::time::sleep(pace).await;
+            }
+            watched.close(Failure::new(Kind::Stopping, "the server was not used any more")).await;
         });
     }
 
@@ -178,6 +234,10 @@ impl Bridge {
         }
         closing
     }
+}
+
+fn is_idle(link: &Arc<dyn Connection>, patience: Duration) -> bool {
+    link.idle_since().is_some_and(|since| since.elapsed() >= patience)
 }
 
 /// The bridge that a connection belongs to, if it is still there: what it holds must not keep it alive.

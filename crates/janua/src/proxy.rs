@@ -175,7 +175,7 @@ pub struct Proxy {
 }
 
 /// The gateway behind a proxy, without anything that listens.
-pub(crate) fn gateway(server: &Server, protocol: Protocol, limits: &Limits) -> Arc<Gateway> {
+pub(crate) fn gateway(server: &Server, protocol: Protocol, share: Share, limits: &Limits) -> Arc<Gateway> {
     let (limits, tasks) = (Arc::new(limits.clone()), Tasks::default());
     let inventory = Arc::new(Inventory::default());
     let opener: Box<dyn Opener> = match server {
@@ -185,7 +185,7 @@ pub(crate) fn gateway(server: &Server, protocol: Protocol, limits: &Limits) -> A
         Server::Remote(remote) => Box::new(RemoteOpener::new(remote, limits.clone(), tasks.clone(), inventory.clone())),
         Server::Demo => Box::new(DemoOpener),
     };
-    let bridge = Bridge::new(Pool::new(opener, protocol), inventory, limits.clone(), tasks.clone());
+    let bridge = Bridge::new(Pool::new(opener, protocol), share, inventory, limits.clone(), tasks.clone());
     Gateway::new(bridge, limits, tasks)
 }
 
@@ -207,7 +207,7 @@ pub(crate) fn gateway(server: &Server, protocol: Protocol, limits: &Limits) -> A
 /// # }
 /// ```
 pub fn router(options: Options) -> Router {
-    let gateway = gateway(&options.server, options.protocol, &options.limits);
+    let gateway = gateway(&options.server, options.protocol, options.share, &options.limits);
     clients::router(Arc::new(options.edge(gateway, true)))
 }
 
@@ -220,7 +220,7 @@ pub async fn start(options: Options) -> Result<Proxy, Error> {
     let failed = |source| Error::Listen { address: wanted, source };
     let listener = TcpListener::bind(wanted).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    let gateway = gateway(&options.server, options.protocol, &options.limits);
+    let gateway = gateway(&options.server, options.protocol, options.share, &options.limits);
     orphans::bury(&gateway.tasks);
     let loopback = options.host.is_loopback();
     let router = clients::router(Arc::new(options.edge(gateway.clone(), loopback)));

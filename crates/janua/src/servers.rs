@@ -8,6 +8,7 @@ use futures_util::future::BoxFuture;
 use janua_wire::capabilities::ClientCapabilities;
 use janua_wire::message::{Notification, Response};
 use janua_wire::version::Version;
+use tokio::time::Instant;
 
 use crate::call::{Call, Caller, Reply};
 use crate::error::Failure;
@@ -109,6 +110,11 @@ pub trait Connection: Send + Sync {
     /// may have no stream for it.
     fn tells(&self) -> BoxFuture<'static, bool> {
         Box::pin(std::future::ready(true))
+    }
+
+    /// Since when nothing was asked of the server and nobody but one listens to it; `None` if something is.
+    fn idle_since(&self) -> Option<Instant> {
+        None
     }
 
     /// Whether the link has ended: whatever is called on it fails.

@@ -49,6 +49,13 @@ pub fn without_envelope(request: &Request) -> Result<Request, Refused> {
     request.edited(vec![(meta, kept.as_bytes())])
 }
 
+/// The request without the members `gone` of its parameters.
+pub fn without_params(request: &Request, gone: &[&str]) -> Result<Request, Refused> {
+    let Some(params) = request.places().0 else { return Ok(request.clone()) };
+    let kept = without(request.text(), params, |key| gone.iter().any(|name| raw::same(key, name)));
+    request.edited(vec![(params, kept.as_bytes())])
+}
+
 /// The object at `object` without the members whose (raw) keys `drops` names.
 pub fn without(text: &[u8], object: Span, drops: impl Fn(&[u8]) -> bool) -> String {
     let mut out = String::from("{");

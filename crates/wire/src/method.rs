@@ -126,7 +126,10 @@ impl Method {
     /// Whether a server may ask its client something on behalf of this request (`spec` 2025-11-25, 2026-07-28
     /// `basic/patterns/mrtr`: tools/call, prompts/get, resources/read; extensions may too).
     pub fn may_ask(self) -> bool {
-        matches!(self, Method::ToolsCall | Method::PromptsGet | Method::ResourcesRead | Method::Other)
+        matches!(
+            self,
+            Method::ToolsCall | Method::PromptsGet | Method::ResourcesRead | Method::TaskResult | Method::Other
+        )
     }
 
     /// Whether 2026-07-28 has this request; what only revisions with a handshake have is gone there.

@@ -239,8 +239,12 @@ pub(super) fn refused(code: i32, message: &str) -> Outcome {
     Outcome::Answer(Response::error(code, message, None))
 }
 
+pub(super) fn refused_with(code: i32, message: &str, data: &str) -> Outcome {
+    Outcome::Answer(Response::error(code, message, Some(data)))
+}
+
 /// How a request ends whose server did not get its input: a tool has failed, in words that a model can read.
-fn stopped(request: &Request, code: i32, why: &str) -> Outcome {
+pub(super) fn stopped(request: &Request, code: i32, why: &str) -> Outcome {
     if request.method() != Method::ToolsCall {
         return refused(code, why);
     }

@@ -5,19 +5,20 @@ use std::sync::{Arc, Weak};
 
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
-use janua_wire::capabilities::Class;
 use janua_wire::error::{INVALID_PARAMS, METHOD_NOT_FOUND};
 use janua_wire::id::ClientId;
 use janua_wire::json::quote;
 use janua_wire::message::{Notification, Request, Response};
 use janua_wire::metadata::without_envelope;
 use janua_wire::method::{META_LOG_LEVEL, Method};
+use janua_wire::translate::tasks::Task;
 use janua_wire::{opening, raw};
 
 use super::asking::{answer, refused};
+use super::tasks::{self, Driven, Tasked};
 use super::turns::{Turn, Turns};
-use super::{Bridge, listening, telling, upgraded};
-use crate::call::{Call, Caller, Event, Outcome, Reply, Scope, Sink};
+use super::{Bridge, listening, telling, upgraded, visits};
+use crate::call::{Call, Caller, Event, Outcome, Reply, Sink};
 use crate::error::{Failure, Kind};
 use crate::lock::Lock;
 use crate::servers::{Connection, Opened};
@@ -30,9 +31,11 @@ pub(crate) struct Facing {
     me: Weak<Facing>,
     bridge: Weak<Bridge>,
     opened: Opened,
-    turns: Turns,
+    turns: Arc<Turns>,
     /// How many listen for changes of a resource.
     watched: Lock<HashMap<String, usize>>,
+    /// Tools that run as tasks only, which clients of this era do not have.
+    tasked: Tasked,
     /// What each link was told to log.
     told: Lock<Vec<(Weak<dyn Connection>, usize)>>,
 }
@@ -45,18 +48,16 @@ pub(super) struct Watched {
 }
 
 impl Facing {
-    /// What clients of `class` see; `link` is the first link for them.
-    pub(super) fn new(bridge: &Arc<Bridge>, class: Class, link: Arc<dyn Connection>) -> Arc<Self> {
-        let scope = Scope::Class(class, 0);
-        let opened = link.opened().clone();
-        bridge.pool.keep(scope.clone(), link.clone());
-        bridge.watch(scope, &link);
+    /// What clients see that share the instances behind `turns`; `first` is the first of them.
+    pub(super) fn new(bridge: &Arc<Bridge>, turns: Arc<Turns>, first: &Arc<dyn Connection>) -> Arc<Self> {
+        let opened = first.opened().clone();
         Arc::new_cyclic(|me| Facing {
             me: me.clone(),
             bridge: Arc::downgrade(bridge),
             opened,
-            turns: Turns::new(class),
+            turns,
             watched: Lock::default(),
+            tasked: Tasked::default(),
             told: Lock::default(),
         })
     }
@@ -85,9 +86,9 @@ impl Facing {
     }
 
     /// Sends a request on, in the words of the other era.
-    async fn forward(self: Arc<Self>, call: Call, sink: Sink) -> Outcome {
+    pub(super) async fn forward(self: Arc<Self>, call: Call, sink: Sink) -> Outcome {
         let method = call.request.method();
-        let request = match without_envelope(&call.request) {
+        let mut request = match without_envelope(&call.request) {
             Ok(request) => request,
             Err(why) => return refused(INVALID_PARAMS, &why.why.to_string()),
         };
@@ -102,17 +103,37 @@ impl Facing {
         if let Some(level) = level {
             self.log_at(&turn.link, level, &call.caller).await;
         }
+        if method == Method::ToolsCall
+            && self.tasked.wants(&turn.link, &call).await
+            && let Ok(asking) = tasks::asking(&request)
+        {
+            request = asking;
+        }
+        let mut task = None;
         let mut reply = turn.link.call(Call { request, caller: call.caller.clone() });
         while let Some(event) = reply.next().await {
             match event {
-                Event::Done(outcome) => return self.ended(&call, outcome),
+                Event::Done(outcome) => match (announced(method, &outcome), self.bridge()) {
+                    (Some(announced), Ok(bridge)) if task.is_none() => {
+                        match tasks::follow(&turn.link, &announced, &call.caller, &bridge.tasks) {
+                            Ok((result, driven)) => (reply, task) = (result, Some(driven)),
+                            Err(failure) => return Outcome::Failure(failure),
+                        }
+                    }
+                    _ => {
+                        if let (Some(task), Outcome::Answer(_)) = (task, &outcome) {
+                            task.ended();
+                        }
+                        return self.ended(&call, outcome);
+                    }
+                },
                 Event::Notify(news) => {
                     if is_wanted(&news, level) {
                         sink.send(Event::Notify(news)).await;
                     }
                 }
                 Event::Ask(ask) if parks(method) => {
-                    let running = Running { face: self, call, reply, _turn: turn, level };
+                    let running = Running { face: self, call, reply, _turn: turn, _task: task, level };
                     return running.park(ask, &sink).await;
                 }
                 Event::Ask(ask) => ask.vouch(),
@@ -124,6 +145,10 @@ impl Facing {
     /// How a request ends for the client.
     pub(super) fn ended(&self, call: &Call, outcome: Outcome) -> Outcome {
         match outcome {
+            Outcome::Answer(response) if visits::wanted(call.request.method(), &response) => match self.bridge() {
+                Ok(bridge) => bridge.parking.visit(call, &response),
+                Err(failure) => Outcome::Failure(failure),
+            },
             Outcome::Answer(response) => Outcome::Answer(self.shown(call.request.method(), &response)),
             failure @ Outcome::Failure(_) => failure,
         }
@@ -164,7 +189,7 @@ impl Facing {
         }
         let caller = super::modern_caller(janua_wire::capabilities::ClientCapabilities::default());
         let params = format!("{{\"uri\":{}}}", quote(uri));
-        let done = settled(link, "resources/subscribe", &params, &caller).await;
+        let done = settled(link, "resources/subscribe", &params, &caller).await.is_some();
         // Dropping what was refused takes the count back.
         done.then_some(watched)
     }
@@ -201,6 +226,8 @@ pub(super) struct Running {
     pub(super) reply: Reply,
     /// Held to the end: whoever has the turn is asked.
     pub(super) _turn: Turn,
+    /// Dropped with the call: a task that nobody waits for is cancelled.
+    pub(super) _task: Option<Driven>,
     pub(super) level: Option<usize>,
 }
 
@@ -265,15 +292,31 @@ pub(super) fn is_wanted(news: &Notification, level: Option<usize>) -> bool {
     }
 }
 
-/// Sends a request of the gateway's own and waits; whether it succeeded.
-async fn settled(link: &Arc<dyn Connection>, method: &str, params: &str, caller: &Arc<Caller>) -> bool {
-    let Ok(request) = Request::new(&ClientId::number(0), method, Some(params)) else { return false };
+/// The task that an answer announces instead of being one.
+fn announced(method: Method, outcome: &Outcome) -> Option<Task> {
+    match outcome {
+        Outcome::Answer(response) if method == Method::ToolsCall && !response.is_error() => {
+            Task::announced(response.body())
+        }
+        _ => None,
+    }
+}
+
+/// Sends a request of the gateway's own and gives its result, if there is one.
+pub(super) async fn settled(
+    link: &Arc<dyn Connection>,
+    method: &str,
+    params: &str,
+    caller: &Arc<Caller>,
+) -> Option<Response> {
+    let request = Request::new(&ClientId::number(0), method, Some(params)).ok()?;
     let limits = (std::time::Duration::from_secs(10), std::time::Duration::from_secs(10));
     let mut reply = link.call(Call { request, caller: caller.clone() }).within(limits.0, limits.1);
     while let Some(event) = reply.next().await {
         if let Event::Done(outcome) = event {
-            return matches!(outcome, Outcome::Answer(response) if !response.is_error());
+            let Outcome::Answer(response) = outcome else { return None };
+            return Some(response).filter(|response| !response.is_error());
         }
     }
-    false
+    None
 }

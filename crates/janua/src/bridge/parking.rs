@@ -13,14 +13,16 @@ use futures_util::StreamExt;
 use janua_wire::error::INVALID_PARAMS;
 use janua_wire::json::quote;
 use janua_wire::message::{Notification, Response};
+use janua_wire::metadata::without_params;
 use janua_wire::method::Method;
 use janua_wire::raw;
 use tokio::time::Instant;
 
-use super::asking::{answer, refused};
+use super::asking::{answer, refused, stopped};
 use super::facing::{Facing, Running, is_wanted};
 use super::parked::{Slot, Waiting};
 use super::seal::{Seal, Ticket};
+use super::visits::{self, VISIT};
 use crate::call::{Ask, Call, Event, Outcome, Reply, Sink};
 use crate::config::Limits;
 use crate::error::{Failure, Kind};
@@ -64,7 +66,11 @@ impl Parking {
     /// What the client is told: the questions that are open, and the state to come back with.
     fn question(&self, slot: &Slot, call: &Call) -> Outcome {
         let (round, questions) = slot.questions();
-        let ticket = Ticket { slot: slot.number, round };
+        self.told(Ticket { slot: slot.number, round }, &questions, call)
+    }
+
+    /// That input is required, with a state that leads back to `ticket`.
+    pub(super) fn told(&self, ticket: Ticket, questions: &str, call: &Call) -> Outcome {
         let state = self.seal.as_ref().ok().and_then(|seal| seal.state(ticket, &call.request, self.limits.parked_for));
         let Some(state) = state else {
             return Outcome::Failure(Failure::new(Kind::Unsupported, "the call cannot be parked").after_sending());
@@ -105,6 +111,9 @@ impl Parking {
         let Some(ticket) = self.seal.as_ref().ok().and_then(|seal| seal.open(&state, &call.request)) else {
             return unknown();
         };
+        if ticket == VISIT {
+            return visited(face, call);
+        }
         let Some(slot) = self.slots.lock().get(&ticket.slot).cloned() else { return unknown() };
         let given = call.request.param("inputResponses").unwrap_or(b"{}");
         match slot.answer(ticket.round, given) {
@@ -124,6 +133,19 @@ impl Parking {
             }
         })
     }
+}
+
+/// Sends a call anew whose user has visited an address: its first attempt has ended.
+fn visited(face: &Arc<Facing>, mut call: Call) -> Reply {
+    if !visits::agreed(call.request.param("inputResponses").unwrap_or(b"{}")) {
+        return Reply::ready(stopped(&call.request, INVALID_PARAMS, visits::DECLINED));
+    }
+    match without_params(&call.request, &["inputResponses", "requestState"]) {
+        Ok(request) => call.request = request,
+        Err(why) => return Reply::ready(refused(INVALID_PARAMS, &why.why.to_string())),
+    }
+    let face = face.clone();
+    Reply::unfold(|sink| face.forward(call, sink))
 }
 
 /// Hands on what a call says until it ends, or (`None`) until its server has asked again.

@@ -55,7 +55,12 @@ pub(super) struct ProxyArgs {
     /// Host name the proxy is reached under; may be repeated [default: loopback names on loopback, any elsewhere]
     #[arg(long, value_name = "NAME")]
     allowed_host: Vec<String>,
-    /// Serve requests without sessions, all by one instance of the server, which cannot ask anything back
+    /// Who shares one running instance of the server [default: session]
+    ///
+    /// `all` needs no sessions, and the server cannot ask anything back.
+    #[arg(long, value_enum, value_name = "WHO", conflicts_with = "stateless")]
+    share: Option<Sharing>,
+    /// The same as --share all
     #[arg(long)]
     stateless: bool,
     /// Listen on an address that others can reach although nobody has to authenticate
@@ -94,6 +99,17 @@ pub(super) struct Upstream {
     /// Era of the protocol that the server is spoken to in
     #[arg(long, value_enum, default_value = "auto")]
     protocol: Era,
+}
+
+/// Who shares an instance.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Sharing {
+    /// Nobody: each session has its own.
+    Session,
+    /// All sessions whose clients can be asked the same.
+    User,
+    /// Everybody.
+    All,
 }
 
 /// Eras of the protocol.
@@ -236,7 +252,12 @@ pub(super) fn run(global: &Global, args: ProxyArgs) -> Result<(), Failed> {
     let mut options = Options::new(server);
     options.protocol = protocol;
     (options.host, options.port) = (host, port);
-    options.share = if args.stateless { Share::All } else { Share::Session };
+    options.share = match args.share {
+        Some(Sharing::All) => Share::All,
+        Some(Sharing::User) => Share::User,
+        None if args.stateless => Share::All,
+        Some(Sharing::Session) | None => Share::Session,
+    };
     options.insecure_no_auth = args.insecure_no_auth;
     options.allowed_hosts = args.allowed_host;
     options.cors_origins = args.cors_origin;
@@ -277,7 +298,7 @@ fn announce(proxy: &proxy::Proxy, options: &Options) {
     if !options.mcp_path.is_empty() {
         eprintln!("  Streamable HTTP  {base}{}", options.mcp_path);
     }
-    if options.share == Share::Session && !options.sse_path.is_empty() {
+    if options.share != Share::All && !options.sse_path.is_empty() {
         eprintln!("  HTTP+SSE         {base}{}", options.sse_path);
     }
     if options.share == Share::Session && !options.ws_path.is_empty() {

@@ -21,7 +21,7 @@ use janua_wire::metadata::{subscription, tagged};
 use janua_wire::method::{META_SUBSCRIPTION, Method};
 use janua_wire::version::{Era, Version};
 use tokio::sync::Notify;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::call::{Ask, Asker, Call, Caller, Event, Outcome, Reply, Scope};
 use crate::error::{Failure, Kind};
@@ -65,6 +65,8 @@ struct Table {
     /// Questions of the server that wait for an answer, with the mailbox that carried them.
     asked: HashMap<ClientId, Arc<Mailbox>>,
     listeners: Vec<Arc<Mailbox>>,
+    /// When a request began or ended last.
+    used: Option<Instant>,
     over: Option<Failure>,
 }
 
@@ -119,6 +121,7 @@ impl Peer {
             if let Some(why) = &table.over {
                 return Reply::failed(why.clone());
             }
+            table.used = Some(Instant::now());
             table.calls.insert(link, entry);
         }
         if let Err(failure) = self.outbox.request(&call.request, link) {
@@ -193,7 +196,11 @@ impl Peer {
             // An error for a request that the server could not read: with one under way there is no doubt which.
             None => call.or_else(|| self.only_call()),
         };
-        let entry = link.and_then(|link| self.table.lock().calls.remove(&link));
+        let entry = link.and_then(|link| {
+            let mut table = self.table.lock();
+            table.used = Some(Instant::now());
+            table.calls.remove(&link)
+        });
         match entry {
             Some(entry) if entry.method == Method::Listen => {
                 let marked = response.with_path(&["_meta", META_SUBSCRIPTION], entry.id.raw());
@@ -339,6 +346,12 @@ impl Peer {
             entry.mailbox.finish(Outcome::Failure(failure));
         }
         found
+    }
+
+    /// Since when nothing is under way and nobody but one listens.
+    pub(crate) fn idle_since(&self) -> Option<Instant> {
+        let table = self.table.lock();
+        table.used.filter(|_| table.calls.is_empty() && table.listeners.len() <= 1)
     }
 
     /// Whether the link is over.

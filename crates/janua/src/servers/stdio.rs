@@ -14,6 +14,7 @@ use janua_wire::lines::{Framed, Lines, guess_id, guess_last_id};
 use janua_wire::message::Notification;
 use tokio::net::unix::pipe;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::call::{Call, Caller, Reply};
 use crate::config::{Limits, ServerCommand};
@@ -108,6 +109,10 @@ impl Connection for StdioConnection {
 
     fn notify(&self, caller: &Caller, notification: Notification) {
         self.link.peer.notify(caller, &notification);
+    }
+
+    fn idle_since(&self) -> Option<Instant> {
+        self.link.peer.idle_since()
     }
 
     fn is_over(&self) -> bool {

@@ -14,7 +14,7 @@ use janua_wire::id::LinkId;
 use janua_wire::line::Line;
 use janua_wire::message::Notification;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
@@ -239,6 +239,10 @@ impl Connection for WebSocketConnection {
 
     fn listen(&self) -> Reply {
         self.link.peer.listen()
+    }
+
+    fn idle_since(&self) -> Option<Instant> {
+        self.link.peer.idle_since()
     }
 
     fn is_over(&self) -> bool {

@@ -12,7 +12,7 @@ use janua_wire::message::{Notification, Request, Response};
 use janua_wire::version::Era;
 use janua_wire::{json, raw};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::posts::{Carrier, Posts};
@@ -229,6 +229,10 @@ impl Connection for RemoteConnection {
             }
         }
         .boxed()
+    }
+
+    fn idle_since(&self) -> Option<Instant> {
+        self.link.peer.idle_since()
     }
 
     fn is_over(&self) -> bool {
