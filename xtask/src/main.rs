@@ -20,7 +20,10 @@ cargo xtask COMMAND
   test                       everything a change has to pass, in order
   tidy                       sizes, import order, bans, dependencies of the tree
   conformance [OPTIONS]      the official MCP conformance suite against the built janua
-      --spec REVISION        2025-06-18 or 2025-11-25; repeatable (default: both)
+      --spec REVISION        2025-06-18, 2025-11-25 or 2026-07-28: what the suite speaks;
+                             repeatable (default: all)
+      --server ERA           legacy, dual or modern: what the server behind janua speaks;
+                             repeatable (default: all)
       --suite 0.1|0.2        version of the suite; repeatable (default: both)
       --scenario NAME        only this one; repeatable
       --url URL              a server that is running already, instead of janua

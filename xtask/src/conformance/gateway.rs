@@ -17,14 +17,15 @@ pub(super) struct Gateway {
 }
 
 impl Gateway {
-    /// Starts it; what it prints goes to `log`.
-    pub(super) fn start(profile: &str, log: &Path) -> Result<Self> {
+    /// Starts it in front of a server of that era; what it prints goes to `log`.
+    pub(super) fn start(profile: &str, era: &str, log: &Path) -> Result<Self> {
         let out = File::create(log).with_context(|| format!("create {}", log.display()))?;
         let mut command = Command::new(repo::program(profile, "janua")?);
         // Slow answers become streams early, so that the scenario about polling finds one to poll.
         command
             .args(["proxy", "--port", "0", "--stream-after", "100ms", "--"])
-            .arg(repo::program(profile, "everything")?);
+            .arg(repo::program(profile, "everything")?)
+            .args(["--era", era]);
         command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out);
         let child = command.spawn().context("start janua")?;
         let mut gateway = Self { url: String::new(), child };

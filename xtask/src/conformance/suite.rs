@@ -13,6 +13,11 @@ use std::time::{Duration, Instant};
 /// The versions in use: the short name of the option, and the exact one.
 pub(super) const VERSIONS: [(&str, &str); 2] = [("0.1", "0.1.16"), ("0.2", "0.2.0-alpha.12")];
 
+/// Whether a version of the suite can speak a revision: the earlier one ends before 2026-07-28.
+pub(super) fn knows(short: &str, spec: &str) -> bool {
+    short != "0.1" || spec < "2026"
+}
+
 /// For a run over all scenarios, and for one of them.
 const WHOLE: Duration = Duration::from_mins(7);
 const SINGLE: Duration = Duration::from_secs(45);

@@ -109,6 +109,26 @@ impl Peer {
     /// Sends a request under a fresh id; the receiver yields the client's answer, or
     /// disconnects when the input ends first.
     pub fn ask(&self, method: &str, params: Option<&str>) -> Receiver<Message> {
+        let (receiver, line) = self.question(method, params);
+        self.line(&line);
+        receiver
+    }
+
+    /// Sends several requests in one write, so that nobody can see time pass between them.
+    pub fn ask_at_once<'a>(
+        &self,
+        questions: impl Iterator<Item = (&'a str, Option<String>)>,
+    ) -> Vec<Receiver<Message>> {
+        let asked = questions.map(|(method, params)| self.question(method, params.as_deref()));
+        let (receivers, lines): (Vec<_>, Vec<_>) = asked.unzip();
+        if !lines.is_empty() {
+            self.line(&lines.join("\n"));
+        }
+        receivers
+    }
+
+    /// A request under a fresh id, and where its answer will arrive.
+    fn question(&self, method: &str, params: Option<&str>) -> (Receiver<Message>, String) {
         let id = format!("\"ask-{}\"", self.serial.fetch_add(1, Ordering::Relaxed) + 1);
         let (sender, receiver) = mpsc::sync_channel(1);
         // Under the lock of `ended`, so that a late question cannot outlive the input.
@@ -117,8 +137,7 @@ impl Peer {
             held(&self.waiting).insert(id.clone(), sender);
         }
         drop(ended);
-        self.line(&envelope(Some(&id), method, params));
-        receiver
+        (receiver, envelope(Some(&id), method, params))
     }
 
     /// Waits that long, or until the input ends or `stop` holds; says whether it was undisturbed.

@@ -113,6 +113,20 @@ fn the_client_is_asked_in_the_words_of_its_revision() {
 }
 
 #[test]
+fn what_is_asked_together_comes_in_one_piece() {
+    let (mut server, _) = everything("2025-11-25", &json!({"elicitation": {}}));
+    let call = server.begin("multi_input", &json!({}));
+    let before = server.chunk_count;
+    let questions = [server.message(), server.message()];
+    assert_eq!(server.chunk_count, before + 1);
+    for question in questions.iter().rev() {
+        let result = json!({"action": "accept", "content": {"name": "n"}});
+        server.send(&json!({"jsonrpc": "2.0", "id": question["id"], "result": result}).to_string());
+    }
+    assert_eq!(text_of(&server.answer(call)), "got 2 answers");
+}
+
+#[test]
 fn a_cancelled_call_is_not_answered() {
     let (mut server, _) = everything("2025-11-25", &json!({}));
     let slow = server.begin("slow_compute", &json!({"seconds": 3600}));

@@ -217,11 +217,12 @@ impl Stage for Running<'_> {
         self.server.peer.pause(length, || self.server.is_cancelled(self.request))
     }
 
-    /// Asks one thing after the other.
+    /// Asks everything at once and waits for all the answers.
     fn ask(&self, questions: Vec<Question>, _: &Value) -> Result<Map<String, Value>, Stop> {
+        let text = |question: &Question| question.params.as_ref().map(Value::to_string);
+        let open = self.server.peer.ask_at_once(questions.iter().map(|question| (question.method, text(question))));
         let mut answers = Map::new();
-        for Question { key, method, params } in questions {
-            let asked = self.server.peer.ask(method, params.map(|it| it.to_string()).as_deref());
+        for (Question { key, method, .. }, asked) in questions.into_iter().zip(open) {
             let answer = asked.recv().map_err(|_| Stop::Gone)?;
             if let Some(error) = answer.member("error") {
                 return Err(Stop::Say(format!("The client refused {method}: {error}")));
