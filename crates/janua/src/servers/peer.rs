@@ -18,7 +18,7 @@ use janua_wire::line::Line;
 use janua_wire::lines::{guess_id, guess_last_id};
 use janua_wire::message::{Invalid, Message, Notification, Refused, Request, Response, parse_one};
 use janua_wire::metadata::{subscription, tagged};
-use janua_wire::method::{META_SUBSCRIPTION, Method};
+use janua_wire::method::{META_LOG_LEVEL, META_SUBSCRIPTION, Method};
 use janua_wire::version::{Era, Version};
 use tokio::sync::Notify;
 use tokio::time::timeout;
@@ -84,6 +84,8 @@ struct Entry {
     id: ClientId,
     scope: Scope,
     token: Option<Bytes>,
+    /// Whether the request asked for the server's log lines, as those without handshake do.
+    logs: bool,
 }
 
 impl Peer {
@@ -113,6 +115,7 @@ impl Peer {
             id: call.request.id(),
             scope: call.caller.scope.clone(),
             token: call.request.progress_token(),
+            logs: call.request.meta(META_LOG_LEVEL).is_some(),
         };
         {
             let mut table = self.table.lock();
@@ -256,7 +259,7 @@ impl Peer {
 
     /// The call that something without a name on it belongs to: the one whose stream carried it, or the only one
     /// under way. With several, a question goes to the newest that may ask (they all lead to the same client); a
-    /// notification to none.
+    /// notification to the only one that asked for log lines, else to none.
     fn attributed(&self, call: Option<LinkId>, question: bool) -> Option<Arc<Mailbox>> {
         let table = self.table.lock();
         if let Some(entry) = call.and_then(|link| table.calls.get(&link)) {
@@ -267,7 +270,8 @@ impl Peer {
             return Some(only.mailbox.clone()).filter(|_| !question || only.method.may_ask());
         }
         if !question {
-            return None;
+            let mut wanting = table.calls.values().filter(|entry| entry.logs);
+            return wanting.next().filter(|_| wanting.next().is_none()).map(|entry| entry.mailbox.clone());
         }
         let mut asking: Vec<_> = table.calls.iter().filter(|(_, entry)| entry.method.may_ask()).collect();
         asking.sort_by_key(|(link, _)| **link);

@@ -70,7 +70,8 @@ function addWork(server) {
   server.registerTool('fail', {}, () => {
     throw new Error('it went wrong');
   });
-  server.registerTool('count', { inputSchema: z.object({ to: z.number() }) }, async ({ to }, ctx) => {
+  const steps = z.object({ to: z.number(), pause: z.number().default(0) });
+  server.registerTool('count', { inputSchema: steps }, async ({ to, pause }, ctx) => {
     const progressToken = ctx.mcpReq._meta?.progressToken;
     for (let step = 1; step <= to; step++) {
       if (progressToken !== undefined) {
@@ -78,8 +79,7 @@ function addWork(server) {
         await ctx.mcpReq.notify({ method: 'notifications/progress', params });
       }
       await ctx.mcpReq.log('info', `step ${step}`);
-      // Clients forget a call, and drop what was said of it, when its result is there.
-      await new Promise(done => setTimeout(done, 50));
+      await new Promise(done => setTimeout(done, pause * 1000));
     }
     return text(`counted to ${to}`);
   });

@@ -24,9 +24,6 @@ from pydantic import BaseModel
 server = FastMCP("fastmcp", version="4")
 given_up = set()
 
-# Seconds that a step of work takes: clients forget a call, and drop what was said of it, when its result is there.
-STEP = 0.05
-
 
 class Person(BaseModel):
     name: str
@@ -105,12 +102,12 @@ async def survey(question: str, ctx: Context):
 
 
 @server.tool
-async def count(to: int, ctx: Context) -> str:
+async def count(to: int, ctx: Context, pause: float = 0) -> str:
     """Reports progress at each step, and says so in the log."""
     for step in range(1, to + 1):
         await ctx.report_progress(step, to, f"step {step}")
         await ctx.info(f"step {step}")
-        await asyncio.sleep(STEP)
+        await asyncio.sleep(pause)
     return f"counted to {to}"
 
 

@@ -13,9 +13,6 @@ from pydantic import BaseModel
 server = MCPServer("python-2", version="2.3.0")
 given_up = set()
 
-# Seconds that a step of work takes: clients forget a call, and drop what was said of it, when its result is there.
-STEP = 0.05
-
 
 class Person(BaseModel):
     name: str
@@ -76,12 +73,12 @@ def survey(
 
 
 @server.tool()
-async def count(to: int, ctx: Context) -> str:
+async def count(to: int, ctx: Context, pause: float = 0) -> str:
     """Reports progress at each step, and says so in the log."""
     for step in range(1, to + 1):
         await ctx.report_progress(step, to, f"step {step}")
         await ctx.info(f"step {step}")
-        await asyncio.sleep(STEP)
+        await asyncio.sleep(pause)
     return f"counted to {to}"
 
 

@@ -65,7 +65,7 @@ pub(crate) async fn run(
         "survey" => asked(&call, &context, &["person", "reply", "roots"], question)
             .await?
             .told(|a| format!("{}; {}; {}", word(&a["person"]["content"]["name"]), reply(a), root(a))),
-        "count" => count(given["to"].as_u64().unwrap_or(0), &context).await,
+        "count" => count(&given, &context).await,
         "wait" => {
             tokio::select! {
                 () = sleep(Duration::from_secs_f64(given["seconds"].as_f64().unwrap_or(0.0))) => said("waited"),
@@ -164,7 +164,8 @@ async fn asked(
 }
 
 /// Progress and a log line at each step.
-async fn count(to: u64, context: &Context) -> Result<CallToolResponse, ErrorData> {
+async fn count(given: &Value, context: &Context) -> Result<CallToolResponse, ErrorData> {
+    let (to, pause) = (given["to"].as_u64().unwrap_or(0), given["pause"].as_f64().unwrap_or(0.0));
     for step in 1..=to {
         let message = format!("step {step}");
         if let Some(token) = context.meta.get_progress_token() {
@@ -173,8 +174,7 @@ async fn count(to: u64, context: &Context) -> Result<CallToolResponse, ErrorData
             let _ = context.peer.notify_progress(typed(params)?).await;
         }
         let _ = context.peer.notify_logging_message(typed(json!({"level": "info", "data": message}))?).await;
-        // Clients forget a call, and drop what was said of it, when its result is there.
-        sleep(Duration::from_millis(50)).await;
+        sleep(Duration::from_secs_f64(pause)).await;
     }
     said(&format!("counted to {to}"))
 }

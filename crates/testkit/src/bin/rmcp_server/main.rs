@@ -21,7 +21,7 @@ use rmcp::{ErrorData, ServerHandler, ServiceExt};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::broadcast;
 
@@ -29,6 +29,8 @@ use tokio::sync::broadcast;
 pub(crate) struct Shared {
     given_up: Mutex<HashSet<String>>,
     touched: broadcast::Sender<()>,
+    /// Ears of those who will listen: a client may act on the acknowledgement before `listen` runs.
+    ears: Mutex<VecDeque<broadcast::Receiver<()>>>,
     modern: bool,
 }
 
@@ -167,11 +169,13 @@ impl ServerHandler for Server {
     }
 
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        self.0.ears.lock().unwrap_or_else(PoisonError::into_inner).push_back(self.0.touched.subscribe());
         Some(requested.clone())
     }
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
-        let mut touched = self.0.touched.subscribe();
+        let ready = self.0.ears.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        let mut touched = ready.unwrap_or_else(|| self.0.touched.subscribe());
         loop {
             tokio::select! {
                 () = context.cancelled() => return Ok(()),
@@ -208,7 +212,7 @@ async fn main() -> std::io::Result<()> {
     let modern = words.iter().any(|word| word == "--modern");
     let port = words.iter().position(|word| word == "--http").and_then(|at| words.get(at + 1)?.parse().ok());
     let (touched, _) = broadcast::channel(16);
-    let shared = Arc::new(Shared { given_up: Mutex::default(), touched, modern });
+    let shared = Arc::new(Shared { given_up: Mutex::default(), touched, ears: Mutex::default(), modern });
     if let Some(port) = port {
         return over_http(shared, port).await;
     }
