@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -55,6 +55,8 @@ pub(crate) struct Peer {
     strays: AtomicU64,
     /// Messages of the server so far.
     heard: AtomicU64,
+    /// A question came beside every request's own stream, where the transport has such streams.
+    astray: AtomicBool,
     /// A request was given up: is anybody there?
     doubt: Notify,
 }
@@ -92,8 +94,8 @@ impl Peer {
     pub(crate) fn new(outbox: Box<dyn Outbox>, capabilities: ClientCapabilities, owned: bool) -> Arc<Peer> {
         let (next, table) = (AtomicU64::new(1), Lock::default());
         let (strays, heard, doubt) = (AtomicU64::new(0), AtomicU64::new(0), Notify::new());
-        let version = OnceLock::new();
-        Arc::new(Peer { outbox, capabilities, owned, version, next, table, strays, heard, doubt })
+        let (version, astray) = (OnceLock::new(), AtomicBool::new(false));
+        Arc::new(Peer { outbox, capabilities, owned, version, next, table, strays, heard, astray, doubt })
     }
 
     /// Notes which revision is spoken on the link.
@@ -294,6 +296,9 @@ impl Peer {
         if !self.owned && !for_all {
             return self.answer(&id, &nobody_asked(request.method()));
         }
+        if call.is_none() {
+            self.astray.store(true, Ordering::Relaxed);
+        }
         let mailbox = self.attributed(call, true).or_else(|| self.only_listener());
         let Some(mailbox) = mailbox else { return self.answer(&id, &nobody_asked(request.method())) };
         self.table.lock().asked.insert(id, mailbox.clone());
@@ -328,6 +333,11 @@ impl Peer {
         if self.strays.fetch_add(1, Ordering::Relaxed) < SHOWN {
             tracing::warn!(what, "ignored output of the server");
         }
+    }
+
+    /// Whether the server has asked something without saying by the stream which request it is about.
+    pub(crate) fn asks_astray(&self) -> bool {
+        self.astray.load(Ordering::Relaxed)
     }
 
     /// Whether this request is under way.
