@@ -4,9 +4,11 @@ mod child;
 mod error;
 mod places;
 mod served;
+mod tour;
 
 pub use error::{PeerError, Refusal};
-pub use served::{HttpMode, Served, server_everything, server_filesystem, server_python, server_time};
+pub use served::{HttpMode, Maker, Served, server_everything, server_filesystem, server_python, server_time};
+pub use tour::{Step, Tripped, text, tour};
 
 use child::Running;
 use serde_json::{Value, json};
@@ -101,11 +103,11 @@ impl Sdk {
 
     fn command(self) -> Result<Command, PeerError> {
         let mut command = match self {
-            Self::Python1 => places::python_script(1, "client.py")?,
-            Self::Python2 => places::python_script(2, "client.py")?,
+            Self::Python1 => places::python_script("py1", "client.py")?,
+            Self::Python2 => places::python_script("py2", "client.py")?,
             Self::TypeScript1 => places::node_script("client-1.mjs")?,
             Self::TypeScript2 => places::node_script("client-2.mjs")?,
-            Self::Rmcp => Command::new(places::rmcp_client()?),
+            Self::Rmcp => Command::new(places::rmcp_program("rmcp_client")?),
         };
         if matches!(self, Self::TypeScript1 | Self::TypeScript2) {
             command.arg("--modules").arg(places::node_modules());

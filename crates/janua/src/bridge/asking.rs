@@ -79,8 +79,9 @@ impl Asking {
 impl Inner {
     /// What stands in the `_meta` of every request of this client.
     pub(super) fn envelope(&self) -> String {
-        // A server with a handshake logs of its own accord until it is told otherwise.
-        let level = self.log_level.lock().clone().or_else(|| Some("info".to_owned())).filter(|_| self.logs);
+        // A server with a handshake logs of its own accord until it is told otherwise. Servers are asked for it also
+        // if they do not declare that they log: those made with the Python SDK log all the same.
+        let level = self.log_level.lock().clone().or_else(|| Some("info".to_owned()));
         let declared = String::from_utf8_lossy(self.caller.capabilities.raw()).into_owned();
         envelope(&self.client, &declared, level.as_deref())
     }

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -18,7 +18,7 @@ use janua_wire::line::Line;
 use janua_wire::lines::{guess_id, guess_last_id};
 use janua_wire::message::{Invalid, Message, Notification, Refused, Request, Response, parse_one};
 use janua_wire::metadata::{subscription, tagged};
-use janua_wire::method::{META_SUBSCRIPTION, Method};
+use janua_wire::method::{META_LOG_LEVEL, META_SUBSCRIPTION, Method};
 use janua_wire::version::{Era, Version};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
@@ -55,6 +55,8 @@ pub(crate) struct Peer {
     strays: AtomicU64,
     /// Messages of the server so far.
     heard: AtomicU64,
+    /// A question came beside every request's own stream, where the transport has such streams.
+    astray: AtomicBool,
     /// A request was given up: is anybody there?
     doubt: Notify,
 }
@@ -86,14 +88,16 @@ struct Entry {
     id: ClientId,
     scope: Scope,
     token: Option<Bytes>,
+    /// Whether the request asked for the server's log lines, as those without handshake do.
+    logs: bool,
 }
 
 impl Peer {
     pub(crate) fn new(outbox: Box<dyn Outbox>, capabilities: ClientCapabilities, owned: bool) -> Arc<Peer> {
         let (next, table) = (AtomicU64::new(1), Lock::default());
         let (strays, heard, doubt) = (AtomicU64::new(0), AtomicU64::new(0), Notify::new());
-        let version = OnceLock::new();
-        Arc::new(Peer { outbox, capabilities, owned, version, next, table, strays, heard, doubt })
+        let (version, astray) = (OnceLock::new(), AtomicBool::new(false));
+        Arc::new(Peer { outbox, capabilities, owned, version, next, table, strays, heard, astray, doubt })
     }
 
     /// Notes which revision is spoken on the link.
@@ -115,6 +119,7 @@ impl Peer {
             id: call.request.id(),
             scope: call.caller.scope.clone(),
             token: call.request.progress_token(),
+            logs: call.request.meta(META_LOG_LEVEL).is_some(),
         };
         {
             let mut table = self.table.lock();
@@ -263,7 +268,7 @@ impl Peer {
 
     /// The call that something without a name on it belongs to: the one whose stream carried it, or the only one
     /// under way. With several, a question goes to the newest that may ask (they all lead to the same client); a
-    /// notification to none.
+    /// notification to the only one that asked for log lines, else to none.
     fn attributed(&self, call: Option<LinkId>, question: bool) -> Option<Arc<Mailbox>> {
         let table = self.table.lock();
         if let Some(entry) = call.and_then(|link| table.calls.get(&link)) {
@@ -274,7 +279,8 @@ impl Peer {
             return Some(only.mailbox.clone()).filter(|_| !question || only.method.may_ask());
         }
         if !question {
-            return None;
+            let mut wanting = table.calls.values().filter(|entry| entry.logs);
+            return wanting.next().filter(|_| wanting.next().is_none()).map(|entry| entry.mailbox.clone());
         }
         let mut asking: Vec<_> = table.calls.iter().filter(|(_, entry)| entry.method.may_ask()).collect();
         asking.sort_by_key(|(link, _)| **link);
@@ -296,6 +302,9 @@ impl Peer {
         let for_all = matches!(request.method(), Method::CreateMessage | Method::Elicit | Method::ListRoots);
         if !self.owned && !for_all {
             return self.answer(&id, &nobody_asked(request.method()));
+        }
+        if call.is_none() {
+            self.astray.store(true, Ordering::Relaxed);
         }
         let mailbox = self.attributed(call, true).or_else(|| self.only_listener());
         let Some(mailbox) = mailbox else { return self.answer(&id, &nobody_asked(request.method())) };
@@ -331,6 +340,11 @@ impl Peer {
         if self.strays.fetch_add(1, Ordering::Relaxed) < SHOWN {
             tracing::warn!(what, "ignored output of the server");
         }
+    }
+
+    /// Whether the server has asked something without saying by the stream which request it is about.
+    pub(crate) fn asks_astray(&self) -> bool {
+        self.astray.load(Ordering::Relaxed)
     }
 
     /// Whether this request is under way.

@@ -4,7 +4,7 @@ use super::PeerError;
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command as Blocking;
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 use tokio::process::Command;
 
@@ -36,37 +36,44 @@ pub(super) fn node_modules() -> PathBuf {
 
 pub(super) fn node_script(name: &str) -> Result<Command, PeerError> {
     let mut command = Command::new(node()?);
-    command.arg(Path::new(CRATE).join("peers/node").join(name));
+    command.arg(driver("node").join(name));
     Ok(command)
 }
 
+/// A file of the folder `peers`.
+pub(super) fn driver(place: &str) -> PathBuf {
+    Path::new(CRATE).join("peers").join(place)
+}
+
 /// Interpreter, options and script; the options keep the checkout clean and the log short.
-pub(super) fn python_words(major: u8, name: &str) -> Result<Vec<PathBuf>, PeerError> {
-    let python = installed(&format!("py{major}/bin/python"))?;
-    let script = Path::new(CRATE).join("peers/python").join(name);
+pub(super) fn python_words(environment: &str, name: &str) -> Result<Vec<PathBuf>, PeerError> {
+    let python = installed(&format!("{environment}/bin/python"))?;
+    let script = driver("python").join(name);
     Ok(vec![python, "-B".into(), "-W".into(), "ignore".into(), script])
 }
 
-pub(super) fn python_script(major: u8, name: &str) -> Result<Command, PeerError> {
-    let words = python_words(major, name)?;
+pub(super) fn python_script(environment: &str, name: &str) -> Result<Command, PeerError> {
+    let words = python_words(environment, name)?;
     let mut command = Command::new(&words[0]);
     command.args(&words[1..]);
     Ok(command)
 }
 
-/// The driver of the Rust SDK: beside the test's own program, built now unless it is there.
-pub(super) fn rmcp_client() -> Result<PathBuf, PeerError> {
-    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    BUILT.get_or_init(built_rmcp_client).clone().map_err(PeerError::Missing)
+/// A program made with the Rust SDK: beside the test's own program, built now unless it is there.
+pub(super) fn rmcp_program(name: &str) -> Result<PathBuf, PeerError> {
+    static BUILDING: Mutex<()> = Mutex::new(());
+    // Cargo would wait for itself anyway, but only after it has looked at every crate.
+    let _turn = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
+    built(name).map_err(PeerError::Missing)
 }
 
-fn built_rmcp_client() -> Result<PathBuf, String> {
+fn built(name: &str) -> Result<PathBuf, String> {
     let me = env::current_exe().map_err(|error| format!("find this program: {error}"))?;
     // A test runs from <target>/<profile>/deps, a program from <target>/<profile>.
     let folder = me.parent().ok_or("this program has no folder")?;
     let folder = if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder };
-    let program = folder.join("rmcp_client");
-    if is_newer(&program, &Path::new(CRATE).join("src/bin/rmcp_client")) {
+    let program = folder.join(name);
+    if is_newer(&program, &Path::new(CRATE).join("src/bin").join(name)) {
         return Ok(program);
     }
     let profile = match folder.file_name().and_then(|name| name.to_str()) {
@@ -74,12 +81,12 @@ fn built_rmcp_client() -> Result<PathBuf, String> {
         Some(other) => other,
     };
     let mut cargo = Blocking::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--quiet", "-p", "janua-testkit", "--bin", "rmcp_client"]);
+    cargo.args(["build", "--quiet", "-p", "janua-testkit", "--bin", name]);
     cargo.args(["--profile", profile]).current_dir(CRATE);
     cargo.arg("--target-dir").arg(folder.parent().unwrap_or(folder));
     let done = cargo.output().map_err(|error| format!("run cargo: {error}"))?;
     if !done.status.success() {
-        return Err(format!("build rmcp_client: {}", String::from_utf8_lossy(&done.stderr)));
+        return Err(format!("build {name}: {}", String::from_utf8_lossy(&done.stderr)));
     }
     Ok(program)
 }

@@ -27,6 +27,19 @@ pub enum HttpMode {
     Sse,
 }
 
+/// An SDK that servers of the common catalogue (`peers/README.md`) are made with; each speaks both eras.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Maker {
+    /// Python, `mcp` 2.x.
+    Python,
+    /// TypeScript, `@modelcontextprotocol/server` 2.x; over HTTP it has no sessions in the handshake era.
+    TypeScript,
+    /// Python, `fastmcp` 4.x.
+    FastMcp,
+    /// Rust, `rmcp` 3.x.
+    Rmcp,
+}
+
 /// A server that listens; killed when dropped.
 #[derive(Debug)]
 pub struct Served {
@@ -64,10 +77,56 @@ pub fn server_time() -> Result<Vec<String>, PeerError> {
 /// # Errors
 /// [`PeerError::Missing`] when the SDK is not installed.
 pub fn server_python() -> Result<Vec<String>, PeerError> {
-    Ok(words(&places::python_words(2, "server.py")?))
+    Maker::Python.command()
+}
+
+impl Maker {
+    /// Every one of them.
+    pub const ALL: [Self; 4] = [Self::Python, Self::TypeScript, Self::FastMcp, Self::Rmcp];
+
+    /// The words to start its server with, over stdio.
+    ///
+    /// # Errors
+    /// [`PeerError::Missing`] when the SDK is not installed.
+    pub fn command(self) -> Result<Vec<String>, PeerError> {
+        let paths = match self {
+            Self::Python => places::python_words("py2", "server.py")?,
+            Self::FastMcp => places::python_words("fastmcp", "fastmcp_server.py")?,
+            Self::TypeScript => {
+                let script = places::driver("node/server.mjs");
+                vec![places::node()?, script, "--modules".into(), places::node_modules()]
+            }
+            Self::Rmcp => vec![places::rmcp_program("rmcp_server")?],
+        };
+        Ok(words(&paths))
+    }
+
+    /// The same for a server of 2026-07-28 alone, which refuses the handshake; [`Maker::FastMcp`] has no such thing.
+    ///
+    /// # Errors
+    /// [`PeerError::Missing`] when the SDK is not installed.
+    pub fn modern_command(self) -> Result<Vec<String>, PeerError> {
+        let mut words = self.command()?;
+        words.push("--modern".to_owned());
+        Ok(words)
+    }
 }
 
 impl Served {
+    /// Starts a server of the common catalogue over Streamable HTTP on a free port; `words` is what
+    /// [`Maker::command`] or [`Maker::modern_command`] gave.
+    ///
+    /// # Errors
+    /// As [`Served::everything`].
+    pub async fn catalogue(words: &[String]) -> Result<Self, PeerError> {
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).args(["--http", "0"]);
+        let (running, line) = listens(command, "running on http://").await?;
+        let address = line.split_whitespace().find(|word| word.starts_with("http://"));
+        let address = address.ok_or_else(|| PeerError::Silent(format!("no address in {line}")))?;
+        Ok(Self { running, url: format!("{address}/mcp") })
+    }
+
     /// Starts `server-everything` on a free port.
     ///
     /// # Errors
@@ -99,12 +158,7 @@ impl Served {
     /// # Errors
     /// As [`Served::everything`].
     pub async fn python() -> Result<Self, PeerError> {
-        let mut command = places::python_script(2, "server.py")?;
-        command.args(["--http", "0"]);
-        let (running, line) = listens(command, "running on http://").await?;
-        let address = line.split_whitespace().find(|word| word.starts_with("http://"));
-        let address = address.ok_or_else(|| PeerError::Silent(format!("no address in {line}")))?;
-        Ok(Self { running, url: format!("{address}/mcp") })
+        Self::catalogue(&Maker::Python.command()?).await
     }
 
     /// Starts a server made with the Python SDK 1.x (`peers/python/ws_server.py`) over WebSocket on a free port.
@@ -124,7 +178,7 @@ impl Served {
     }
 
     async fn socket(words: &[&OsStr]) -> Result<Self, PeerError> {
-        let mut command = places::python_script(1, "ws_server.py")?;
+        let mut command = places::python_script("py1", "ws_server.py")?;
         command.args(words);
         let (running, line) = listens(command, "running on ws").await?;
         let url = line.split_whitespace().find(|word| word.contains("://"));

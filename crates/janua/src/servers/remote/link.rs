@@ -215,7 +215,8 @@ impl Connection for RemoteConnection {
     }
 
     fn attributes(&self) -> bool {
-        self.link.attributes
+        // Servers made with some SDKs ask on the session's own stream, whatever call they are at.
+        self.link.attributes && !self.link.peer.asks_astray()
     }
 
     fn tells(&self) -> BoxFuture<'static, bool> {
