@@ -114,6 +114,7 @@ impl Inner {
                 failure @ Outcome::Failure(_) => return failure,
             };
             match questions::step(&response) {
+                Step::InputRequired if round == ROUNDS => break,
                 Step::InputRequired => {}
                 Step::Complete => {
                     return Outcome::Answer(telling::for_legacy(call.request.method(), &response, self.version));
