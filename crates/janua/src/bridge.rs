@@ -88,7 +88,7 @@ impl Bridge {
             _ if self.share == Share::User && scope != Scope::Shared => {
                 let class = opening.capabilities.class();
                 let first = self.first_of(class, Era::Legacy).await?;
-                first.map(|first| Sharing::new(self, self.turns_of(class), first.opened().clone()))
+                first.map(|first| Sharing::open(self, self.turns_of(class), first.opened().clone()))
             }
             // It is known to have no handshake, so there is a link already that serves everybody.
             Eras::Modern | Eras::ModernFirst if self.pool.living(&Scope::Modern).is_some() => None,
@@ -99,7 +99,7 @@ impl Bridge {
         };
         let link = match link {
             Some(link) if link.opened().version.era() == Era::Legacy => adapting::adapted(link, asked.version),
-            _ => Asking::new(self, &asked, self.without_handshake().await?.opened()),
+            _ => Asking::open(self, &asked, self.without_handshake().await?.opened()),
         };
         self.pool.keep(scope, link.clone());
         Ok(link)

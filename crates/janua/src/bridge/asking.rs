@@ -52,7 +52,7 @@ pub(super) struct Inner {
 
 impl Asking {
     /// The connection of the client that opened with `opening`, to a server that said `discovered` of itself.
-    pub(crate) fn new(bridge: &Arc<Bridge>, opening: &Opening, discovered: &Opened) -> Arc<dyn Connection> {
+    pub(crate) fn open(bridge: &Arc<Bridge>, opening: &Opening, discovered: &Opened) -> Arc<dyn Connection> {
         let said = opening::initialize_result(discovered.response.body(), opening.version);
         let response = Response::result(&said).unwrap_or_else(|_| discovered.response.clone());
         let client = raw::peek(&opening.params, "clientInfo").unwrap_or(GATEWAY.as_bytes());
@@ -115,6 +115,7 @@ impl Inner {
                 failure @ Outcome::Failure(_) => return failure,
             };
             match questions::step(&response) {
+                Step::InputRequired if round == ROUNDS => break,
                 Step::InputRequired => {}
                 Step::Complete => {
                     return Outcome::Answer(telling::for_legacy(call.request.method(), &response, self.version));

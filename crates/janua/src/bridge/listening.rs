@@ -104,7 +104,8 @@ pub(super) async fn follow(client: &Inner, sink: &Sink) {
             continue;
         }
         let stream = open(client, &filter).await;
-        let mut round = Following { wishes, sink, filter, number, resync: broke > 0, old: current.take() };
+        let (resync, old) = (broke > 0, current.take());
+        let mut round = Following { wishes, sink, filter, number, begun: false, resync, old };
         match stream {
             Ok(stream) => current = round.read(stream, &mut asked).await,
             Err(why) => tracing::debug!(reason = %why, "no stream of changes"),
@@ -135,6 +136,8 @@ struct Following<'a> {
     sink: &'a Sink,
     filter: Filter,
     number: u64,
+    /// The server has taken note.
+    begun: bool,
     /// Changes may have been missed.
     resync: bool,
     /// The stream before; it is left when this one has begun.
@@ -142,12 +145,13 @@ struct Following<'a> {
 }
 
 impl Following<'_> {
-    /// Reads until the stream ends (`None`) or something else is wanted.
+    /// Reads until the stream ends (`None`) or, once it has begun, something else is wanted: what a stream before it
+    /// still says, and what was missed, is seen to first.
     async fn read(&mut self, mut stream: Reply, asked: &mut watch::Receiver<u64>) -> Option<Reply> {
         loop {
             let event = tokio::select! {
                 event = stream.next() => event,
-                changed = asked.changed() => return changed.ok().map(|()| stream),
+                changed = asked.changed(), if self.begun => return changed.ok().map(|()| stream),
             };
             match event {
                 Some(Event::Notify(news)) if news.method() == Method::Acknowledged => self.begun(&news).await,
@@ -170,6 +174,7 @@ impl Following<'_> {
                 tell(&self.filter, &news, self.sink).await;
             }
         }
+        self.begun = true;
         let accepted = Filter::of(acknowledged.param("notifications").unwrap_or(b"{}"));
         self.wishes.grant(self.number, accepted.uris);
         if std::mem::take(&mut self.resync) {

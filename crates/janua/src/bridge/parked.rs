@@ -35,7 +35,24 @@ struct State {
     asked: usize,
     waiting: Vec<(Arc<Mailbox>, Option<Bytes>)>,
     outcome: Option<Outcome>,
+    /// Whether the outcome has reached somebody.
+    collected: bool,
     abandoned: bool,
+}
+
+/// What a parked call waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// For its client's answers.
+    Asked,
+    /// For its server, and a client with it.
+    Awaited,
+    /// For its server, and nobody with it.
+    Deserted,
+    /// For nothing: it is over, and its outcome has reached nobody.
+    Over,
+    /// For nothing any more.
+    Collected,
 }
 
 /// Somebody who waits for a parked call. The stream ends without an outcome when there is something to answer.
@@ -53,6 +70,7 @@ impl Slot {
             asked: 0,
             waiting: Vec::new(),
             outcome: None,
+            collected: false,
             abandoned: false,
         };
         state.put(asks);
@@ -77,30 +95,12 @@ impl Slot {
         if given.first() != Some(&b'{') {
             return Err("inputResponses must be an object");
         }
-        let answers = members(given);
-        let mut answered = Vec::new();
-        let still_open = {
-            let mut state = self.state.lock();
-            if round == state.round {
-                for (key, answer) in answers {
-                    let key = key.trim_matches('"');
-                    let Some(at) = state.open.iter().position(|(known, _)| known == key) else { continue };
-                    is_answer(state.open[at].1.request.method(), answer)?;
-                    let response = Response::result(&String::from_utf8_lossy(answer)).map_err(|_| MALFORMED)?;
-                    answered.push((state.open.remove(at).1, response));
-                }
-                if state.open.is_empty() && !state.later.is_empty() {
-                    let later = std::mem::take(&mut state.later);
-                    state.put(later);
-                }
-            }
-            !state.open.is_empty()
-        };
+        let answered = self.state.lock().take(round, members(given))?;
         for (ask, response) in answered {
             ask.answer(response);
         }
         self.changed.notify_one();
-        Ok(still_open)
+        Ok(!self.state.lock().open.is_empty())
     }
 
     /// Waits for the end, or for the next question.
@@ -108,11 +108,15 @@ impl Slot {
         let mailbox = Arc::new(Mailbox::default());
         let mut state = self.state.lock();
         match &state.outcome {
-            Some(outcome) => mailbox.finish(Some(outcome.clone())),
+            Some(outcome) => {
+                mailbox.finish(Some(outcome.clone()));
+                state.collected = true;
+            }
             None if !state.open.is_empty() => mailbox.finish(None),
             None => state.waiting.push((mailbox.clone(), token)),
         }
         drop(state);
+        self.changed.notify_one();
         Waiting { slot: self.clone(), mailbox }
     }
 
@@ -122,14 +126,8 @@ impl Slot {
         if asks.is_empty() {
             return;
         }
-        if !state.open.is_empty() {
-            state.later.extend(asks);
-            return;
-        }
-        state.put(asks);
-        for (mailbox, _) in state.waiting.drain(..) {
-            mailbox.finish(None);
-        }
+        state.later.extend(asks);
+        state.next_round();
     }
 
     /// The server does not want to know something any more.
@@ -138,6 +136,7 @@ impl Slot {
         let mut state = self.state.lock();
         state.open.retain(|(_, ask)| ask.request.id().raw() != id);
         state.later.retain(|ask| ask.request.id().raw() != id);
+        state.next_round();
     }
 
     /// Hands on what the server says to those who wait, under their own tokens.
@@ -155,6 +154,7 @@ impl Slot {
     /// The call is over.
     pub(super) fn finish(&self, outcome: Outcome) {
         let mut state = self.state.lock();
+        state.collected = !state.waiting.is_empty();
         for (mailbox, _) in state.waiting.drain(..) {
             mailbox.finish(Some(outcome.clone()));
         }
@@ -182,15 +182,31 @@ impl Slot {
         }
     }
 
-    /// Whether everything is answered and nobody waits.
-    pub(super) fn is_deserted(&self) -> bool {
+    /// What it waits for.
+    pub(super) fn stage(&self) -> Stage {
         let state = self.state.lock();
-        state.open.is_empty() && state.waiting.is_empty()
+        match &state.outcome {
+            Some(_) if state.collected => Stage::Collected,
+            Some(_) => Stage::Over,
+            None if !state.open.is_empty() => Stage::Asked,
+            None if state.waiting.is_empty() => Stage::Deserted,
+            None => Stage::Awaited,
+        }
+    }
+
+    /// The newest round.
+    pub(super) fn round(&self) -> u32 {
+        self.state.lock().round
     }
 
     /// Gives the call up at once.
     pub(super) fn abandon(&self) {
         self.finish(Outcome::Failure(Failure::new(Kind::Stopping, "the gateway is stopping").after_sending()));
+        self.forget();
+    }
+
+    /// Nobody is to come back for its end.
+    pub(super) fn forget(&self) {
         self.state.lock().abandoned = true;
         self.changed.notify_one();
     }
@@ -205,6 +221,40 @@ const REJECTED: i32 = -1;
 const MALFORMED: &str = "an answer in inputResponses has not the form of one";
 
 impl State {
+    /// The open questions that are answered here, with the answers. If one has not the form of an answer, none counts.
+    fn take(&mut self, round: u32, given: Vec<(String, &[u8])>) -> Result<Vec<(Ask, Response)>, &'static str> {
+        if round != self.round {
+            return Ok(Vec::new());
+        }
+        let mut fit = Vec::new();
+        for (key, answer) in given {
+            let key = key.trim_matches('"').to_owned();
+            let Some((_, ask)) = self.open.iter().find(|(known, _)| *known == key) else { continue };
+            is_answer(ask.request.method(), answer)?;
+            fit.push((key, Response::result(&String::from_utf8_lossy(answer)).map_err(|_| MALFORMED)?));
+        }
+        let mut answered = Vec::new();
+        for (key, response) in fit {
+            if let Some(at) = self.open.iter().position(|(known, _)| *known == key) {
+                answered.push((self.open.remove(at).1, response));
+            }
+        }
+        self.next_round();
+        Ok(answered)
+    }
+
+    /// Once everything is answered, it is the turn of what was asked meanwhile, and nobody waits for the end.
+    fn next_round(&mut self) {
+        if !self.open.is_empty() || self.later.is_empty() {
+            return;
+        }
+        let asks = std::mem::take(&mut self.later);
+        self.put(asks);
+        for (mailbox, _) in self.waiting.drain(..) {
+            mailbox.finish(None);
+        }
+    }
+
     fn put(&mut self, asks: Vec<Ask>) {
         self.round += 1;
         for ask in asks {
@@ -236,7 +286,9 @@ fn shown(ask: &Ask) -> String {
 fn is_answer(method: Method, answer: &[u8]) -> Result<(), &'static str> {
     let has = |key| raw::peek(answer, key);
     let well_formed = match method {
-        Method::Elicit => matches!(has("action"), Some(b"\"accept\"" | b"\"decline\"" | b"\"cancel\"")),
+        Method::Elicit => {
+            matches!(raw::peek_string(answer, "action").as_deref(), Some("accept" | "decline" | "cancel"))
+        }
         Method::CreateMessage => has("content").is_some() && has("role").is_some(),
         Method::ListRoots => has("roots").is_some_and(|roots| roots.starts_with(b"[")),
         _ => answer.starts_with(b"{"),

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 use super::asking::{answer, refused, stopped};
 use super::facing::{Facing, Running, is_wanted};
-use super::parked::{Slot, Waiting};
+use super::parked::{Slot, Stage, Waiting};
 use super::seal::{Seal, Ticket};
 use super::visits::{self, VISIT};
 use crate::call::{Ask, Call, Event, Outcome, Reply, Sink};
@@ -50,9 +50,10 @@ impl Parking {
         Parking { slots: Arc::default(), next: AtomicU64::new(1), seal: Seal::new(), limits, tasks }
     }
 
-    /// How many calls are parked now, or kept for clients that may come back.
+    /// How many calls are parked now; those that are over and kept for clients that come back do not count.
     pub(crate) fn count(&self) -> usize {
-        self.slots.lock().len()
+        let over = |slot: &&Arc<Slot>| matches!(slot.stage(), Stage::Over | Stage::Collected);
+        self.slots.lock().values().filter(|slot| !over(slot)).count()
     }
 
     /// Gives up all of them.
@@ -87,14 +88,16 @@ impl Parking {
         let slot = Arc::new(Slot::new(number, asks));
         {
             let mut slots = self.slots.lock();
-            if slots.len() >= self.limits.parked {
+            if slots.len() >= self.limits.parked && !make_room(&mut slots) {
                 let message = format!("{} calls wait for answers of their clients, the most there may be", slots.len());
                 return Outcome::Failure(Failure::new(Kind::Overloaded, message).after_sending());
             }
             slots.insert(number, slot.clone());
         }
         let outcome = self.question(&slot, &running.call);
-        let keeper = Keeper { slot, running, deadline: Instant::now() + self.limits.parked_for };
+        let patience = self.limits.parked_for;
+        let seen = (Stage::Asked, slot.round());
+        let keeper = Keeper { slot, running, patience, seen, until: Some(Instant::now() + patience) };
         let slots = self.slots.clone();
         self.tasks.spawn("parked call", async move {
             let number = keeper.slot.number;
@@ -148,6 +151,20 @@ fn visited(face: &Arc<Facing>, mut call: Call) -> Reply {
     Reply::unfold(|sink| face.forward(call, sink))
 }
 
+/// Lets go of the end of a call that is over: one that its client has got, if there is one. False if none is over.
+fn make_room(slots: &mut HashMap<u64, Arc<Slot>>) -> bool {
+    let over = slots.iter().filter_map(|(number, slot)| match slot.stage() {
+        Stage::Collected => Some((false, *number)),
+        Stage::Over => Some((true, *number)),
+        Stage::Asked | Stage::Awaited | Stage::Deserted => None,
+    });
+    let oldest = over.min().and_then(|(_, number)| slots.remove(&number));
+    oldest.is_some_and(|slot| {
+        slot.forget();
+        true
+    })
+}
+
 /// Hands on what a call says until it ends, or (`None`) until its server has asked again.
 async fn until_settled(mut waiting: Waiting, sink: &Sink) -> Option<Outcome> {
     loop {
@@ -167,14 +184,22 @@ impl Running {
         tokio::pin!(enough);
         loop {
             let event = tokio::select! {
+                // What is there already belongs to this round, however late we are.
+                biased;
                 event = self.reply.next() => event,
                 () = &mut enough, if !asks.is_empty() => break,
             };
             match event {
                 Some(Event::Ask(ask)) => asks.push(ask),
-                Some(Event::Notify(news)) if news.method() == Method::Cancelled => withdraw(&mut asks, &news),
-                Some(Event::Notify(news)) if is_wanted(&news, self.level) => sink.send(Event::Notify(news)).await,
-                Some(Event::Notify(_)) => {}
+                Some(Event::Notify(news)) => {
+                    withdraw(&mut asks, &news);
+                    if is_wanted(&news, self.level) {
+                        sink.send(Event::Notify(news)).await;
+                    }
+                    if enough.is_elapsed() && !asks.is_empty() {
+                        break;
+                    }
+                }
                 Some(Event::Done(outcome)) => return self.face.ended(&self.call, outcome),
                 None => return Outcome::Failure(Failure::new(Kind::ServerExited, "the reply ended early")),
             }
@@ -188,8 +213,26 @@ impl Running {
 
 /// The server does not want to know any more.
 fn withdraw(asks: &mut Vec<Ask>, news: &Notification) {
-    if let Some(id) = news.param("requestId") {
+    if news.method() == Method::Cancelled
+        && let Some(id) = news.param("requestId")
+    {
         asks.retain(|ask| ask.request.id().raw() != id);
+    }
+}
+
+/// Keeps the end of a call for whoever comes back for it: as long as a state that was given out is good, and for a
+/// while after somebody has had it.
+async fn kept(slot: &Slot, good: Option<Instant>) {
+    let mut until = good.unwrap_or_else(Instant::now).max(Instant::now() + KEPT);
+    let mut collected = false;
+    while !slot.is_abandoned() {
+        if slot.stage() == Stage::Collected && !std::mem::replace(&mut collected, true) {
+            until = Instant::now() + KEPT;
+        }
+        tokio::select! {
+            () = slot.changed() => {}
+            () = tokio::time::sleep_until(until) => return,
+        }
     }
 }
 
@@ -197,15 +240,24 @@ fn withdraw(asks: &mut Vec<Ask>, news: &Notification) {
 struct Keeper {
     slot: Arc<Slot>,
     running: Running,
-    deadline: Instant,
+    /// How long its client may take to answer.
+    patience: Duration,
+    /// What it waits for, and in which round of questions.
+    seen: (Stage, u32),
+    /// When it is given up if nothing changes.
+    until: Option<Instant>,
 }
 
 impl Keeper {
     async fn run(mut self) {
         let outcome = loop {
-            // Nobody waits although everything was answered: a client that broke off gets some time to come back.
-            let deserted = self.slot.is_deserted();
-            let until = if deserted { self.deadline.min(Instant::now() + GRACE) } else { self.deadline };
+            self.look();
+            let late = async {
+                match self.until {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 event = self.running.reply.next() => match event {
                     Some(Event::Done(outcome)) => break outcome,
@@ -218,7 +270,7 @@ impl Keeper {
                         return;
                     }
                 }
-                () = tokio::time::sleep_until(until) => {
+                () = late => {
                     self.slot.decline();
                     break Outcome::Failure(
                         Failure::new(Kind::DeadlineExceeded, "the call was given up: its client did not come back")
@@ -230,13 +282,23 @@ impl Keeper {
         // Whoever was asked has had the turn; the end is kept without it.
         drop(self.running);
         self.slot.finish(outcome);
-        let kept = Instant::now() + KEPT;
-        while !self.slot.is_abandoned() {
-            tokio::select! {
-                () = self.slot.changed() => {}
-                () = tokio::time::sleep_until(kept) => return,
-            }
+        kept(&self.slot, self.until).await;
+    }
+
+    /// How long it is kept follows from what it waits for: a client has so long for every round of questions, and
+    /// one that broke off some time to come back. To one that waits its own request sets an end.
+    fn look(&mut self) {
+        let now = (self.slot.stage(), self.slot.round());
+        if now == self.seen {
+            return;
         }
+        self.until = match (self.seen.0, now.0) {
+            (_, Stage::Awaited) => None,
+            (_, Stage::Asked) if now.1 != self.seen.1 => Some(Instant::now() + self.patience),
+            (Stage::Awaited, _) => Some(Instant::now() + self.patience.min(GRACE)),
+            _ => self.until,
+        };
+        self.seen = now;
     }
 
     /// The server asks once more: with what it asks at the same time, that is the next round.
@@ -247,13 +309,18 @@ impl Keeper {
         loop {
             let event = tokio::select! {
                 biased;
-                () = &mut enough => break,
                 event = self.running.reply.next() => event,
+                () = &mut enough => break,
             };
             match event {
                 Some(Event::Ask(ask)) => asks.push(ask),
-                Some(Event::Notify(news)) if news.method() == Method::Cancelled => withdraw(&mut asks, &news),
-                Some(Event::Notify(news)) => self.told(&news),
+                Some(Event::Notify(news)) => {
+                    withdraw(&mut asks, &news);
+                    self.told(&news);
+                    if enough.is_elapsed() {
+                        break;
+                    }
+                }
                 Some(Event::Done(outcome)) => {
                     self.running.reply = Reply::ready(outcome);
                     break;

@@ -28,7 +28,7 @@ struct Inner {
 
 impl Sharing {
     /// A session's connection to the instances behind `turns`, of which the first said `opened`.
-    pub(super) fn new(bridge: &Arc<Bridge>, turns: Arc<Turns>, opened: Opened) -> Arc<dyn Connection> {
+    pub(super) fn open(bridge: &Arc<Bridge>, turns: Arc<Turns>, opened: Opened) -> Arc<dyn Connection> {
         let (cancels, over) = (Cancels::default(), CancellationToken::new());
         Arc::new(Sharing(Arc::new(Inner { bridge: Arc::downgrade(bridge), turns, opened, cancels, over })))
     }

@@ -75,7 +75,7 @@ pub(crate) async fn post(edge: &Edge, parts: &Parts, body: Body) -> Response<Bod
                 let message = "batches exist in protocol version 2025-03-26 only";
                 answer::error(StatusCode::BAD_REQUEST, None, INVALID_REQUEST, message)
             }
-            _ => stateless::incomplete(id.as_ref()),
+            Incoming::Single(_) => stateless::incomplete(id.as_ref()),
         };
     }
     let from = match sender(edge, parts, id.as_ref()) {
