@@ -14,7 +14,7 @@ use janua_wire::method::Method;
 use janua_wire::version::{Era, Version};
 
 use crate::call::{Caller, Event, Scope};
-use crate::config::{Limits, Share};
+use crate::config::{Declared, Limits, Share};
 use crate::error::{Failure, Kind};
 use crate::lock::Lock;
 use crate::servers::inventory::Inventory;
@@ -56,19 +56,21 @@ pub(crate) struct Bridge {
     turns: Lock<HashMap<Class, Arc<Turns>>>,
     /// Who shares an instance of a server with a handshake.
     share: Share,
+    /// What such a server is told of them.
+    declared: Declared,
 }
 
 impl Bridge {
     pub(crate) fn new(
         pool: Pool,
-        share: Share,
+        (share, declared): (Share, Declared),
         inventory: Arc<Inventory>,
         limits: Arc<Limits>,
         tasks: Tasks,
     ) -> Arc<Self> {
         let parking = Parking::new(limits.clone(), tasks.clone());
         let (faces, turns) = (Lock::default(), Lock::default());
-        Arc::new(Bridge { pool, parking, inventory, limits, tasks, faces, turns, share })
+        Arc::new(Bridge { pool, parking, inventory, limits, tasks, faces, turns, share, declared })
     }
 
     /// The link of a caller with a handshake, if it is still there.
@@ -86,7 +88,7 @@ impl Bridge {
         let asked = opening.clone();
         let link = match eras {
             _ if self.share == Share::User && scope != Scope::Shared => {
-                let class = opening.capabilities.class();
+                let class = self.class_of(&opening.capabilities);
                 let first = self.first_of(class, Era::Legacy).await?;
                 first.map(|first| Sharing::open(self, self.turns_of(class), first.opened().clone()))
             }
@@ -125,7 +127,7 @@ impl Bridge {
         if let Some(link) = self.pool.living(&Scope::Modern) {
             return Ok(link);
         }
-        let class = if self.share == Share::All { Class::default() } else { caller.capabilities.class() };
+        let class = self.class_of(&caller.capabilities);
         if let Some(face) = self.faces.lock().get(&class) {
             return Ok(face.clone());
         }
@@ -157,6 +159,16 @@ impl Bridge {
         self.pool.keep(scope.clone(), link.clone());
         self.watch(scope, &link);
         Ok(Some(link))
+    }
+
+    /// With whom a client that declares `capabilities` shares.
+    fn class_of(&self, capabilities: &ClientCapabilities) -> Class {
+        match self.declared {
+            _ if self.share == Share::All => Class::default(),
+            Declared::Class => capabilities.class(),
+            Declared::Nothing => Class::default(),
+            Declared::Everything => Class::EVERYTHING,
+        }
     }
 
     fn turns_of(&self, class: Class) -> Arc<Turns> {

@@ -83,6 +83,19 @@ pub enum Protocol {
     Modern,
 }
 
+/// What a server is told that its clients can be asked, where several share an instance of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Declared {
+    /// What they can be asked: those that can be asked the same share instances.
+    #[default]
+    Class,
+    /// Nothing: all share, and nobody is asked.
+    Nothing,
+    /// Everything: all share, and questions that a client cannot be asked are refused in its name. A server may then
+    /// offer tools that some of its clients cannot finish.
+    Everything,
+}
+
 /// Who shares one running instance of a server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Share {

@@ -4,7 +4,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::clients::stdio;
 pub use crate::clients::stdio::End;
-use crate::config::{Limits, Protocol, Server, Share};
+use crate::config::{Declared, Limits, Protocol, Server, Share};
 use crate::error::Failure;
 use crate::proxy::{gateway, stop_signal};
 use crate::servers::process::orphans;
@@ -18,7 +18,7 @@ pub async fn run(
     input: impl AsyncRead + Unpin,
     output: impl AsyncWrite + Unpin,
 ) -> Result<End, Failure> {
-    let gateway = gateway(server, protocol, Share::Session, limits);
+    let gateway = gateway(server, protocol, (Share::Session, Declared::Class), limits);
     orphans::bury(&gateway.tasks);
     let end = tokio::select! {
         end = stdio::serve(&gateway, input, output) => end,

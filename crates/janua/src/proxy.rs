@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use crate::bridge::Bridge;
 use crate::clients::guard::{Guard, LOOPBACK};
 use crate::clients::{self, Edge, Paths};
-use crate::config::{Limits, Protocol, Server, ServerCommand, Share};
+use crate::config::{Declared, Limits, Protocol, Server, ServerCommand, Share};
 use crate::error::Failure;
 use crate::gateway::Gateway;
 use crate::servers::Opener;
@@ -42,6 +42,8 @@ pub struct Options {
     pub protocol: Protocol,
     /// Who shares a running instance of it.
     pub share: Share,
+    /// What it is told that its clients can be asked, where they share an instance.
+    pub declared: Declared,
     /// Address to listen on. Not used by [`router`].
     pub host: IpAddr,
     /// Port to listen on; 0 lets the system choose. Not used by [`router`].
@@ -82,6 +84,7 @@ impl Options {
             server,
             protocol: Protocol::Auto,
             share: Share::Session,
+            declared: Declared::Class,
             host: IpAddr::from([127, 0, 0, 1]),
             port: 3000,
             insecure_no_auth: false,
@@ -175,7 +178,12 @@ pub struct Proxy {
 }
 
 /// The gateway behind a proxy, without anything that listens.
-pub(crate) fn gateway(server: &Server, protocol: Protocol, share: Share, limits: &Limits) -> Arc<Gateway> {
+pub(crate) fn gateway(
+    server: &Server,
+    protocol: Protocol,
+    sharing: (Share, Declared),
+    limits: &Limits,
+) -> Arc<Gateway> {
     let (limits, tasks) = (Arc::new(limits.clone()), Tasks::default());
     let inventory = Arc::new(Inventory::default());
     let opener: Box<dyn Opener> = match server {
@@ -185,7 +193,7 @@ pub(crate) fn gateway(server: &Server, protocol: Protocol, share: Share, limits:
         Server::Remote(remote) => Box::new(RemoteOpener::new(remote, limits.clone(), tasks.clone(), inventory.clone())),
         Server::Demo => Box::new(DemoOpener),
     };
-    let bridge = Bridge::new(Pool::new(opener, protocol), share, inventory, limits.clone(), tasks.clone());
+    let bridge = Bridge::new(Pool::new(opener, protocol), sharing, inventory, limits.clone(), tasks.clone());
     Gateway::new(bridge, limits, tasks)
 }
 
@@ -207,7 +215,7 @@ pub(crate) fn gateway(server: &Server, protocol: Protocol, share: Share, limits:
 /// # }
 /// ```
 pub fn router(options: Options) -> Router {
-    let gateway = gateway(&options.server, options.protocol, options.share, &options.limits);
+    let gateway = gateway(&options.server, options.protocol, (options.share, options.declared), &options.limits);
     clients::router(Arc::new(options.edge(gateway, true)))
 }
 
@@ -220,7 +228,7 @@ pub async fn start(options: Options) -> Result<Proxy, Error> {
     let failed = |source| Error::Listen { address: wanted, source };
     let listener = TcpListener::bind(wanted).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    let gateway = gateway(&options.server, options.protocol, options.share, &options.limits);
+    let gateway = gateway(&options.server, options.protocol, (options.share, options.declared), &options.limits);
     orphans::bury(&gateway.tasks);
     let loopback = options.host.is_loopback();
     let router = clients::router(Arc::new(options.edge(gateway.clone(), loopback)));

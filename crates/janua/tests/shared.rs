@@ -11,6 +11,7 @@ use janua_testkit::process::{descendants, eventually};
 const SOON: Duration = Duration::from_secs(30);
 const JANUA: &str = env!("CARGO_BIN_EXE_janua");
 const FORM: &str = r#"{"elicitation":{}}"#;
+const ELICIT: &str = r#"{"message":"who?"}"#;
 const ADDRESS: &str = r#"{"elicitation":{"form":{},"url":{}}}"#;
 
 async fn gateway(options: &str, name: &str) -> Gateway {
@@ -63,6 +64,27 @@ async fn who_shares_an_instance_is_asked_what_it_is_asked() {
     let (one, two) = tokio::join!(ask(&sessions[0], "ann"), ask(&sessions[1], "bob"));
     assert!(one.contains("ann") && !one.contains("bob"), "{one}");
     assert!(two.contains("bob") && !two.contains("ann"), "{two}");
+}
+
+#[tokio::test]
+async fn clients_that_can_be_asked_different_things_share_if_the_server_is_told_everything() {
+    let info = gateway("--capabilities all", "probe").await;
+    let pids = [modern(&info, "{}").call("info", "{}").await, modern(&info, FORM).call("info", "{}").await];
+    assert_eq!(pid(&pids[0]), pid(&pids[1]));
+    let gateway = gateway("--capabilities all", "everything").await;
+    let able = modern(&gateway, FORM).call("test_elicitation", ELICIT).await;
+    assert_eq!(able.response().at("/result/resultType"), "input_required", "{}", able.raw());
+    let unable = modern(&gateway, "{}").call("test_elicitation", ELICIT).await;
+    assert!(unable.raw().contains("-32601") || unable.raw().contains("elicitation"), "{}", unable.raw());
+    assert_ne!(unable.response().at("/result/resultType"), "input_required", "{}", unable.raw());
+}
+
+#[tokio::test]
+async fn nobody_is_asked_if_the_server_is_told_nothing() {
+    let gateway = gateway("--capabilities none", "everything").await;
+    let reply = modern(&gateway, FORM).call("test_elicitation", ELICIT).await;
+    assert_ne!(reply.response().at("/result/resultType"), "input_required", "{}", reply.raw());
+    assert!(reply.error_code().is_some() || reply.response().at("/result/isError") == true, "{}", reply.raw());
 }
 
 #[tokio::test]

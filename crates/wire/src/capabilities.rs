@@ -24,6 +24,9 @@ const CLASSES: [(&[&str], u8); 6] = [
 const FORM: u8 = 64;
 
 impl Class {
+    /// Clients that can be asked everything there is to ask.
+    pub const EVERYTHING: Class = Class(1 | 2 | 4 | 8 | 16 | 32 | FORM);
+
     /// Whether such a client can be asked nothing at all.
     pub fn is_none(self) -> bool {
         self.0 == 0
@@ -161,6 +164,7 @@ mod tests {
             assert_eq!(class.capabilities().class(), class);
             assert_eq!(class.is_none(), shown == "{}");
         }
+        assert_eq!(Class::EVERYTHING.capabilities().class(), Class::EVERYTHING);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use super::asking::{answer, refused};
 use super::tasks::{self, Driven, Tasked};
 use super::turns::{Turn, Turns};
 use super::{Bridge, listening, telling, upgraded, visits};
-use crate::call::{Call, Caller, Event, Outcome, Reply, Sink};
+use crate::call::{Ask, Call, Caller, Event, Outcome, Reply, Sink};
 use crate::error::{Failure, Kind};
 use crate::lock::Lock;
 use crate::servers::{Connection, Opened};
@@ -133,6 +133,7 @@ impl Facing {
                     }
                 }
                 Event::Ask(ask) if parks(method) => {
+                    let Some(ask) = permitted(ask, &call) else { continue };
                     let running = Running { face: self, call, reply, _turn: turn, _task: task, level };
                     return running.park(ask, &sink).await;
                 }
@@ -273,6 +274,17 @@ impl Connection for Facing {
 /// The methods whose clients can be told to answer questions first (2026-07-28 `basic/patterns/mrtr`).
 fn parks(method: Method) -> bool {
     matches!(method, Method::ToolsCall | Method::PromptsGet | Method::ResourcesRead)
+}
+
+/// A question, if this very client can be asked it. If not, it is refused: the server was told of all its clients.
+pub(super) fn permitted(ask: Ask, call: &Call) -> Option<Ask> {
+    match call.caller.capabilities.permit(ask.request.method(), ask.request.params()) {
+        Ok(()) => Some(ask),
+        Err(refusal) => {
+            ask.refuse(refusal.code, refusal.message);
+            None
+        }
+    }
 }
 
 /// Where a level stands among the others.

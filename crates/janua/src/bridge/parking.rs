@@ -19,7 +19,7 @@ use janua_wire::raw;
 use tokio::time::Instant;
 
 use super::asking::{answer, refused, stopped};
-use super::facing::{Facing, Running, is_wanted};
+use super::facing::{Facing, Running, is_wanted, permitted};
 use super::parked::{Slot, Stage, Waiting};
 use super::seal::{Seal, Ticket};
 use super::visits::{self, VISIT};
@@ -190,7 +190,7 @@ impl Running {
                 () = &mut enough, if !asks.is_empty() => break,
             };
             match event {
-                Some(Event::Ask(ask)) => asks.push(ask),
+                Some(Event::Ask(ask)) => asks.extend(permitted(ask, &self.call)),
                 Some(Event::Notify(news)) => {
                     withdraw(&mut asks, &news);
                     if is_wanted(&news, self.level) {
@@ -303,7 +303,7 @@ impl Keeper {
 
     /// The server asks once more: with what it asks at the same time, that is the next round.
     async fn asked(&mut self, first: Ask) {
-        let mut asks = vec![first];
+        let mut asks: Vec<Ask> = permitted(first, &self.running.call).into_iter().collect();
         let enough = tokio::time::sleep(GATHER);
         tokio::pin!(enough);
         loop {
@@ -313,7 +313,7 @@ impl Keeper {
                 () = &mut enough => break,
             };
             match event {
-                Some(Event::Ask(ask)) => asks.push(ask),
+                Some(Event::Ask(ask)) => asks.extend(permitted(ask, &self.running.call)),
                 Some(Event::Notify(news)) => {
                     withdraw(&mut asks, &news);
                     self.told(&news);

@@ -8,6 +8,7 @@ use janua_wire::message::Notification;
 use janua_wire::method::Method;
 use tokio_util::sync::CancellationToken;
 
+use super::facing::permitted;
 use super::turns::Turns;
 use super::{Bridge, upgraded};
 use crate::call::{Call, Caller, Event, Outcome, Reply, Sink};
@@ -44,10 +45,15 @@ impl Inner {
             Ok(turn) => turn,
             Err(failure) => return Outcome::Failure(failure),
         };
-        let mut reply = turn.link.call(call);
+        let mut reply = turn.link.call(call.clone());
         while let Some(event) = reply.next().await {
             match event {
                 Event::Done(outcome) => return outcome,
+                Event::Ask(ask) => {
+                    if let Some(ask) = permitted(ask, &call) {
+                        sink.send(Event::Ask(ask)).await;
+                    }
+                }
                 event => sink.send(event).await,
             }
         }

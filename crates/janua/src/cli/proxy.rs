@@ -8,7 +8,7 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 
 use super::{Failed, Global, Level, block_on, duration, env, header, size};
-use janua::config::{Protocol, RemoteServer, RemoteTransport, SESSION_TIMEOUT, Server, ServerCommand, Share};
+use janua::config::{Declared, Protocol, RemoteServer, RemoteTransport, SESSION_TIMEOUT, Server, ServerCommand, Share};
 use janua::proxy::{self, Options};
 
 /// Put one server behind HTTP.
@@ -60,6 +60,12 @@ pub(super) struct ProxyArgs {
     /// `all` needs no sessions, and the server cannot ask anything back.
     #[arg(long, value_enum, value_name = "WHO", conflicts_with = "stateless")]
     share: Option<Sharing>,
+    /// What the server is told that clients can be asked, where they share an instance
+    ///
+    /// `class`: what they can be asked, and those that can be asked the same share. `none`: nothing. `all`: everything,
+    /// and questions that a client cannot be asked are refused in its name.
+    #[arg(long, value_enum, value_name = "WHAT", default_value = "class")]
+    capabilities: Told,
     /// The same as --share all
     #[arg(long)]
     stateless: bool,
@@ -109,6 +115,17 @@ enum Sharing {
     /// All sessions whose clients can be asked the same.
     User,
     /// Everybody.
+    All,
+}
+
+/// What a server is told of clients that share an instance.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Told {
+    /// What they can be asked.
+    Class,
+    /// Nothing.
+    None,
+    /// Everything.
     All,
 }
 
@@ -257,6 +274,11 @@ pub(super) fn run(global: &Global, args: ProxyArgs) -> Result<(), Failed> {
         Some(Sharing::User) => Share::User,
         None if args.stateless => Share::All,
         Some(Sharing::Session) | None => Share::Session,
+    };
+    options.declared = match args.capabilities {
+        Told::Class => Declared::Class,
+        Told::None => Declared::Nothing,
+        Told::All => Declared::Everything,
     };
     options.insecure_no_auth = args.insecure_no_auth;
     options.allowed_hosts = args.allowed_host;
