@@ -54,7 +54,7 @@ impl Inner {
                         sink.send(Event::Ask(ask)).await;
                     }
                 }
-                event => sink.send(event).await,
+                news @ Event::Notify(_) => sink.send(news).await,
             }
         }
         Outcome::Failure(Failure::new(Kind::ServerExited, "the reply ended early").after_sending())
