@@ -3,6 +3,7 @@
 use super::PeerError;
 use super::child::Running;
 use super::places;
+use super::tour::Step;
 use crate::process;
 use std::ffi::OsStr;
 use std::net::{Ipv4Addr, TcpListener};
@@ -83,6 +84,20 @@ pub fn server_python() -> Result<Vec<String>, PeerError> {
 impl Maker {
     /// Every one of them.
     pub const ALL: [Self; 4] = [Self::Python, Self::TypeScript, Self::FastMcp, Self::Rmcp];
+
+    /// The steps of a tour that its servers cannot take, whatever stands before them.
+    pub fn lacks(self, modern: bool, over_http: bool) -> Vec<Step> {
+        match (self, modern) {
+            // Resources cannot be subscribed to with the handshake, and changes not listened to without.
+            (Self::Python | Self::FastMcp, false) => vec![Step::Updates],
+            (Self::FastMcp, true) => vec![Step::ListChanged, Step::Updates],
+            // Every request with the handshake gets an instance of its own.
+            (Self::TypeScript, false) if over_http => {
+                [&Step::QUESTIONS[..], &[Step::ListChanged, Step::Updates, Step::Cancels]].concat()
+            }
+            _ => Vec::new(),
+        }
+    }
 
     /// The words to start its server with, over stdio.
     ///

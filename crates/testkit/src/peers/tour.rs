@@ -222,8 +222,8 @@ async fn logs(peer: &mut Peer, modern: bool) -> Ended {
     op(peer, command).await?;
     let said = op(peer, json!({"op": "wait_event", "method": "notifications/message"})).await?;
     let data = &said["params"]["data"];
-    // FastMCP wraps what is logged.
-    ensure(data.to_string().contains("step 1") && said["params"]["level"] == "info", &said)
+    // FastMCP wraps what is logged, and not every client keeps the order.
+    ensure(data.to_string().contains("step ") && said["params"]["level"] == "info", &said)
 }
 
 async fn resources(peer: &mut Peer) -> Ended {
