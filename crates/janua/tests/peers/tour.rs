@@ -3,7 +3,8 @@
 use janua_testkit::peers::{Era, Options, Peer, PeerError, Sdk, Transport, text};
 use serde_json::{Value, json};
 
-use crate::scene::Outcome;
+/// How a tour ends.
+pub(crate) type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
 fn named(list: &Value, name: &str) -> bool {
     list.as_array().is_some_and(|list| list.iter().any(|entry| entry["name"] == name))
