@@ -1,6 +1,5 @@
 //! A gateway with a server behind it, in each way there is, and several tours at once.
 
-use std::error::Error;
 use std::time::Duration;
 
 use janua_testkit::gateway::Gateway;
@@ -9,8 +8,7 @@ use janua_testkit::process;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-/// How a tour ends.
-pub(crate) type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
+pub(crate) use crate::tour::Outcome;
 
 pub(crate) const JANUA: &str = env!("CARGO_BIN_EXE_janua");
 /// A deadline that only a broken machine misses.

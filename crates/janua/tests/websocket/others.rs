@@ -4,19 +4,19 @@ use std::path::Path;
 
 use janua_testkit::client::stdio::StdioClient;
 use janua_testkit::gateway::Gateway;
-use janua_testkit::peers::{Peer, Sdk, Served, Transport, server_everything};
+use janua_testkit::peers::{Era, Peer, Sdk, Served, Transport, server_everything, text};
 use janua_testkit::process::eventually;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::scene::{JANUA, SOON, VERSION, empty, remote, sentence, ws};
-use crate::tour::{Outcome, everything, text};
+use crate::tour::{Outcome, everything};
 
 #[tokio::test]
 async fn every_client_that_can_over_websocket() -> Outcome {
     let gateway = Gateway::builder(JANUA).arg("--").args(&server_everything()?).start().await;
     for sdk in Sdk::ALL.into_iter().filter(|sdk| sdk.has_ws()) {
-        everything(sdk, Transport::Ws(ws(&gateway))).await?;
+        everything(sdk, Era::Legacy, Transport::Ws(ws(&gateway))).await?;
     }
     empty(&gateway).await;
     Ok(())
