@@ -1,8 +1,8 @@
 //! The adapters of other authors' clients, proven against other authors' servers.
 
 use janua_testkit::peers::{
-    Era, HttpMode, Options, Peer, PeerError, Sdk, Served, Transport, server_everything, server_filesystem,
-    server_python, server_time,
+    Era, HttpMode, Maker, Options, Peer, PeerError, Sdk, Served, Transport, server_everything, server_filesystem,
+    server_time, text, tour,
 };
 use janua_testkit::process;
 use serde_json::{Value, json};
@@ -13,12 +13,6 @@ use tokio::task::JoinSet;
 const LONG: Duration = Duration::from_mins(1);
 
 type Outcome = anyhow::Result<()>;
-
-/// The texts of a result's content, one a line.
-fn text(result: &Value) -> String {
-    let blocks = result["content"].as_array().expect("a result with content");
-    blocks.iter().filter_map(|block| block["text"].as_str()).collect::<Vec<_>>().join("\n")
-}
 
 fn of_kind<'a>(events: &'a [Value], kind: &str) -> Vec<&'a Value> {
     events.iter().filter(|event| event["kind"] == kind).collect()
@@ -37,7 +31,7 @@ where
 }
 
 /// Everything the reference server offers, through one client.
-async fn tour(sdk: Sdk, transport: Transport) -> Outcome {
+async fn reference(sdk: Sdk, transport: Transport) -> Outcome {
     let mut peer = Peer::start(sdk, &transport)?;
     let info = peer.connect().await?;
     assert_eq!(info["protocolVersion"], "2025-11-25", "{sdk:?}");
@@ -136,55 +130,45 @@ async fn others(peer: &mut Peer, sdk: Sdk) -> Outcome {
 #[tokio::test]
 async fn every_client_tours_the_reference_server_over_stdio() -> Outcome {
     let transport = Transport::Stdio(server_everything()?);
-    all(Sdk::ALL.map(|sdk| tour(sdk, transport.clone()))).await
+    all(Sdk::ALL.map(|sdk| reference(sdk, transport.clone()))).await
 }
 
 #[tokio::test]
 async fn every_client_tours_the_reference_server_over_streamable_http() -> Outcome {
     let server = Served::everything(HttpMode::Streamable).await?;
-    all(Sdk::ALL.map(|sdk| tour(sdk, Transport::Http(server.url().to_owned())))).await
+    all(Sdk::ALL.map(|sdk| reference(sdk, Transport::Http(server.url().to_owned())))).await
 }
 
 #[tokio::test]
 async fn every_client_that_can_tours_the_reference_server_over_sse() -> Outcome {
     let server = Served::everything(HttpMode::Sse).await?;
     let able = Sdk::ALL.into_iter().filter(|sdk| sdk.has_sse());
-    all(able.map(|sdk| tour(sdk, Transport::Sse(server.url().to_owned())))).await
+    all(able.map(|sdk| reference(sdk, Transport::Sse(server.url().to_owned())))).await
 }
 
-/// The modern era's ways: no session, questions inside results, changes on a stream asked for.
-async fn modern_tour(sdk: Sdk, transport: Transport, era: Era) -> Outcome {
-    let at = format!("{sdk:?} {era:?} {transport:?}");
-    let options = Options { era, ..Options::default() };
-    let mut peer = Peer::start_with(sdk, &transport, &options)?;
-    let info = peer.connect().await?;
-    assert_eq!(info["protocolVersion"], "2026-07-28", "{at}");
-    assert_eq!((&info["era"], &info["sessionId"]), (&"modern".into(), &Value::Null), "{at}");
-    assert_eq!(text(&peer.call("add", json!({"a": 1, "b": 2})).await?), "3", "{at}");
-    assert_eq!(text(&peer.call("greet_user", json!({})).await?), "hello ann, 7", "{at}");
-    assert_eq!(text(&peer.call("ask", json!({"question": "why"})).await?), "sampled: why", "{at}");
-    assert_eq!(text(&peer.call("roots", json!({})).await?), "file:///peer/root", "{at}");
-    let filter = json!({"op": "listen", "tools": true, "uris": ["note://one"]});
-    assert_eq!(peer.op(filter).await?["resourceSubscriptions"], json!(["note://one"]), "{at}");
-    peer.call("touch", json!({})).await?;
-    peer.event("notifications/tools/list_changed").await?;
-    let updated = peer.event("notifications/resources/updated").await?;
-    assert_eq!(updated["params"]["uri"], "note://one", "{at}");
-    let wait = json!({"op": "cancel_call", "name": "wait", "arguments": {"seconds": 600}});
-    assert_eq!(peer.op(wait).await?, json!({"cancelled": true}), "{at}");
-    assert_eq!(text(&peer.call("wait", json!({"seconds": 0})).await?), "waited", "{at}");
-    peer.close().await?;
-    Ok(())
+/// Every client of `era` with every server of the common catalogue: half of the pairs over stdio, half over HTTP.
+async fn catalogue(era: Era) -> Outcome {
+    let able = Sdk::ALL.into_iter().filter(|sdk| era == Era::Legacy || sdk.is_modern());
+    let pairs = able.enumerate().flat_map(|(row, sdk)| {
+        Maker::ALL.into_iter().enumerate().map(move |(column, maker)| (sdk, maker, (row + column) % 2 == 0))
+    });
+    all(pairs.map(|(sdk, maker, over_http)| async move {
+        let words = maker.command()?;
+        let served = if over_http { Some(Served::catalogue(&words).await?) } else { None };
+        let at = served.as_ref().map_or(Transport::Stdio(words), |server| Transport::Http(server.url().to_owned()));
+        Ok(tour(sdk, at, era, &maker.lacks(era != Era::Legacy, over_http)).await?)
+    }))
+    .await
 }
 
 #[tokio::test]
-async fn modern_clients_tour_the_python_server() -> Outcome {
-    let server = Served::python().await?;
-    let stdio = Transport::Stdio(server_python()?);
-    let http = Transport::Http(server.url().to_owned());
-    let ways = [(&stdio, Era::Modern), (&http, Era::Modern), (&http, Era::Auto)];
-    let able = Sdk::ALL.into_iter().filter(|sdk| sdk.is_modern());
-    all(able.flat_map(|sdk| ways.map(|(at, era)| modern_tour(sdk, at.clone(), era)))).await
+async fn clients_with_a_handshake_tour_every_catalogue() -> Outcome {
+    catalogue(Era::Legacy).await
+}
+
+#[tokio::test]
+async fn clients_without_a_handshake_tour_every_catalogue() -> Outcome {
+    catalogue(Era::Modern).await
 }
 
 async fn fall_back(sdk: Sdk, transport: Transport) -> Outcome {

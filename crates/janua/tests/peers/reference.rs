@@ -131,7 +131,8 @@ async fn clients_without_a_handshake_in_every_way() -> Outcome {
     use HttpMode::{Sse, Streamable};
     let ways =
         [(Way::Proxy, Streamable), (Way::ProxyUrl, Streamable), (Way::Connect, Streamable), (Way::ConnectUrl, Sse)];
-    all(modern().flat_map(|sdk| ways.map(|(way, mode)| without_handshake(sdk, Era::Modern, way, mode)))).await
+    let tours = modern().flat_map(|sdk| ways.map(|(way, mode)| without_handshake(sdk, Era::Modern, way, mode)));
+    all(tours.collect::<Vec<_>>()).await
 }
 
 #[tokio::test]

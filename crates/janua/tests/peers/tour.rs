@@ -1,10 +1,12 @@
 //! What a client of another author does with the reference server, with Janua between them.
 
+use std::error::Error;
+
 use janua_testkit::peers::{Era, Options, Peer, PeerError, Sdk, Transport, text};
 use serde_json::{Value, json};
 
 /// How a tour ends.
-pub(crate) type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+pub(crate) type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
 
 fn named(list: &Value, name: &str) -> bool {
     list.as_array().is_some_and(|list| list.iter().any(|entry| entry["name"] == name))
