@@ -21,6 +21,7 @@ use super::asking::{answer, refused};
 use super::facing::{Facing, Running, is_wanted};
 use super::parked::{Slot, Stage, Waiting};
 use super::seal::{Seal, Ticket};
+use super::turns::Turn;
 use crate::call::{Ask, Call, Event, Outcome, Reply, Sink};
 use crate::config::Limits;
 use crate::error::{Failure, Kind};
@@ -91,7 +92,10 @@ impl Parking {
         let outcome = self.question(&slot, &running.call);
         let patience = self.limits.parked_for;
         let seen = (Stage::Asked, slot.round());
-        let keeper = Keeper { slot, running, patience, seen, until: Some(Instant::now() + patience) };
+        // The request itself is not needed any more, and would keep the whole buffer it was read into.
+        let Running { reply, _turn: turn, level, .. } = running;
+        let until = Some(Instant::now() + patience);
+        let keeper = Keeper { slot, reply, level, patience, seen, until, _turn: turn };
         let slots = self.slots.clone();
         self.tasks.spawn("parked call", async move {
             let number = keeper.slot.number;
@@ -212,13 +216,17 @@ async fn kept(slot: &Slot, good: Option<Instant>) {
 /// Sees to one parked call from its first question to its end.
 struct Keeper {
     slot: Arc<Slot>,
-    running: Running,
+    reply: Reply,
+    /// Log messages that the client wants to see.
+    level: Option<usize>,
     /// How long its client may take to answer.
     patience: Duration,
     /// What it waits for, and in which round of questions.
     seen: (Stage, u32),
     /// When it is given up if nothing changes.
     until: Option<Instant>,
+    /// Held to the end: whoever has the turn is asked.
+    _turn: Turn,
 }
 
 impl Keeper {
@@ -232,7 +240,7 @@ impl Keeper {
                 }
             };
             tokio::select! {
-                event = self.running.reply.next() => match event {
+                event = self.reply.next() => match event {
                     Some(Event::Done(outcome)) => break outcome,
                     Some(Event::Ask(ask)) => self.asked(ask).await,
                     Some(Event::Notify(news)) => self.told(&news),
@@ -253,9 +261,10 @@ impl Keeper {
             }
         };
         // Whoever was asked has had the turn; the end is kept without it.
-        drop(self.running);
-        self.slot.finish(outcome);
-        kept(&self.slot, self.until).await;
+        let Keeper { slot, reply, until, _turn: turn, .. } = self;
+        drop((reply, turn));
+        slot.finish(outcome);
+        kept(&slot, until).await;
     }
 
     /// How long it is kept follows from what it waits for: a client has so long for every round of questions, and
@@ -283,7 +292,7 @@ impl Keeper {
             let event = tokio::select! {
                 biased;
                 () = &mut enough => break,
-                event = self.running.reply.next() => event,
+                event = self.reply.next() => event,
             };
             match event {
                 Some(Event::Ask(ask)) => asks.push(ask),
@@ -292,7 +301,7 @@ impl Keeper {
                     self.told(&news);
                 }
                 Some(Event::Done(outcome)) => {
-                    self.running.reply = Reply::ready(outcome);
+                    self.reply = Reply::ready(outcome);
                     break;
                 }
                 None => break,
@@ -304,7 +313,7 @@ impl Keeper {
     fn told(&self, news: &Notification) {
         if news.method() == Method::Cancelled {
             self.slot.withdraw(news);
-        } else if is_wanted(news, self.running.level) {
+        } else if is_wanted(news, self.level) {
             self.slot.tell(news);
         }
     }
