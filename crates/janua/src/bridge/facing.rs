@@ -133,7 +133,7 @@ impl Facing {
                     }
                 }
                 Event::Ask(ask) if parks(method) => {
-                    let Some(ask) = permitted(ask, &call) else { continue };
+                    let Some(ask) = permitted(ask, &call.caller) else { continue };
                     let running = Running { face: self, call, reply, _turn: turn, _task: task, level };
                     return running.park(ask, &sink).await;
                 }
@@ -277,8 +277,8 @@ fn parks(method: Method) -> bool {
 }
 
 /// A question, if this very client can be asked it. If not, it is refused: the server was told of all its clients.
-pub(super) fn permitted(ask: Ask, call: &Call) -> Option<Ask> {
-    match call.caller.capabilities.permit(ask.request.method(), ask.request.params()) {
+pub(super) fn permitted(ask: Ask, caller: &Caller) -> Option<Ask> {
+    match caller.capabilities.permit(ask.request.method(), ask.request.params()) {
         Ok(()) => Some(ask),
         Err(refusal) => {
             ask.refuse(refusal.code, refusal.message);

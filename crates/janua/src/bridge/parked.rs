@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::Stream;
-use janua_wire::message::{Notification, Response};
+use janua_wire::message::{Message, Notification, Response, parse_one};
 use janua_wire::metadata::without;
 use janua_wire::method::Method;
 use janua_wire::raw;
@@ -257,7 +257,11 @@ impl State {
 
     fn put(&mut self, asks: Vec<Ask>) {
         self.round += 1;
-        for ask in asks {
+        for mut ask in asks {
+            // What it was read from is larger than what it is.
+            if let Ok(Message::Request(own)) = parse_one(Bytes::copy_from_slice(ask.request.text())) {
+                ask.request = own;
+            }
             self.asked += 1;
             let kind = match ask.request.method() {
                 Method::Elicit => "elicitation",

@@ -22,8 +22,10 @@ use super::asking::{answer, refused, stopped};
 use super::facing::{Facing, Running, is_wanted, permitted};
 use super::parked::{Slot, Stage, Waiting};
 use super::seal::{Seal, Ticket};
+use super::tasks::Driven;
+use super::turns::Turn;
 use super::visits::{self, VISIT};
-use crate::call::{Ask, Call, Event, Outcome, Reply, Sink};
+use crate::call::{Ask, Call, Caller, Event, Outcome, Reply, Sink};
 use crate::config::Limits;
 use crate::error::{Failure, Kind};
 use crate::lock::Lock;
@@ -97,7 +99,11 @@ impl Parking {
         let outcome = self.question(&slot, &running.call);
         let patience = self.limits.parked_for;
         let seen = (Stage::Asked, slot.round());
-        let keeper = Keeper { slot, running, patience, seen, until: Some(Instant::now() + patience) };
+        // The request itself is not needed any more, and would keep the whole buffer it was read into.
+        let Running { reply, _turn: turn, _task: task, level, call, .. } = running;
+        let until = Some(Instant::now() + patience);
+        let caller = call.caller.clone();
+        let keeper = Keeper { slot, reply, caller, level, patience, seen, until, _turn: turn, _task: task };
         let slots = self.slots.clone();
         self.tasks.spawn("parked call", async move {
             let number = keeper.slot.number;
@@ -190,7 +196,7 @@ impl Running {
                 () = &mut enough, if !asks.is_empty() => break,
             };
             match event {
-                Some(Event::Ask(ask)) => asks.extend(permitted(ask, &self.call)),
+                Some(Event::Ask(ask)) => asks.extend(permitted(ask, &self.call.caller)),
                 Some(Event::Notify(news)) => {
                     withdraw(&mut asks, &news);
                     if is_wanted(&news, self.level) {
@@ -239,13 +245,20 @@ async fn kept(slot: &Slot, good: Option<Instant>) {
 /// Sees to one parked call from its first question to its end.
 struct Keeper {
     slot: Arc<Slot>,
-    running: Running,
+    reply: Reply,
+    caller: Arc<Caller>,
+    /// Log messages that the client wants to see.
+    level: Option<usize>,
     /// How long its client may take to answer.
     patience: Duration,
     /// What it waits for, and in which round of questions.
     seen: (Stage, u32),
     /// When it is given up if nothing changes.
     until: Option<Instant>,
+    /// Held to the end: whoever has the turn is asked.
+    _turn: Turn,
+    /// Dropped with the call.
+    _task: Option<Driven>,
 }
 
 impl Keeper {
@@ -259,7 +272,7 @@ impl Keeper {
                 }
             };
             tokio::select! {
-                event = self.running.reply.next() => match event {
+                event = self.reply.next() => match event {
                     Some(Event::Done(outcome)) => break outcome,
                     Some(Event::Ask(ask)) => self.asked(ask).await,
                     Some(Event::Notify(news)) => self.told(&news),
@@ -280,9 +293,10 @@ impl Keeper {
             }
         };
         // Whoever was asked has had the turn; the end is kept without it.
-        drop(self.running);
-        self.slot.finish(outcome);
-        kept(&self.slot, self.until).await;
+        let Keeper { slot, reply, until, _turn: turn, .. } = self;
+        drop((reply, turn));
+        slot.finish(outcome);
+        kept(&slot, until).await;
     }
 
     /// How long it is kept follows from what it waits for: a client has so long for every round of questions, and
@@ -303,17 +317,17 @@ impl Keeper {
 
     /// The server asks once more: with what it asks at the same time, that is the next round.
     async fn asked(&mut self, first: Ask) {
-        let mut asks: Vec<Ask> = permitted(first, &self.running.call).into_iter().collect();
+        let mut asks: Vec<Ask> = permitted(first, &self.caller).into_iter().collect();
         let enough = tokio::time::sleep(GATHER);
         tokio::pin!(enough);
         loop {
             let event = tokio::select! {
                 biased;
-                event = self.running.reply.next() => event,
+                event = self.reply.next() => event,
                 () = &mut enough => break,
             };
             match event {
-                Some(Event::Ask(ask)) => asks.extend(permitted(ask, &self.running.call)),
+                Some(Event::Ask(ask)) => asks.extend(permitted(ask, &self.caller)),
                 Some(Event::Notify(news)) => {
                     withdraw(&mut asks, &news);
                     self.told(&news);
@@ -322,7 +336,7 @@ impl Keeper {
                     }
                 }
                 Some(Event::Done(outcome)) => {
-                    self.running.reply = Reply::ready(outcome);
+                    self.reply = Reply::ready(outcome);
                     break;
                 }
                 None => break,
@@ -334,7 +348,7 @@ impl Keeper {
     fn told(&self, news: &Notification) {
         if news.method() == Method::Cancelled {
             self.slot.withdraw(news);
-        } else if is_wanted(news, self.running.level) {
+        } else if is_wanted(news, self.level) {
             self.slot.tell(news);
         }
     }

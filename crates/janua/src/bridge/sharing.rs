@@ -45,12 +45,13 @@ impl Inner {
             Ok(turn) => turn,
             Err(failure) => return Outcome::Failure(failure),
         };
-        let mut reply = turn.link.call(call.clone());
+        let caller = call.caller.clone();
+        let mut reply = turn.link.call(call);
         while let Some(event) = reply.next().await {
             match event {
                 Event::Done(outcome) => return outcome,
                 Event::Ask(ask) => {
-                    if let Some(ask) = permitted(ask, &call) {
+                    if let Some(ask) = permitted(ask, &caller) {
                         sink.send(Event::Ask(ask)).await;
                     }
                 }

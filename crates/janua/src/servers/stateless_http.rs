@@ -115,9 +115,8 @@ fn headers_of_notification(line: &Line) -> Option<HeaderMap> {
 /// The revision that the request itself names: header and body must agree.
 fn version(request: &Request) -> HeaderValue {
     let newest = HeaderValue::from_static(Version::NEWEST.name());
-    let claimed = request.claimed_version().and_then(|claimed| claimed.strip_prefix(b"\"")?.strip_suffix(b"\""));
-    match claimed {
-        Some(claimed) if claimed != newest.as_bytes() => HeaderValue::from_bytes(claimed).unwrap_or(newest),
+    match request.claimed_version().and_then(raw::string) {
+        Some(claimed) if claimed != Version::NEWEST.name() => HeaderValue::try_from(claimed).unwrap_or(newest),
         _ => newest,
     }
 }
