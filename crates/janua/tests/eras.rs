@@ -1,8 +1,6 @@
 //! Faults between the eras: of parked calls, questions, turns and streams of changes, and of finding out which era
 //! a server speaks.
 
-#![expect(clippy::disallowed_methods, reason = "the bans are about the gateway's own tasks")]
-
 #[path = "eras/detection.rs"]
 mod detection;
 #[path = "eras/newer_clients.rs"]

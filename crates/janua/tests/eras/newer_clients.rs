@@ -184,9 +184,10 @@ async fn a_client_that_leaves_cancels_its_request() {
     for leaving in [client(&scene.proxy), client(&scene.proxy).resetting()] {
         let before = scene.server.seen_rpc("notifications/cancelled").len();
         let (leaving, calls) = (leaving.modern("2026-07-28", CAPABLE), scene.calls());
-        let attempt = tokio::spawn(async move { leaving.call("slow", "{}").await });
+        let mut attempt = JoinSet::new();
+        attempt.spawn(async move { leaving.call("slow", "{}").await });
         assert!(eventually(SOON, || scene.calls() > calls).await, "no call");
-        attempt.abort();
+        attempt.shutdown().await;
         let cancelled = || scene.server.seen_rpc("notifications/cancelled");
         assert!(eventually(SOON, || cancelled().len() > before).await, "the call goes on");
         let call = scene.server.seen_rpc("tools/call").pop().expect("a call");
@@ -199,9 +200,10 @@ async fn a_client_that_leaves_cancels_its_request() {
 async fn a_client_that_leaves_before_it_is_asked_is_not_kept_for() {
     let scene = scene(|_| {}).await;
     let leaving = scene.modern(CAPABLE);
-    let attempt = tokio::spawn(async move { leaving.call("slow", "{}").await });
+    let mut attempt = JoinSet::new();
+    attempt.spawn(async move { leaving.call("slow", "{}").await });
     assert!(scene.server.wait_rpc(SOON, "tools/call").await);
-    attempt.abort();
+    attempt.shutdown().await;
     assert!(scene.server.wait_rpc(SOON, "notifications/cancelled").await, "the call goes on");
     scene.server.push(&question("\"q\"")).await;
     scene.answered("\"q\"").await;

@@ -5,6 +5,7 @@ use janua_testkit::client::message::Message;
 use janua_testkit::client::session::{Exchange, Session};
 use janua_testkit::process::eventually;
 use janua_testkit::upstream::modern::ModernServer;
+use janua_testkit::upstream::site::Seen;
 use janua_testkit::upstream::websocket::WebSocketServer;
 
 use crate::scene::{ANN, CAPABLE, LEGACY, SOON, client, everything, failure, front};
@@ -32,7 +33,7 @@ impl Scene {
     /// How often a tool was called, and called again.
     fn calls(&self, tool: &str) -> usize {
         let seen = self.server.site.seen_rpc("tools/call");
-        seen.iter().filter_map(|seen| seen.message()).filter(|call| call.at("/params/name") == tool).count()
+        seen.iter().filter_map(Seen::message).filter(|call| call.at("/params/name") == tool).count()
     }
 
     fn faultless(&self) {

@@ -6,6 +6,7 @@ use janua_testkit::gateway::Gateway;
 use janua_testkit::process::{self, eventually};
 use janua_testkit::upstream::streamable::StreamableServer;
 use serde_json::Value;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::scene::{CAPABLE, JANUA, MODERN, Parked, SOON, WHO, client, everything, failure, parked_calls, scene};
@@ -61,10 +62,11 @@ async fn a_client_that_breaks_off_finds_its_call_again() {
     for _ in 0..3 {
         let breaking = scene.modern(CAPABLE);
         let params = parked.answered();
-        let attempt = tokio::spawn(async move { breaking.request("tools/call", &params).await });
+        let mut attempt = JoinSet::new();
+        attempt.spawn(async move { breaking.request("tools/call", &params).await });
         scene.answered("\"q\"").await;
-        attempt.abort();
-        assert!(attempt.await.is_err(), "it was not to end");
+        assert!(attempt.try_join_next().is_none(), "it was not to end");
+        attempt.shutdown().await;
     }
     assert!(scene.server.seen_rpc("notifications/cancelled").is_empty(), "the call was cancelled");
     parked_calls(&client(&scene.proxy), 1).await;
@@ -79,9 +81,10 @@ async fn a_client_that_breaks_off_and_stays_away_has_its_call_cancelled() {
     let scene = scene(|options| options.limits.parked_for = Duration::from_millis(300)).await;
     let parked = scene.park_slow(&scene.modern(CAPABLE), &["\"q\""]).await;
     let (breaking, params) = (scene.modern(CAPABLE), parked.answered());
-    let attempt = tokio::spawn(async move { breaking.request("tools/call", &params).await });
+    let mut attempt = JoinSet::new();
+    attempt.spawn(async move { breaking.request("tools/call", &params).await });
     scene.answered("\"q\"").await;
-    attempt.abort();
+    attempt.shutdown().await;
     assert!(scene.server.wait_rpc(SOON, "notifications/cancelled").await, "the call goes on");
     parked_calls(&client(&scene.proxy), 0).await;
     assert_eq!(scene.calls(), 1);
@@ -135,10 +138,11 @@ async fn a_client_that_waits_is_told_that_the_gateway_stops() {
     let modern = scene.modern(CAPABLE);
     let parked = scene.park_slow(&modern, &["\"q\""]).await;
     let (waiting, params) = (scene.modern(CAPABLE), parked.answered());
-    let attempt = tokio::spawn(async move { waiting.request("tools/call", &params).await });
+    let mut attempt = JoinSet::new();
+    attempt.spawn(async move { waiting.request("tools/call", &params).await });
     scene.answered("\"q\"").await;
     timeout(SOON, scene.proxy.stop()).await.expect("it stops");
-    assert_eq!(failure(&attempt.await.expect("an answer")), "stopping");
+    assert_eq!(failure(&attempt.join_next().await.expect("one").expect("an answer")), "stopping");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -174,9 +178,9 @@ async fn a_parked_call_takes_little_room() {
         parked.push(Parked::call(&modern, "ask", WHO).await);
     }
     parked_calls(&gateway.client(), CALLS).await;
-    let each = gateway.rss_kib().saturating_sub(before) as f64 / CALLS as f64;
-    println!("{each:.1} KiB for each parked call");
-    assert!(each <= 64.0, "{each} KiB for each parked call");
+    let each = gateway.rss_kib().saturating_sub(before) * 1024 / CALLS;
+    println!("{each} bytes for each parked call");
+    assert!(each <= 64 << 10, "{each} bytes for each parked call");
     for one in &parked {
         assert!(one.answer(&modern).await.text().contains("Ann"));
     }

@@ -16,9 +16,7 @@ const ODD: &str = "{ \"resultType\" :\t\"complete\" , \"c\\u006fntent\":[ {\"typ
 
 /// A call of `tool` with arguments in JSON text, spelled as nobody would, with the id in place of `ID`.
 fn odd_call(tool: &str, arguments: &str) -> String {
-    let meta = format!(
-        "{{ \"io.modelcontextprotocol\\/protocolVersion\":\"2026-07-\\u00328\",\t\"io.modelcontextprotocol/clientCapabilities\" : {{ \"x\":12345678901234567890 }} ,\"io.modelcontextprotocol/clientInfo\":{{\"version\":\"1\",\"name\":\"t\u{e9}\"}},\"x.test/y\":[1.50] }}"
-    );
+    let meta = "{ \"io.modelcontextprotocol\\/protocolVersion\":\"2026-07-\\u00328\",\t\"io.modelcontextprotocol/clientCapabilities\" : { \"x\":12345678901234567890 } ,\"io.modelcontextprotocol/clientInfo\":{\"version\":\"1\",\"name\":\"t\u{e9}\"},\"x.test/y\":[1.50] }";
     format!(
         "{{ \"x-first\":[1.0,{{}}], \"id\" :\tID , \"params\":{{\"_m\\u0065ta\":{meta} , \"name\" :\"{tool}\",\"arguments\" : {arguments}, \"x-param\":0.10 }} ,\"m\\u0065thod\":\"tools\\/call\", \"jsonrpc\":\"2.0\" }}"
     )
