@@ -13,6 +13,7 @@ use janua_wire::metadata::tagged;
 use janua_wire::method::{META_SUBSCRIPTION, Method};
 use janua_wire::raw;
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 
 use super::asking::{Inner, answer, empty_result, refused};
 use super::facing::Facing;
@@ -23,6 +24,9 @@ use crate::random::jitter;
 
 /// First and longest time before a stream that broke is asked for again.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
+
+/// How long a stream is still read after the one in its place has begun: they may arrive on different connections.
+const OVERLAP: Duration = Duration::from_millis(100);
 
 /// What one client with a handshake hears of: what its server announces, and the resources it watches.
 pub(super) struct Wishes {
@@ -105,7 +109,8 @@ pub(super) async fn follow(client: &Inner, sink: &Sink) {
         }
         let stream = open(client, &filter).await;
         let (resync, old) = (broke > 0, current.take());
-        let mut round = Following { wishes, sink, filter, number, begun: false, resync, old };
+        let mut round =
+            Following { wishes, sink, filter, number, begun: None, resync, old, late: Vec::new(), told: Vec::new() };
         match stream {
             Ok(stream) => current = round.read(stream, &mut asked).await,
             Err(why) => tracing::debug!(reason = %why, "no stream of changes"),
@@ -136,12 +141,16 @@ struct Following<'a> {
     sink: &'a Sink,
     filter: Filter,
     number: u64,
-    /// The server has taken note.
-    begun: bool,
+    /// Since when the server has taken note.
+    begun: Option<Instant>,
     /// Changes may have been missed.
     resync: bool,
-    /// The stream before; it is left when this one has begun.
+    /// The stream before; it is left soon after this one has begun.
     old: Option<Reply>,
+    /// What the stream before has said since. What this one says, too, is said once.
+    late: Vec<Notification>,
+    /// What this one has said as long as there were two.
+    told: Vec<Notification>,
 }
 
 impl Following<'_> {
@@ -149,15 +158,37 @@ impl Following<'_> {
     /// still says, and what was missed, is seen to first.
     async fn read(&mut self, mut stream: Reply, asked: &mut watch::Receiver<u64>) -> Option<Reply> {
         loop {
+            let two = self.old.is_some() || !self.late.is_empty();
+            let overlap = self.begun.filter(|_| two).map(|begun| begun + OVERLAP);
             let event = tokio::select! {
                 event = stream.next() => event,
-                changed = asked.changed(), if self.begun => return changed.ok().map(|()| stream),
+                late = said(&mut self.old), if overlap.is_some() && self.old.is_some() => {
+                    self.heard_late(late);
+                    continue;
+                }
+                () = sleep_until(overlap.unwrap_or_else(Instant::now)), if overlap.is_some() => {
+                    self.leave().await;
+                    continue;
+                }
+                changed = asked.changed(), if self.begun.is_some() => {
+                    self.leave().await;
+                    return changed.ok().map(|()| stream);
+                }
             };
             match event {
                 Some(Event::Notify(news)) if news.method() == Method::Acknowledged => self.begun(&news).await,
-                Some(Event::Notify(news)) => tell(&self.filter, &news, self.sink).await,
+                Some(Event::Notify(news)) => {
+                    if let Some(news) = wanted(&self.filter, &news) {
+                        self.late.retain(|late| late.text() != news.text());
+                        if self.old.is_some() {
+                            self.told.push(news.clone());
+                        }
+                        self.sink.send(Event::Notify(news)).await;
+                    }
+                }
                 Some(Event::Ask(ask)) => drop(ask),
                 Some(Event::Done(outcome)) => {
+                    self.leave().await;
                     // Nobody must wait for what the server does not do.
                     self.wishes.grant(self.number, Vec::new());
                     tracing::debug!(?outcome, "stream of changes over");
@@ -169,12 +200,14 @@ impl Following<'_> {
     }
 
     async fn begun(&mut self, acknowledged: &Notification) {
-        if let Some(mut old) = self.old.take() {
+        if let Some(old) = &mut self.old {
             while let Some(Some(Event::Notify(news))) = old.next().now_or_never() {
-                tell(&self.filter, &news, self.sink).await;
+                if let Some(news) = wanted(&self.filter, &news) {
+                    self.sink.send(Event::Notify(news)).await;
+                }
             }
         }
-        self.begun = true;
+        self.begun = Some(Instant::now());
         let accepted = Filter::of(acknowledged.param("notifications").unwrap_or(b"{}"));
         self.wishes.grant(self.number, accepted.uris);
         if std::mem::take(&mut self.resync) {
@@ -184,15 +217,40 @@ impl Following<'_> {
             }
         }
     }
+
+    /// What the stream before says after this one has begun; `None` when it is over.
+    fn heard_late(&mut self, event: Option<Event>) {
+        match event {
+            Some(Event::Notify(news)) => {
+                let news = wanted(&self.filter, &news);
+                let is_told = |news: &Notification| self.told.iter().any(|told| told.text() == news.text());
+                self.late.extend(news.filter(|news| !is_told(news)));
+            }
+            Some(Event::Ask(ask)) => drop(ask),
+            Some(Event::Done(_)) | None => self.old = None,
+        }
+    }
+
+    /// Leaves the stream before. What only that one has said was said before this one began.
+    async fn leave(&mut self) {
+        (self.old, self.told) = (None, Vec::new());
+        for news in std::mem::take(&mut self.late) {
+            self.sink.send(Event::Notify(news)).await;
+        }
+    }
 }
 
-/// Hands on what a client with a handshake wants to hear, without a mark.
-async fn tell(filter: &Filter, news: &Notification, sink: &Sink) {
-    if filter.wants(news)
-        && let Ok(plain) = tagged(news, None)
-    {
-        sink.send(Event::Notify(plain)).await;
+/// The next that a stream says, if there is one.
+async fn said(stream: &mut Option<Reply>) -> Option<Event> {
+    match stream {
+        Some(stream) => stream.next().await,
+        None => None,
     }
+}
+
+/// What a client with a handshake wants to hear, without a mark.
+fn wanted(filter: &Filter, news: &Notification) -> Option<Notification> {
+    if filter.wants(news) { tagged(news, None).ok() } else { None }
 }
 
 /// Serves `subscriptions/listen` in front of a server with a handshake.
