@@ -52,7 +52,7 @@ pub(crate) async fn check_mirror<'a, V>(
     gateway: &Arc<Gateway>,
     call: &Call,
     values: impl Fn(&str) -> V,
-) -> Result<(), Response>
+) -> Result<(), Outcome>
 where
     V: IntoIterator<Item = &'a [u8]>,
 {
@@ -61,7 +61,7 @@ where
     }
     let inventory = &gateway.bridge.inventory;
     if !inventory.is_known() {
-        learn(gateway, &call.caller).await;
+        learn(gateway, &call.caller).await.map_err(Outcome::Failure)?;
     }
     if !inventory.has_mirrors() {
         return Ok(());
@@ -69,11 +69,14 @@ where
     let tool = call.request.param("name").and_then(raw::string).unwrap_or_default();
     let Some(mirror) = inventory.mirror(&tool) else { return Ok(()) };
     let arguments = call.request.param("arguments").unwrap_or(b"{}");
-    mirror.check(arguments, values).map_err(|mismatch| Response::error(HEADER_MISMATCH, &mismatch.to_string(), None))
+    mirror
+        .check(arguments, values)
+        .map_err(|mismatch| Outcome::Answer(Response::error(HEADER_MISMATCH, &mismatch.to_string(), None)))
 }
 
-/// Asks the server for its tools, as nobody has yet. If it does not say, calls pass unchecked.
-async fn learn(gateway: &Arc<Gateway>, caller: &Arc<Caller>) {
+/// Asks the server for its tools, as nobody has yet. If it does not say, calls pass unchecked; a server that cannot be
+/// asked cannot be called either.
+async fn learn(gateway: &Arc<Gateway>, caller: &Arc<Caller>) -> Result<(), Failure> {
     /// More pages are not read: what is on them is not checked.
     const PAGES: usize = 64;
     let inventory = &gateway.bridge.inventory;
@@ -83,26 +86,31 @@ async fn learn(gateway: &Arc<Gateway>, caller: &Arc<Caller>) {
     let mut cursor = String::new();
     for _ in 0..PAGES {
         if inventory.is_known() {
-            return;
+            return Ok(());
         }
         let params = format!("{{\"_meta\":{{{members}}}{cursor}}}");
-        let Ok(request) = Request::new(&ClientId::number(0), "tools/list", Some(&params)) else { return };
+        let Ok(request) = Request::new(&ClientId::number(0), "tools/list", Some(&params)) else { break };
         let mut reply = handle(gateway, Call { request, caller: caller.clone() }).await;
         let outcome = loop {
             match reply.next().await {
                 Some(Event::Done(outcome)) => break outcome,
                 Some(_) => {}
-                None => return,
+                None => return Ok(()),
             }
         };
-        // A server without tools says so with an error, and need not be asked again.
-        let Outcome::Answer(response) = outcome else { return };
+        let response = match outcome {
+            // A server without tools says so with an error, and need not be asked again.
+            Outcome::Answer(response) => response,
+            Outcome::Failure(failure) if failure.sent => return Ok(()),
+            Outcome::Failure(failure) => return Err(failure),
+        };
         match raw::peek(response.body(), "nextCursor").filter(|_| !response.is_error()) {
             Some(next) => cursor = format!(",\"cursor\":{}", String::from_utf8_lossy(next)),
-            None => return inventory.settle(),
+            None => break,
         }
     }
     inventory.settle();
+    Ok(())
 }
 
 /// Sends a client's notification on its way. There is nobody to tell if it cannot be delivered.

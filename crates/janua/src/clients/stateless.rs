@@ -43,8 +43,10 @@ pub(crate) async fn respond(edge: &Edge, parts: &Parts, request: Request, accept
     }
     let call = Call { request, caller };
     let values = |name: &str| envelope::values(&parts.headers, name).collect::<Vec<_>>();
-    if let Err(refused) = pipeline::check_mirror(&edge.gateway, &call, values).await {
-        return not_served(&id, &refused);
+    match pipeline::check_mirror(&edge.gateway, &call, values).await {
+        Ok(()) => {}
+        Err(Outcome::Answer(refused)) => return not_served(&id, &refused),
+        Err(Outcome::Failure(failure)) => return answer::failure(&id, &failure),
     }
     // Nobody waits for a stream of changes to end.
     let under_way = (call.request.method() != Method::Listen).then(|| edge.gateway.alone.clone());
