@@ -93,7 +93,7 @@ pub(crate) enum Format {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Put one server behind HTTP: /mcp, /sse, /health
+    /// Put one server behind HTTP: /mcp, /sse, /ws, /health
     Proxy(proxy::ProxyArgs),
     /// Speak stdio to the client that started us, and to a server whatever it speaks
     Connect(connect::ConnectArgs),

@@ -14,7 +14,7 @@ use janua::proxy::{self, Options};
 /// Put one server behind HTTP.
 ///
 /// The server is a program that speaks MCP over its standard input and output, given after `--`, or the URL of a
-/// remote server. Clients reach it at /mcp (Streamable HTTP, revisions 2025-03-26 to 2025-11-25), at /sse with
+/// remote server. Clients reach it at /mcp (Streamable HTTP, revisions 2025-03-26 to 2026-07-28), at /sse with
 /// /messages (HTTP+SSE, 2024-11-05), at /ws (WebSocket, a message a text frame); /health reports. Every session has an instance of the program of its own,
 /// unless --stateless is given.
 #[derive(Args, Debug)]
