@@ -92,12 +92,14 @@ async fn the_proxies_of_the_environment_are_used() {
         let call = server.site.seen_rpc("tools/call").pop().expect("a call");
         assert_eq!(call.header("authorization"), Some(SECRET));
     }
-    let (asked, tunnelled) = (plain.asked().len(), tunnel.asked().len());
     for url in ["http://kept.example/up", "https://mcp.invalid/up", "http://127.0.0.1:9/up", "http://localhost:9/up"] {
         let (_gateway, reply) = opening(url, &all).await;
         assert_eq!(code(reply.response()), "unreachable", "{url}: {}", reply.raw());
     }
-    assert_eq!((plain.asked().len(), tunnel.asked().len()), (asked, tunnelled), "{:?}", plain.asked());
+    // The sessions before may still have something to say through theirs.
+    for line in plain.asked().into_iter().chain(tunnel.asked()) {
+        assert!(line.contains("mcp.example"), "{line}");
+    }
 }
 
 #[tokio::test]
