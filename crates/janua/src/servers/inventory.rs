@@ -36,6 +36,14 @@ struct State {
 impl Inventory {
     /// Takes in a raw `tools/list` result, or a page of one.
     pub(crate) fn learn(&self, result: &[u8]) {
+        {
+            let mut state = self.state.lock();
+            // Most servers mirror nothing, and say so again with every list.
+            if state.known && state.mirrors.is_empty() && !raw::may_hold(result, &["x-mcp-header"]) {
+                state.lists += 1;
+                return;
+            }
+        }
         let list = raw::find(result, raw::whole(result), "tools");
         let is_last = raw::peek(result, "nextCursor").is_none_or(|cursor| cursor == b"null");
         let mut state = self.state.lock();
