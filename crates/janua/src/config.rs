@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub mod limits;
+pub mod settings;
 
 pub use limits::Limits;
+pub use settings::{Prefix, ServerSettings, Settings, ToolRules, ViewSettings};
 
 /// A program that speaks MCP over its standard input and output.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServerCommand {
     /// The program: a path, or a name looked up in `PATH`.
     pub program: String,
@@ -47,7 +49,7 @@ pub enum RemoteTransport {
 }
 
 /// A server that is reached over HTTP or WebSocket.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemoteServer {
     /// Its address; `ws:` and `wss:` say that it speaks WebSocket.
     pub url: url::Url,
@@ -61,7 +63,7 @@ pub struct RemoteServer {
 }
 
 /// The server that a proxy stands in front of.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Server {
     /// A local program, started by the gateway.
     Command(ServerCommand),
@@ -69,6 +71,8 @@ pub enum Server {
     Remote(RemoteServer),
     /// The built-in demo server, in process.
     Demo,
+    /// A server in this process, by the name it was registered under.
+    InProcess(String),
 }
 
 /// Which era of the protocol a server is spoken to in.
@@ -126,6 +130,7 @@ impl Server {
                 url.to_string()
             }
             Server::Demo => "the built-in demo server".to_owned(),
+            Server::InProcess(name) => format!("the built-in server {name}"),
         }
     }
 }

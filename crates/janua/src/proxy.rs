@@ -191,7 +191,7 @@ pub(crate) fn gateway(
             Box::new(StdioOpener { command: Arc::new(command.clone()), limits: limits.clone(), tasks: tasks.clone() })
         }
         Server::Remote(remote) => Box::new(RemoteOpener::new(remote, limits.clone(), tasks.clone(), inventory.clone())),
-        Server::Demo => Box::new(DemoOpener),
+        Server::Demo | Server::InProcess(_) => Box::new(DemoOpener),
     };
     let bridge = Bridge::new(Pool::new(opener, protocol), sharing, inventory, limits.clone(), tasks.clone());
     Gateway::new(bridge, limits, tasks)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// The limits of one gateway. The defaults hold unless configured otherwise.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Largest request body.
     pub request_body: usize,
@@ -48,6 +48,20 @@ pub struct Limits {
     pub keep_alive: Duration,
     /// Connections at once.
     pub connections: usize,
+    /// Connections at once from one address.
+    pub source_connections: usize,
+    /// Requests under way at once.
+    pub requests: usize,
+    /// Requests under way at once at one server.
+    pub server_requests: usize,
+    /// Programs running at once.
+    pub children: usize,
+    /// Servers being started at once, as long as they take no longer than a few seconds.
+    pub starts: usize,
+    /// Longest wait for one server's part of a list.
+    pub list: Duration,
+    /// How long a list is taken for true that its server promises no news of.
+    pub list_fresh: Duration,
     /// Calls at once that wait for clients to come back with answers (2026-07-28).
     pub parked: usize,
     /// How long such a call may wait.
@@ -85,6 +99,13 @@ impl Default for Limits {
             stream_after: seconds(15),
             keep_alive: seconds(15),
             connections: 10_000,
+            source_connections: 256,
+            requests: 4096,
+            server_requests: 256,
+            children: 256,
+            starts: 8,
+            list: seconds(10),
+            list_fresh: seconds(5),
             parked: 256,
             parked_for: seconds(900),
             stop_eof: seconds(2),
