@@ -11,20 +11,23 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use janua_wire::capabilities::{Class, ClientCapabilities};
 use janua_wire::method::Method;
+use janua_wire::mirror::Mirror;
+use janua_wire::raw;
 use janua_wire::version::{Era, Version};
 
-use crate::call::{Caller, Event, Scope};
+use crate::call::{Call, Caller, Event, Outcome, Scope};
 use crate::config::{Declared, Limits, Share};
 use crate::error::{Failure, Kind};
 use crate::lock::Lock;
 use crate::servers::inventory::Inventory;
 use crate::servers::pool::Pool;
-use crate::servers::{Connection, Eras, Opening, Refusal};
+use crate::servers::{Connection, Eras, Opening, Place, Refusal};
 use crate::tasks::Tasks;
 
 pub(crate) mod adapting;
 pub(crate) mod asking;
 pub(crate) mod facing;
+pub(crate) mod learning;
 pub(crate) mod listening;
 pub(crate) mod parked;
 pub(crate) mod parking;
@@ -73,17 +76,8 @@ impl Bridge {
         Arc::new(Bridge { pool, parking, inventory, limits, tasks, faces, turns, share, declared })
     }
 
-    /// The link of a caller with a handshake, if it is still there.
-    pub(crate) fn of_session(&self, scope: &Scope) -> Option<Arc<dyn Connection>> {
-        self.pool.living(scope)
-    }
-
     /// Opens the server for a client with a session, whose link it is from then on.
-    pub(crate) async fn open_session(
-        self: &Arc<Self>,
-        scope: Scope,
-        opening: Opening,
-    ) -> Result<Arc<dyn Connection>, Refusal> {
+    async fn open(self: &Arc<Self>, scope: Scope, opening: Opening) -> Result<Arc<dyn Connection>, Refusal> {
         let eras = self.pool.eras_for(Era::Legacy);
         let asked = opening.clone();
         let link = match eras {
@@ -108,7 +102,7 @@ impl Bridge {
     }
 
     /// The link that everybody with a handshake but without a session shares; nobody can be asked anything on it.
-    pub(crate) async fn shared(self: &Arc<Self>) -> Result<Arc<dyn Connection>, Refusal> {
+    async fn shared(self: &Arc<Self>) -> Result<Arc<dyn Connection>, Refusal> {
         if let Some(link) = self.pool.living(&Scope::Shared) {
             return Ok(link);
         }
@@ -117,13 +111,13 @@ impl Bridge {
             return Ok(link);
         }
         let opening = Opening::of_gateway(ClientCapabilities::default(), Eras::LegacyFirst);
-        let link = self.open_session(Scope::Shared, opening).await?;
+        let link = self.open(Scope::Shared, opening).await?;
         self.watch(Scope::Shared, &link);
         Ok(link)
     }
 
     /// The connection that serves a client without a handshake.
-    pub(crate) async fn modern(self: &Arc<Self>, caller: &Caller) -> Result<Arc<dyn Connection>, Failure> {
+    async fn modern(self: &Arc<Self>, caller: &Caller) -> Result<Arc<dyn Connection>, Failure> {
         if let Some(link) = self.pool.living(&Scope::Modern) {
             return Ok(link);
         }
@@ -246,6 +240,71 @@ impl Bridge {
         }
         closing
     }
+}
+
+impl Place for Bridge {
+    fn open_session(
+        self: Arc<Self>,
+        scope: Scope,
+        opening: Opening,
+    ) -> BoxFuture<'static, Result<Arc<dyn Connection>, Refusal>> {
+        Box::pin(async move { self.open(scope, opening).await })
+    }
+
+    fn ready(&self, caller: &Caller) -> Option<Arc<dyn Connection>> {
+        match &caller.scope {
+            Scope::Modern => self.pool.living(&Scope::Modern).or_else(|| {
+                let face = self.faces.lock().get(&self.class_of(&caller.capabilities)).cloned();
+                face.map(|face| face as Arc<dyn Connection>)
+            }),
+            scope => self.pool.living(scope),
+        }
+    }
+
+    fn connect(self: Arc<Self>, caller: Arc<Caller>) -> BoxFuture<'static, Result<Arc<dyn Connection>, Refusal>> {
+        Box::pin(async move {
+            match &caller.scope {
+                Scope::Modern => Ok(self.modern(&caller).await?),
+                Scope::Shared => self.shared().await,
+                // The session is about to end, too: the client needs a new one.
+                scope => Ok(self.pool.living(scope).ok_or_else(lost)?),
+            }
+        })
+    }
+
+    fn close_session(&self, scope: &Scope, why: &Failure) -> Vec<BoxFuture<'static, ()>> {
+        self.pool.close(scope, why.clone()).into_iter().collect()
+    }
+
+    fn observe(&self, event: &Event) {
+        match event {
+            Event::Done(Outcome::Answer(response)) if !response.is_error() => self.inventory.learn(response.body()),
+            Event::Notify(news) if news.method() == Method::ListChanged => self.inventory.forget(),
+            _ => {}
+        }
+    }
+
+    fn may_mirror(&self) -> bool {
+        !self.inventory.is_known() || self.inventory.has_mirrors()
+    }
+
+    fn mirror(self: Arc<Self>, call: Call) -> BoxFuture<'static, Result<Option<Arc<Mirror>>, Failure>> {
+        Box::pin(async move {
+            if !self.inventory.is_known() {
+                learning::learn(&self, &call.caller).await?;
+            }
+            let tool = call.request.param("name").and_then(raw::string).unwrap_or_default();
+            Ok(self.inventory.mirror(&tool))
+        })
+    }
+
+    fn parked(&self) -> usize {
+        self.parking.count()
+    }
+}
+
+fn lost() -> Failure {
+    Failure::new(Kind::SessionLost, "the server of this session has ended, and the session with it")
 }
 
 fn is_idle(link: &Arc<dyn Connection>, patience: Duration) -> bool {

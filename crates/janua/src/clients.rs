@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{Method, Response, StatusCode};
-use axum::routing::any;
+use axum::routing::{MethodRouter, any};
+use janua_wire::error::INVALID_REQUEST;
 
 use crate::gateway::Gateway;
+use crate::servers::Place;
+use crate::sessions::{self, Session};
 
 pub(crate) mod answer;
 pub(crate) mod body;
@@ -68,7 +71,7 @@ pub(crate) struct Edge {
 
 /// What a path is for.
 #[derive(Clone, Copy)]
-enum Place {
+enum Route {
     Mcp,
     Sse,
     Messages,
@@ -76,55 +79,77 @@ enum Place {
     Health,
 }
 
-/// The routes of one gateway, to be served or nested. An empty path is not served.
+/// The routes of one gateway, to be served or nested. An empty path is not served. Below the paths of the transports
+/// each server and view has an address of its own, if there are several.
 pub(crate) fn router(edge: Arc<Edge>) -> Router {
     let paths = edge.paths.clone();
-    let mut places = vec![(paths.mcp.clone(), Place::Mcp)];
-    if !paths.mcp.is_empty() && !paths.mcp.ends_with('/') {
-        places.push((format!("{}/", paths.mcp), Place::Mcp));
-    }
+    let mut routes = vec![(paths.mcp, Route::Mcp)];
     if !edge.stateless && !paths.sse.is_empty() {
-        places.extend([(paths.sse, Place::Sse), (paths.messages, Place::Messages)]);
+        routes.extend([(paths.sse, Route::Sse), (paths.messages, Route::Messages)]);
     }
     if !edge.stateless {
-        places.push((paths.ws, Place::WebSocket));
+        routes.push((paths.ws, Route::WebSocket));
     }
-    places.extend(paths.health.into_iter().map(|path| (path, Place::Health)));
-    places.retain(|(path, _)| !path.is_empty());
+    routes.extend(paths.health.into_iter().map(|path| (path, Route::Health)));
+    routes.retain(|(path, _)| !path.is_empty());
     let mut router = Router::new();
-    for (path, place) in places {
-        let serve = move |State(edge): State<Arc<Edge>>, request| async move { serve(&edge, place, request).await };
-        router = router.route(&path, any(serve));
+    for (path, route) in routes {
+        let named = matches!(route, Route::Mcp | Route::Sse | Route::WebSocket) && edge.gateway.catalog.is_named();
+        if named {
+            router = router.route(&format!("{}/{{name}}", path.trim_end_matches('/')), at(route));
+        }
+        if matches!(route, Route::Mcp) && !path.ends_with('/') {
+            router = router.route(&format!("{path}/"), at(route));
+        }
+        router = router.route(&path, at(route));
     }
     router.with_state(edge)
 }
 
-async fn serve(edge: &Edge, place: Place, request: Request) -> Response<Body> {
-    let prefix = if let Place::Sse = place { prefix_of(&request) } else { String::new() };
+fn at(route: Route) -> MethodRouter<Arc<Edge>> {
+    any(move |State(edge): State<Arc<Edge>>, name: Option<Path<String>>, request| async move {
+        serve(&edge, route, name.map(|Path(name)| name), request).await
+    })
+}
+
+async fn serve(edge: &Edge, route: Route, name: Option<String>, request: Request) -> Response<Body> {
+    let prefix = if let Route::Sse = route { prefix_of(&request) } else { String::new() };
     let (parts, body) = request.into_parts();
     let pass = match edge.guard.check(&parts) {
         Ok(pass) => pass,
         Err(refused) => return edge.finish(refused),
     };
-    let answer = match (place, &parts.method) {
-        (Place::Mcp, &Method::POST) => streamable_http::post(edge, &parts, body).await,
-        (Place::Mcp, &Method::GET) if !edge.stateless => streamable_http::get(edge, &parts),
-        (Place::Mcp, &Method::DELETE) if !edge.stateless => streamable_http::delete(edge, &parts),
-        (Place::Sse, &Method::GET) => sse::open(edge, &prefix),
-        (Place::Messages, &Method::POST) => sse::message(edge, &parts, body).await,
-        (Place::WebSocket, &Method::GET) => websocket::open(edge, &parts),
-        (Place::Health, &Method::GET | &Method::HEAD) => health::report(edge),
+    let place = match edge.gateway.catalog.place(name.as_deref()) {
+        Ok(place) => place,
+        Err(unknown) => {
+            return edge.finish(pass.put_on(answer::error(StatusCode::NOT_FOUND, None, INVALID_REQUEST, &unknown)));
+        }
+    };
+    let answer = match (route, &parts.method) {
+        (Route::Mcp, &Method::POST) => streamable_http::post(edge, &place, &parts, body).await,
+        (Route::Mcp, &Method::GET) if !edge.stateless => streamable_http::get(edge, &place, &parts),
+        (Route::Mcp, &Method::DELETE) if !edge.stateless => streamable_http::delete(edge, &place, &parts),
+        (Route::Sse, &Method::GET) => sse::open(edge, place, &prefix),
+        (Route::Messages, &Method::POST) => sse::message(edge, &parts, body).await,
+        (Route::WebSocket, &Method::GET) => websocket::open(edge, place, &parts),
+        (Route::Health, &Method::GET | &Method::HEAD) => health::report(edge),
         (_, &Method::OPTIONS) => answer::empty(StatusCode::NO_CONTENT),
-        (Place::Mcp, _) if edge.stateless => answer::not_allowed("POST, OPTIONS"),
-        (Place::Mcp, _) => answer::not_allowed("POST, GET, DELETE, OPTIONS"),
-        (Place::Sse | Place::WebSocket, _) => answer::not_allowed("GET, OPTIONS"),
-        (Place::Messages, _) => answer::not_allowed("POST, OPTIONS"),
-        (Place::Health, _) => answer::not_allowed("GET, HEAD, OPTIONS"),
+        (Route::Mcp, _) if edge.stateless => answer::not_allowed("POST, OPTIONS"),
+        (Route::Mcp, _) => answer::not_allowed("POST, GET, DELETE, OPTIONS"),
+        (Route::Sse | Route::WebSocket, _) => answer::not_allowed("GET, OPTIONS"),
+        (Route::Messages, _) => answer::not_allowed("POST, OPTIONS"),
+        (Route::Health, _) => answer::not_allowed("GET, HEAD, OPTIONS"),
     };
     edge.finish(pass.put_on(answer))
 }
 
 impl Edge {
+    /// The session of that id of a client of `place`.
+    pub(crate) fn session(&self, id: &str, place: &Arc<dyn Place>) -> Option<Arc<Session>> {
+        let session = self.gateway.sessions.get(id, sessions::Kind::StreamableHttp)?;
+        Arc::ptr_eq(&session.place, place).then_some(session)
+    }
+
     fn finish(&self, mut answer: Response<Body>) -> Response<Body> {
         for (name, value) in &self.headers {
             answer.headers_mut().insert(name.clone(), value.clone());

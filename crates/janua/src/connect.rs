@@ -18,10 +18,10 @@ pub async fn run(
     input: impl AsyncRead + Unpin,
     output: impl AsyncWrite + Unpin,
 ) -> Result<End, Failure> {
-    let gateway = gateway(server, protocol, (Share::Session, Declared::Class), limits);
+    let (gateway, place) = gateway(server, protocol, (Share::Session, Declared::Class), limits);
     orphans::bury(&gateway.tasks);
     let end = tokio::select! {
-        end = stdio::serve(&gateway, input, output) => end,
+        end = stdio::serve(&gateway, &place, input, output) => end,
         () = stop_signal() => Ok(End::Client),
     };
     gateway.stop_now().await;

@@ -5,16 +5,16 @@ use std::sync::{Arc, Weak};
 
 use futures_util::future::join_all;
 
-use crate::bridge::Bridge;
+use crate::catalog::Catalog;
 use crate::config::Limits;
 use crate::error::{Failure, Kind};
-use crate::servers::Connection;
+use crate::servers::{Connection, Place};
 use crate::sessions::{self, Session, Sessions};
 use crate::tasks::Tasks;
 
-/// One gateway: its server's links, its clients' sessions, its limits and its tasks.
+/// One gateway: what exists, its clients' sessions, its limits and its tasks.
 pub(crate) struct Gateway {
-    pub(crate) bridge: Arc<Bridge>,
+    pub(crate) catalog: Catalog,
     pub(crate) sessions: Sessions,
     pub(crate) limits: Arc<Limits>,
     pub(crate) tasks: Tasks,
@@ -24,13 +24,17 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    pub(crate) fn new(bridge: Arc<Bridge>, limits: Arc<Limits>, tasks: Tasks) -> Arc<Self> {
+    pub(crate) fn new(catalog: Catalog, limits: Arc<Limits>, tasks: Tasks) -> Arc<Self> {
         let sessions = Sessions::new(limits.clone());
-        Arc::new(Gateway { bridge, sessions, limits, tasks, alone: Arc::default(), sweeping: AtomicBool::new(false) })
+        Arc::new(Gateway { catalog, sessions, limits, tasks, alone: Arc::default(), sweeping: AtomicBool::new(false) })
     }
 
-    /// Opens a session, or says why not.
-    pub(crate) fn open_session(self: &Arc<Self>, kind: sessions::Kind) -> Result<Arc<Session>, Failure> {
+    /// Opens a session at `place`, or says why not.
+    pub(crate) fn open_session(
+        self: &Arc<Self>,
+        kind: sessions::Kind,
+        place: Arc<dyn Place>,
+    ) -> Result<Arc<Session>, Failure> {
         if self.tasks.is_stopping() {
             return Err(Failure::new(Kind::Stopping, "the gateway is stopping"));
         }
@@ -42,7 +46,7 @@ impl Gateway {
             let message = format!("there are {} sessions already, the most there may be", self.limits.sessions);
             Failure::new(Kind::Overloaded, message).retry_after(self.limits.session_idle)
         };
-        self.sessions.open(kind).ok_or_else(full)
+        self.sessions.open(kind, place).ok_or_else(full)
     }
 
     /// Gives a session its link and pours what the server says of its own accord into the session's stream. When
@@ -67,7 +71,7 @@ impl Gateway {
         session.end();
         tracing::info!(session = short(&session.id), "session ended");
         let why = Failure::new(Kind::SessionLost, "the session has ended");
-        if let Some(closing) = self.bridge.pool.close(&session.scope(), why) {
+        for closing in session.place.close_session(&session.scope(), &why) {
             self.tasks.spawn("close link", closing);
         }
     }
@@ -96,7 +100,7 @@ impl Gateway {
             tracing::warn!(requests = cut, "requests cut off by the stop");
         }
         let why = Failure::new(Kind::Stopping, "the gateway is stopping");
-        let closing = self.bridge.close_all(&why);
+        let closing = self.catalog.close_all(&why);
         for session in self.sessions.all() {
             self.sessions.remove(&session);
             session.end();

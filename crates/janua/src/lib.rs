@@ -13,6 +13,7 @@ pub mod servers;
 
 mod bridge;
 mod cancels;
+mod catalog;
 mod clients;
 mod gateway;
 mod local;

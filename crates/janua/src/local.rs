@@ -9,7 +9,7 @@ use janua_wire::version::Version;
 
 use crate::call::{Caller, Scope};
 use crate::gateway::Gateway;
-use crate::servers::{Opened, Opening, Refusal};
+use crate::servers::{Opened, Opening, Place, Refusal};
 use crate::sessions::Session;
 
 /// Opens the server on behalf of a client's `initialize` and gives what the client is answered. If the server
@@ -21,16 +21,16 @@ pub(crate) async fn initialize(
 ) -> Result<Response, Refusal> {
     let opening = Opening::of_client(request.params());
     let (version, capabilities) = (opening.version, opening.capabilities.clone());
-    let link = gateway.bridge.open_session(session.scope(), opening).await?;
+    let link = session.place.clone().open_session(session.scope(), opening).await?;
     session.opened_by(Caller { scope: session.scope(), version, capabilities });
     gateway.attach(session, &link);
     Ok(shown(link.opened(), version))
 }
 
 /// The same for a client without a session, in front of a server that everybody shares.
-pub(crate) async fn initialize_shared(gateway: &Arc<Gateway>, request: &Request) -> Result<Response, Refusal> {
+pub(crate) async fn initialize_shared(place: &Arc<dyn Place>, request: &Request) -> Result<Response, Refusal> {
     let version = Opening::of_client(request.params()).version;
-    let link = gateway.bridge.shared().await?;
+    let link = place.clone().connect(anybody(version)).await?;
     Ok(shown(link.opened(), version))
 }
 

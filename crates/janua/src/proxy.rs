@@ -10,18 +10,19 @@ use http::{HeaderName, HeaderValue};
 use tokio::net::TcpListener;
 
 use crate::bridge::Bridge;
+use crate::catalog::Catalog;
 use crate::clients::guard::{Guard, LOOPBACK};
 use crate::clients::{self, Edge, Paths};
 use crate::config::{Declared, Limits, Protocol, Server, ServerCommand, Share};
 use crate::error::Failure;
 use crate::gateway::Gateway;
-use crate::servers::Opener;
 use crate::servers::demo::DemoOpener;
 use crate::servers::inventory::Inventory;
 use crate::servers::pool::Pool;
 use crate::servers::process::orphans;
 use crate::servers::remote::RemoteOpener;
 use crate::servers::stdio::StdioOpener;
+use crate::servers::{Opener, Place};
 use crate::tasks::Tasks;
 
 /// What a proxy serves, where, and under which limits.
@@ -183,7 +184,7 @@ pub(crate) fn gateway(
     protocol: Protocol,
     sharing: (Share, Declared),
     limits: &Limits,
-) -> Arc<Gateway> {
+) -> (Arc<Gateway>, Arc<dyn Place>) {
     let (limits, tasks) = (Arc::new(limits.clone()), Tasks::default());
     let inventory = Arc::new(Inventory::default());
     let opener: Box<dyn Opener> = match server {
@@ -194,7 +195,8 @@ pub(crate) fn gateway(
         Server::Demo | Server::InProcess(_) => Box::new(DemoOpener),
     };
     let bridge = Bridge::new(Pool::new(opener, protocol), sharing, inventory, limits.clone(), tasks.clone());
-    Gateway::new(bridge, limits, tasks)
+    let catalog = Catalog::of_one(bridge.clone());
+    (Gateway::new(catalog, limits, tasks), bridge)
 }
 
 /// The proxy's routes, to be nested into an application of one's own:
@@ -215,7 +217,7 @@ pub(crate) fn gateway(
 /// # }
 /// ```
 pub fn router(options: Options) -> Router {
-    let gateway = gateway(&options.server, options.protocol, (options.share, options.declared), &options.limits);
+    let (gateway, _) = gateway(&options.server, options.protocol, (options.share, options.declared), &options.limits);
     clients::router(Arc::new(options.edge(gateway, true)))
 }
 
@@ -228,7 +230,7 @@ pub async fn start(options: Options) -> Result<Proxy, Error> {
     let failed = |source| Error::Listen { address: wanted, source };
     let listener = TcpListener::bind(wanted).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    let gateway = gateway(&options.server, options.protocol, (options.share, options.declared), &options.limits);
+    let (gateway, _) = gateway(&options.server, options.protocol, (options.share, options.declared), &options.limits);
     orphans::bury(&gateway.tasks);
     let loopback = options.host.is_loopback();
     let router = clients::router(Arc::new(options.edge(gateway.clone(), loopback)));

@@ -7,10 +7,11 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use janua_wire::capabilities::ClientCapabilities;
 use janua_wire::message::{Notification, Response};
+use janua_wire::mirror::Mirror;
 use janua_wire::version::Version;
 use tokio::time::Instant;
 
-use crate::call::{Call, Caller, Reply};
+use crate::call::{Call, Caller, Event, Outcome, Reply, Scope};
 use crate::error::Failure;
 
 pub(crate) mod demo;
@@ -135,4 +136,48 @@ impl fmt::Debug for dyn Connection {
 pub trait Opener: Send + Sync {
     /// Starts or reaches the server and performs the handshake.
     fn open(&self, opening: Opening) -> BoxFuture<'static, Result<Arc<dyn Connection>, Refusal>>;
+}
+
+/// What an address leads to: one server, or several as one.
+pub(crate) trait Place: Send + Sync {
+    /// Opens it for a client with a session, whose connection it is until the session is closed.
+    fn open_session(
+        self: Arc<Self>,
+        scope: Scope,
+        opening: Opening,
+    ) -> BoxFuture<'static, Result<Arc<dyn Connection>, Refusal>>;
+
+    /// The connection that serves a caller, if it is there already.
+    fn ready(&self, caller: &Caller) -> Option<Arc<dyn Connection>>;
+
+    /// The connection that serves a caller, opened if need be. The one of a session is there, or lost.
+    fn connect(self: Arc<Self>, caller: Arc<Caller>) -> BoxFuture<'static, Result<Arc<dyn Connection>, Refusal>>;
+
+    /// Closes what was opened for a session. The future resolves when nothing of it is left.
+    fn close_session(&self, scope: &Scope, why: &Failure) -> Vec<BoxFuture<'static, ()>>;
+
+    /// Takes note of what passes: lists of tools, and the news that they have changed.
+    fn observe(&self, event: &Event);
+
+    /// Whether it may be that tools have arguments that travel as headers, too. False: nothing is to be checked.
+    fn may_mirror(&self) -> bool;
+
+    /// Which arguments of the tool that is called travel as headers, too; asks for the tools if nobody has yet. A
+    /// server that cannot be asked cannot be called either.
+    fn mirror(self: Arc<Self>, call: Call) -> BoxFuture<'static, Result<Option<Arc<Mirror>>, Failure>>;
+
+    /// Calls that wait for their clients to come back (2026-07-28).
+    fn parked(&self) -> usize;
+}
+
+/// The outcome of a reply, whatever comes before it.
+pub(crate) async fn outcome(mut reply: Reply) -> Outcome {
+    while let Some(event) = futures_util::StreamExt::next(&mut reply).await {
+        match event {
+            Event::Done(outcome) => return outcome,
+            Event::Ask(ask) => ask.vouch(),
+            Event::Notify(_) => {}
+        }
+    }
+    Outcome::Failure(Failure::new(crate::error::Kind::ServerExited, "the reply ended early").after_sending())
 }

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::config::Limits;
 use crate::lock::Lock;
 use crate::random;
+use crate::servers::Place;
 
 pub(crate) mod asks;
 pub(crate) mod session;
@@ -30,9 +31,10 @@ impl Sessions {
     }
 
     /// Opens a session, unless there are as many as there may be.
-    pub(crate) fn open(&self, kind: Kind) -> Option<Arc<Session>> {
+    pub(crate) fn open(&self, kind: Kind, place: Arc<dyn Place>) -> Option<Arc<Session>> {
         let id: Arc<str> = random::token().into();
-        let session = Session::new(id.clone(), self.next.fetch_add(1, Ordering::Relaxed), kind, self.limits.clone());
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let session = Session::new(id.clone(), number, kind, place, self.limits.clone());
         let session = Arc::new(session);
         let mut table = self.table.lock();
         if table.len() >= self.limits.sessions {

@@ -63,7 +63,7 @@ async fn take(gateway: &Arc<Gateway>, session: &Arc<Session>, message: Message) 
                 session.cancels.cancel(id);
             }
             if let Some(caller) = session.settled().await {
-                pipeline::notify(gateway, caller, notification).await;
+                pipeline::notify(&session.place, caller, notification).await;
             }
         }
         Message::Response(response) => {
@@ -97,7 +97,7 @@ fn open(gateway: &Arc<Gateway>, session: &Arc<Session>, request: Request) {
         // The session may have ended while its server was being opened.
         if session.is_over() {
             let why = Failure::new(Kind::SessionLost, "the session has ended");
-            if let Some(closing) = gateway.bridge.pool.close(&session.scope(), why) {
+            for closing in session.place.close_session(&session.scope(), &why) {
                 closing.await;
             }
         }
@@ -122,7 +122,7 @@ async fn run(gateway: &Arc<Gateway>, session: &Arc<Session>, caller: Option<Arc<
     let running = running.filter(|_| !listens);
     // Before the next message is looked at: a cancellation must find what it cancels.
     let cancelled = (caller.version.era() == Era::Modern).then(|| session.cancels.enter(id.clone()));
-    let reply = pipeline::handle(gateway, Call { request, caller }).await;
+    let reply = pipeline::handle(gateway, &session.place, Call { request, caller }).await;
     let session = session.clone();
     gateway.tasks.spawn("request", async move {
         let _running = running;

@@ -14,7 +14,7 @@ pub(crate) fn report(edge: &Edge) -> Response<Body> {
     let body = format!(
         "{{\"status\":\"healthy\",\"active_sessions\":{},\"parked_calls\":{},\"server_command\":{}}}",
         edge.gateway.sessions.count(),
-        edge.gateway.bridge.parking.count(),
+        edge.gateway.catalog.parked(),
         quote(&edge.label)
     );
     answer::json(StatusCode::OK, bytes::Bytes::from(body).into())

@@ -1,5 +1,7 @@
 //! HTTP+SSE of 2024-11-05: a stream that is the session, and an address to post messages to.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
@@ -9,11 +11,12 @@ use janua_wire::sse;
 
 use super::{Edge, answer, body, duplex, events};
 use crate::gateway::short;
+use crate::servers::Place;
 use crate::sessions::Kind;
 
-/// Opens a session. `prefix` is the path the router is mounted under.
-pub(crate) fn open(edge: &Edge, prefix: &str) -> Response<Body> {
-    let session = match edge.gateway.open_session(Kind::Sse) {
+/// Opens a session at `place`. `prefix` is the path the router is mounted under.
+pub(crate) fn open(edge: &Edge, place: Arc<dyn Place>, prefix: &str) -> Response<Body> {
+    let session = match edge.gateway.open_session(Kind::Sse, place) {
         Ok(session) => session,
         Err(failure) => return answer::error(failure.status(), None, SESSION, &failure.message),
     };

@@ -29,9 +29,16 @@ use super::{Edge, answer, envelope};
 use crate::call::{Call, Event, Outcome, Reply};
 use crate::error::{Failure, Kind};
 use crate::pipeline;
+use crate::servers::Place;
 
 /// Serves one request.
-pub(crate) async fn respond(edge: &Edge, parts: &Parts, request: Request, accepts: Accepts) -> Response<Body> {
+pub(crate) async fn respond(
+    edge: &Edge,
+    place: &Arc<dyn Place>,
+    parts: &Parts,
+    request: Request,
+    accepts: Accepts,
+) -> Response<Body> {
     let id = request.id();
     let caller = match envelope::mirrored(&parts.headers, &request).and_then(|()| envelope::caller(&request)) {
         Ok(caller) => caller,
@@ -43,14 +50,14 @@ pub(crate) async fn respond(edge: &Edge, parts: &Parts, request: Request, accept
     }
     let call = Call { request, caller };
     let values = |name: &str| envelope::values(&parts.headers, name).collect::<Vec<_>>();
-    match pipeline::check_mirror(&edge.gateway, &call, values).await {
+    match pipeline::check_mirror(place, &call, values).await {
         Ok(()) => {}
         Err(Outcome::Answer(refused)) => return not_served(&id, &refused),
         Err(Outcome::Failure(failure)) => return answer::failure(&id, &failure),
     }
     // Nobody waits for a stream of changes to end.
     let under_way = (call.request.method() != Method::Listen).then(|| edge.gateway.alone.clone());
-    let mut reply = pipeline::handle(&edge.gateway, call).await;
+    let mut reply = pipeline::handle(&edge.gateway, place, call).await;
     let limits = &edge.gateway.limits;
     let first = loop {
         match timeout(limits.stream_after, reply.next()).await {

@@ -23,6 +23,7 @@ use super::{Edge, answer, body, events, stateless};
 use crate::call::{Call, Caller, Event, Outcome, Reply};
 use crate::error::{Failure, Kind};
 use crate::gateway::{Gateway, short};
+use crate::servers::Place;
 use crate::sessions::session::Running;
 use crate::sessions::stream::Stream;
 use crate::sessions::{self, Session};
@@ -34,11 +35,11 @@ const RETRY: u64 = 1000;
 /// Who sent a request: a session's client, or anybody.
 enum From {
     Session(Arc<Session>),
-    Anybody(Arc<Caller>),
+    Anybody(Arc<Caller>, Arc<dyn Place>),
 }
 
-/// A message, or several, of a client.
-pub(crate) async fn post(edge: &Edge, parts: &Parts, body: Body) -> Response<Body> {
+/// A message, or several, of a client of `place`.
+pub(crate) async fn post(edge: &Edge, place: &Arc<dyn Place>, parts: &Parts, body: Body) -> Response<Body> {
     let accepts = Accepts::of(body::text(&parts.headers, ACCEPT));
     if !accepts.any() {
         let message = "the client must accept application/json or text/event-stream";
@@ -56,12 +57,12 @@ pub(crate) async fn post(edge: &Edge, parts: &Parts, body: Body) -> Response<Bod
     if let Incoming::Single(Message::Request(request)) = &incoming
         && request.claimed_version().is_some()
     {
-        return stateless::respond(edge, parts, request.clone(), accepts).await;
+        return stateless::respond(edge, place, parts, request.clone(), accepts).await;
     }
     if let Incoming::Single(Message::Request(request)) = &incoming
         && request.method() == Method::Initialize
     {
-        return initialize(edge, parts, request, accepts).await;
+        return initialize(edge, place, parts, request, accepts).await;
     }
     let id = match &incoming {
         Incoming::Single(Message::Request(request)) => Some(request.id()),
@@ -78,13 +79,13 @@ pub(crate) async fn post(edge: &Edge, parts: &Parts, body: Body) -> Response<Bod
             Incoming::Single(_) => stateless::incomplete(id.as_ref()),
         };
     }
-    let from = match sender(edge, parts, id.as_ref()) {
+    let from = match sender(edge, place, parts, id.as_ref()) {
         Ok(from) => from,
         Err(refused) => return refused,
     };
     match incoming {
         Incoming::Single(Message::Request(request)) => respond(edge, from, request, accepts).await,
-        Incoming::Single(Message::Notification(notification)) => notified(edge, &from, notification).await,
+        Incoming::Single(Message::Notification(notification)) => notified(&from, notification).await,
         Incoming::Single(Message::Response(response)) => {
             if let From::Session(session) = &from {
                 session.asks.answer(response);
@@ -106,16 +107,16 @@ fn invalid(refused: &Refused) -> Response<Body> {
 }
 
 /// Finds out whose message it is, by the session's id.
-fn sender(edge: &Edge, parts: &Parts, id: Option<&ClientId>) -> Result<From, Response<Body>> {
+fn sender(edge: &Edge, place: &Arc<dyn Place>, parts: &Parts, id: Option<&ClientId>) -> Result<From, Response<Body>> {
     let version = version(parts, id)?;
     if edge.stateless {
-        return Ok(From::Anybody(local::anybody(version.unwrap_or(Version::ASSUMED))));
+        return Ok(From::Anybody(local::anybody(version.unwrap_or(Version::ASSUMED)), place.clone()));
     }
     let Some(named) = body::text(&parts.headers, SESSION_ID) else {
         let message = "Session ID required. Please include Mcp-Session-Id header from initialize response.";
         return Err(answer::error(StatusCode::BAD_REQUEST, id, SESSION, message));
     };
-    let Some(session) = edge.gateway.sessions.get(named, sessions::Kind::StreamableHttp) else {
+    let Some(session) = edge.session(named, place) else {
         let shown: String = named.chars().take(64).collect();
         let message = format!("Invalid session ID: {shown}. Session may have expired or does not exist.");
         return Err(answer::error(StatusCode::NOT_FOUND, id, SESSION, &message));
@@ -153,20 +154,26 @@ impl Drop for Opening<'_> {
     }
 }
 
-async fn initialize(edge: &Edge, parts: &Parts, request: &Request, accepts: Accepts) -> Response<Body> {
+async fn initialize(
+    edge: &Edge,
+    place: &Arc<dyn Place>,
+    parts: &Parts,
+    request: &Request,
+    accepts: Accepts,
+) -> Response<Body> {
     let id = request.id();
     let gateway = &edge.gateway;
     if edge.stateless {
-        return match local::initialize_shared(gateway, request).await {
+        return match local::initialize_shared(place, request).await {
             Ok(response) => answer::json(StatusCode::OK, response.answering(id.raw())),
             Err(refusal) => answer::refusal(&id, &refusal),
         };
     }
     let named = body::text(&parts.headers, SESSION_ID);
-    if named.is_some_and(|named| gateway.sessions.get(named, sessions::Kind::StreamableHttp).is_some()) {
+    if named.is_some_and(|named| edge.session(named, place).is_some()) {
         return answer::error(StatusCode::BAD_REQUEST, Some(&id), INVALID_REQUEST, "Session already initialized");
     }
-    let session = match gateway.open_session(sessions::Kind::StreamableHttp) {
+    let session = match gateway.open_session(sessions::Kind::StreamableHttp, place.clone()) {
         Ok(session) => session,
         Err(failure) => return answer::failure(&id, &failure),
     };
@@ -221,7 +228,9 @@ async fn respond(edge: &Edge, from: From, request: Request, accepts: Accepts) ->
     let id = request.id();
     let session = match from {
         From::Session(session) => session,
-        From::Anybody(caller) => return respond_alone(edge, caller, request, id, accepts).await,
+        From::Anybody(caller, place) => {
+            return respond_alone(edge, &place, Call { request, caller }, id, accepts).await;
+        }
     };
     let Some(caller) = session.caller().cloned() else {
         return answer::error(
@@ -234,7 +243,7 @@ async fn respond(edge: &Edge, from: From, request: Request, accepts: Accepts) ->
     let Some(running) = session.enter() else {
         return answer::failure(&id, &too_many(edge));
     };
-    let reply = pipeline::handle(&edge.gateway, Call { request, caller }).await;
+    let reply = pipeline::handle(&edge.gateway, &session.place, Call { request, caller }).await;
     let gateway = edge.gateway.clone();
     let mut exchange = Exchange { gateway, session, held: Some((reply, running)) };
     let first = first_event(&mut exchange, accepts).await;
@@ -313,14 +322,14 @@ pub(super) fn last_line(id: &ClientId, outcome: Outcome) -> Line {
 /// A request without a session: the channel for everything is its answer, and when that is gone nobody waits.
 async fn respond_alone(
     edge: &Edge,
-    caller: Arc<Caller>,
-    request: Request,
+    place: &Arc<dyn Place>,
+    call: Call,
     id: ClientId,
     accepts: Accepts,
 ) -> Response<Body> {
     let limits = &edge.gateway.limits;
     let under_way = edge.gateway.alone.clone();
-    let mut reply = pipeline::handle(&edge.gateway, Call { request, caller }).await;
+    let mut reply = pipeline::handle(&edge.gateway, place, call).await;
     let first = loop {
         match tokio::time::timeout(limits.stream_after, reply.next()).await {
             Ok(Some(Event::Done(outcome))) if accepts.json => return answer::outcome(&id, outcome),
@@ -366,18 +375,18 @@ async fn pour_alone(events: impl futures_util::Stream<Item = Event>, stream: Arc
     stream.close();
 }
 
-async fn notified(edge: &Edge, from: &From, notification: Notification) -> Response<Body> {
+async fn notified(from: &From, notification: Notification) -> Response<Body> {
     match from {
         From::Session(session) => {
             if let Some(caller) = session.caller() {
-                pipeline::notify(&edge.gateway, caller, notification).await;
+                pipeline::notify(&session.place, caller, notification).await;
             }
         }
         // Without a session nothing tells whose request a cancellation means, and the gateway has opened the
         // server itself.
-        From::Anybody(caller) => {
+        From::Anybody(caller, place) => {
             if !matches!(notification.method(), Method::Cancelled | Method::Initialized) {
-                pipeline::notify(&edge.gateway, caller, notification).await;
+                pipeline::notify(place, caller, notification).await;
             }
         }
     }
@@ -414,7 +423,7 @@ async fn element(edge: &Edge, session: &Arc<Session>, message: Result<Message, R
             let Some(running) = session.enter() else {
                 return Some(last_line(&id, Outcome::Failure(too_many(edge))));
             };
-            let reply = pipeline::handle(&edge.gateway, Call { request, caller }).await;
+            let reply = pipeline::handle(&edge.gateway, &session.place, Call { request, caller }).await;
             let (gateway, session) = (edge.gateway.clone(), session.clone());
             let mut exchange = Exchange { gateway, session, held: Some((reply, running)) };
             let only_json = Accepts { json: true, stream: false };
@@ -423,7 +432,7 @@ async fn element(edge: &Edge, session: &Arc<Session>, message: Result<Message, R
             Some(last_line(&id, outcome))
         }
         Ok(Message::Notification(notification)) => {
-            notified(edge, &From::Session(session.clone()), notification).await;
+            notified(&From::Session(session.clone()), notification).await;
             None
         }
         Ok(Message::Response(response)) => {
@@ -449,7 +458,7 @@ fn array(answers: Vec<Line>) -> Line {
 }
 
 /// A stream for what belongs to no request, or the rest of one that broke.
-pub(crate) fn get(edge: &Edge, parts: &Parts) -> Response<Body> {
+pub(crate) fn get(edge: &Edge, place: &Arc<dyn Place>, parts: &Parts) -> Response<Body> {
     if is_stateless(parts) {
         return answer::not_allowed("POST, OPTIONS");
     }
@@ -457,9 +466,9 @@ pub(crate) fn get(edge: &Edge, parts: &Parts) -> Response<Body> {
         let message = "the client must accept text/event-stream";
         return answer::error(StatusCode::NOT_ACCEPTABLE, None, INVALID_REQUEST, message);
     }
-    let session = match sender(edge, parts, None) {
+    let session = match sender(edge, place, parts, None) {
         Ok(From::Session(session)) => session,
-        Ok(From::Anybody(_)) => return answer::not_allowed("POST, OPTIONS"),
+        Ok(From::Anybody(..)) => return answer::not_allowed("POST, OPTIONS"),
         Err(refused) => return refused,
     };
     let last = body::text(&parts.headers, LAST_EVENT_ID);
@@ -484,16 +493,16 @@ pub(crate) fn get(edge: &Edge, parts: &Parts) -> Response<Body> {
 }
 
 /// The client is done.
-pub(crate) fn delete(edge: &Edge, parts: &Parts) -> Response<Body> {
+pub(crate) fn delete(edge: &Edge, place: &Arc<dyn Place>, parts: &Parts) -> Response<Body> {
     if is_stateless(parts) {
         return answer::not_allowed("POST, OPTIONS");
     }
-    match sender(edge, parts, None) {
+    match sender(edge, place, parts, None) {
         Ok(From::Session(session)) => {
             edge.gateway.end_session(&session);
             answer::empty(StatusCode::NO_CONTENT)
         }
-        Ok(From::Anybody(_)) => answer::not_allowed("POST, OPTIONS"),
+        Ok(From::Anybody(..)) => answer::not_allowed("POST, OPTIONS"),
         Err(refused) => refused,
     }
 }

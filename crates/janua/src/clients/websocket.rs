@@ -22,6 +22,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use super::{Edge, answer, duplex};
 use crate::config::Limits;
 use crate::gateway::{Gateway, short};
+use crate::servers::Place;
 use crate::sessions::stream::Read;
 use crate::sessions::{Kind, Session};
 use crate::socket::{self, Bounds, Ended, Receiver, SUBPROTOCOL, Sender};
@@ -45,15 +46,15 @@ enum Left {
     Session,
 }
 
-/// Turns a request into a session on a WebSocket.
-pub(crate) fn open(edge: &Edge, parts: &Parts) -> Response<Body> {
+/// Turns a request into a session at `place` on a WebSocket.
+pub(crate) fn open(edge: &Edge, place: Arc<dyn Place>, parts: &Parts) -> Response<Body> {
     let upgrade = parts.extensions.get::<OnUpgrade>().cloned();
     let (key, upgrade) = match (wanted(&parts.headers), upgrade) {
         (Ok(key), Some(upgrade)) => (key, upgrade),
         (Ok(_), None) => return refuse(StatusCode::BAD_REQUEST, "this connection cannot become a WebSocket"),
         (Err(refused), _) => return refused,
     };
-    let session = match edge.gateway.open_session(Kind::WebSocket) {
+    let session = match edge.gateway.open_session(Kind::WebSocket, place) {
         Ok(session) => session,
         Err(failure) => return answer::error(failure.status(), None, SESSION, &failure.message),
     };

@@ -18,6 +18,7 @@ use crate::call::{Ask, Caller, Event, Outcome, Reply, Scope};
 use crate::cancels::Cancels;
 use crate::config::Limits;
 use crate::lock::Lock;
+use crate::servers::Place;
 
 /// What carries a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub(crate) enum Kind {
 pub(crate) struct Session {
     pub(crate) id: Arc<str>,
     pub(crate) kind: Kind,
+    /// What the client has connected to.
+    pub(crate) place: Arc<dyn Place>,
     number: u64,
     caller: OnceLock<Arc<Caller>>,
     opening: OnceLock<CancellationToken>,
@@ -63,11 +66,12 @@ struct Streams {
 const KEPT_STREAMS: usize = 16;
 
 impl Session {
-    pub(super) fn new(id: Arc<str>, number: u64, kind: Kind, limits: Arc<Limits>) -> Self {
+    pub(super) fn new(id: Arc<str>, number: u64, kind: Kind, place: Arc<dyn Place>, limits: Arc<Limits>) -> Self {
         let now = Instant::now();
         Session {
             id,
             kind,
+            place,
             number,
             caller: OnceLock::new(),
             opening: OnceLock::new(),
