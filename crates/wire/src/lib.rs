@@ -13,6 +13,7 @@
 //! | [`id`] | ids of clients (echoed text) and of links (minted numbers) |
 //! | [`metadata`] | `_meta` of requests without handshake, and of what they subscribed to |
 //! | [`method`] | the table of methods |
+//! | [`names`] | under which names a gateway of many servers shows things |
 //! | [`version`] | revisions, eras, negotiation |
 //! | [`capabilities`] | what a client said it can be asked |
 //! | [`error`] | error codes and error messages |
@@ -38,6 +39,7 @@ pub mod message;
 pub mod metadata;
 pub mod method;
 pub mod mirror;
+pub mod names;
 pub mod opening;
 pub mod raw;
 pub mod sse;
