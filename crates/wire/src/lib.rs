@@ -13,6 +13,7 @@
 //! | [`id`] | ids of clients (echoed text) and of links (minted numbers) |
 //! | [`metadata`] | `_meta` of requests without handshake, and of what they subscribed to |
 //! | [`method`] | the table of methods |
+//! | [`lists`] | results of list requests, cut apart and put together |
 //! | [`names`] | under which names a gateway of many servers shows things |
 //! | [`version`] | revisions, eras, negotiation |
 //! | [`capabilities`] | what a client said it can be asked |
@@ -35,6 +36,7 @@ pub mod id;
 pub mod json;
 pub mod line;
 pub mod lines;
+pub mod lists;
 pub mod message;
 pub mod metadata;
 pub mod method;

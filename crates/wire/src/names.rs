@@ -57,13 +57,12 @@ fn plain(name: &str) -> String {
 }
 
 /// 32 bits of a server and its name; the rounds after the first add one more byte.
-fn tail(server: &str, name: &str, round: u8) -> u32 {
+fn tail(server: &str, name: &str, round: u8) -> u64 {
     let mut hash = fnv(fnv(fnv(OFFSET, server.as_bytes()), &[0]), name.as_bytes());
     if round > 0 {
         hash = fnv(hash, &[0, round]);
     }
-    let [a, b, c, d, e, f, g, h] = hash.to_be_bytes();
-    u32::from_be_bytes([a ^ e, b ^ f, c ^ g, d ^ h])
+    (hash >> 32) ^ (hash & 0xffff_ffff)
 }
 
 const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
