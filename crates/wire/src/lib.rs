@@ -15,6 +15,7 @@
 //! | [`method`] | the table of methods |
 //! | [`lists`] | results of list requests, cut apart and put together |
 //! | [`names`] | under which names a gateway of many servers shows things |
+//! | [`uri_template`] | whether a URI fits a template |
 //! | [`version`] | revisions, eras, negotiation |
 //! | [`capabilities`] | what a client said it can be asked |
 //! | [`error`] | error codes and error messages |
@@ -46,4 +47,5 @@ pub mod opening;
 pub mod raw;
 pub mod sse;
 pub mod translate;
+pub mod uri_template;
 pub mod version;
