@@ -13,6 +13,9 @@
 //! | [`id`] | ids of clients (echoed text) and of links (minted numbers) |
 //! | [`metadata`] | `_meta` of requests without handshake, and of what they subscribed to |
 //! | [`method`] | the table of methods |
+//! | [`lists`] | results of list requests, cut apart and put together |
+//! | [`names`] | under which names a gateway of many servers shows things |
+//! | [`uri_template`] | whether a URI fits a template |
 //! | [`version`] | revisions, eras, negotiation |
 //! | [`capabilities`] | what a client said it can be asked |
 //! | [`error`] | error codes and error messages |
@@ -34,12 +37,15 @@ pub mod id;
 pub mod json;
 pub mod line;
 pub mod lines;
+pub mod lists;
 pub mod message;
 pub mod metadata;
 pub mod method;
 pub mod mirror;
+pub mod names;
 pub mod opening;
 pub mod raw;
 pub mod sse;
 pub mod translate;
+pub mod uri_template;
 pub mod version;

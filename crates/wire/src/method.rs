@@ -80,6 +80,18 @@ pub enum Method {
     Other,
 }
 
+/// What a list request answers with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// The member of the result that holds the list.
+    pub member: &'static str,
+    /// The member of an element that it is asked for by.
+    pub key: &'static str,
+}
+
+/// The requests that list things.
+pub const LISTS: [Method; 4] = [Method::ToolsList, Method::PromptsList, Method::ResourcesList, Method::TemplatesList];
+
 const TABLE: &[(&str, Method)] = &[
     ("tools/call", Method::ToolsCall),
     ("notifications/progress", Method::Progress),
@@ -169,6 +181,30 @@ impl Method {
         }
     }
 
+    /// What this request lists, if it lists things (`server/tools`, `server/prompts`, `server/resources`).
+    pub fn lists(self) -> Option<Listing> {
+        let (member, key) = match self {
+            Method::ToolsList => ("tools", "name"),
+            Method::PromptsList => ("prompts", "name"),
+            Method::ResourcesList => ("resources", "uri"),
+            Method::TemplatesList => ("resourceTemplates", "uriTemplate"),
+            _ => return None,
+        };
+        Some(Listing { member, key })
+    }
+
+    /// Where the parameters say what this request is about: paths to a string, each with the request that lists such
+    /// things. One of the paths is there. Empty if the request is about no thing of a list.
+    pub fn about(self) -> &'static [(&'static [&'static str], Method)] {
+        match self {
+            Method::ToolsCall => &[(&["name"], Method::ToolsList)],
+            Method::PromptsGet => &[(&["name"], Method::PromptsList)],
+            Method::ResourcesRead | Method::Subscribe | Method::Unsubscribe => &[(&["uri"], Method::ResourcesList)],
+            Method::Complete => &[(&["ref", "name"], Method::PromptsList), (&["ref", "uri"], Method::TemplatesList)],
+            _ => &[],
+        }
+    }
+
     /// Whether a notification of this kind concerns the whole connection rather than one request.
     pub fn is_ambient(self) -> bool {
         matches!(self, Method::ListChanged | Method::ResourceUpdated)
@@ -190,5 +226,24 @@ mod tests {
         assert_eq!(Method::of(br"tools\/call"), Method::ToolsCall);
         assert_eq!(Method::of(b"Tools/Call"), Method::Other);
         assert_eq!(Method::of(b"acme/thing"), Method::Other);
+    }
+
+    #[test]
+    fn what_a_request_is_about_is_in_a_list() {
+        for (name, method) in TABLE {
+            assert_eq!(method.lists().is_some(), LISTS.contains(method), "{name}");
+            for (path, list) in method.about() {
+                let listing = list.lists().expect("a list");
+                // A completion names a template `uri`.
+                assert!(listing.key.starts_with(path[path.len() - 1]), "{name}");
+            }
+        }
+        let key = |method: Method| method.lists().map(|listing| (listing.member, listing.key));
+        assert_eq!(
+            LISTS.map(|list| key(list).expect("a list").0),
+            ["tools", "prompts", "resources", "resourceTemplates"]
+        );
+        assert_eq!(key(Method::of(b"resources/templates/list")), Some(("resourceTemplates", "uriTemplate")));
+        assert_eq!(key(Method::of(b"roots/list")), None);
     }
 }
