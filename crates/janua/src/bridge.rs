@@ -14,6 +14,7 @@ use janua_wire::method::Method;
 use janua_wire::mirror::Mirror;
 use janua_wire::raw;
 use janua_wire::version::{Era, Version};
+use tokio::sync::watch;
 
 use crate::call::{Call, Caller, Event, Outcome, Scope};
 use crate::config::{Declared, Limits, Share};
@@ -61,6 +62,8 @@ pub(crate) struct Bridge {
     share: Share,
     /// What such a server is told of them.
     declared: Declared,
+    /// Counts how often the server said on a link of everybody's that its lists have changed.
+    news: watch::Sender<u64>,
 }
 
 impl Bridge {
@@ -73,7 +76,23 @@ impl Bridge {
     ) -> Arc<Self> {
         let parking = Parking::new(limits.clone(), tasks.clone());
         let (faces, turns) = (Lock::default(), Lock::default());
-        Arc::new(Bridge { pool, parking, inventory, limits, tasks, faces, turns, share, declared })
+        let news = watch::Sender::new(0);
+        Arc::new(Bridge { pool, parking, inventory, limits, tasks, faces, turns, share, declared, news })
+    }
+
+    /// Changes with every word of the server that its lists have.
+    pub(crate) fn news(&self) -> watch::Receiver<u64> {
+        self.news.subscribe()
+    }
+
+    /// With whom clients of `class` share.
+    pub(crate) fn shared_class(&self, class: Class) -> Class {
+        self.class_of(&class.capabilities())
+    }
+
+    /// The link of everybody, or of the clients of `class`, if it is open.
+    pub(crate) fn instance(&self, class: Class) -> Option<Arc<dyn Connection>> {
+        self.pool.living(&Scope::Modern).or_else(|| self.pool.living(&Scope::Class(class, 0)))
     }
 
     /// Opens the server for a client with a session, whose link it is from then on.
@@ -218,6 +237,7 @@ impl Bridge {
                 let (Some(event), Some(bridge)) = (event, bridge.upgrade()) else { break };
                 if matches!(&event, Event::Notify(news) if news.method() == Method::ListChanged) {
                     bridge.inventory.forget();
+                    bridge.news.send_modify(|count| *count += 1);
                 }
             }
             if let Some(bridge) = bridge.upgrade() {

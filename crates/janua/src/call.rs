@@ -153,6 +153,8 @@ impl fmt::Debug for Ask {
 pub struct Reply {
     source: Source,
     deadline: Option<Deadline>,
+    /// Held as long as there is more to come.
+    held: Option<Arc<()>>,
 }
 
 enum Source {
@@ -172,7 +174,7 @@ struct Deadline {
 impl Reply {
     /// A reply that is over already.
     pub fn ready(outcome: Outcome) -> Self {
-        Reply { source: Source::Ready(Some(outcome)), deadline: None }
+        Reply { source: Source::Ready(Some(outcome)), deadline: None, held: None }
     }
 
     /// A reply that failed before it began.
@@ -182,7 +184,7 @@ impl Reply {
 
     /// A reply that unfolds. The stream must end with exactly one [`Event::Done`].
     pub fn stream(events: impl Stream<Item = Event> + Send + 'static) -> Self {
-        Reply { source: Source::Stream(Box::pin(events)), deadline: None }
+        Reply { source: Source::Stream(Box::pin(events)), deadline: None, held: None }
     }
 
     /// A reply that `work` unfolds: what goes into the sink comes before the outcome that the work ends with. Dropped
@@ -194,6 +196,13 @@ impl Reply {
         let sink = Sink::default();
         let work = Box::pin(work(sink.clone()));
         Reply::stream(Unfolding { work: Some(work), sink })
+    }
+
+    /// The same reply; it holds `token` until its end.
+    #[must_use]
+    pub(crate) fn holding(mut self, token: &Arc<()>) -> Self {
+        self.held = Some(token.clone());
+        self
     }
 
     /// The same reply, given up (and so cancelled) after `idle` without an event, or `total` in all. While the
@@ -293,6 +302,7 @@ impl Stream for Reply {
                 }
                 if matches!(event, Event::Done(_)) {
                     this.source = Source::Ready(None);
+                    this.held = None;
                 }
                 Poll::Ready(Some(event))
             }
