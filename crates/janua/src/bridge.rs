@@ -12,11 +12,10 @@ use futures_util::future::BoxFuture;
 use janua_wire::capabilities::{Class, ClientCapabilities};
 use janua_wire::method::Method;
 use janua_wire::mirror::Mirror;
-use janua_wire::raw;
 use janua_wire::version::{Era, Version};
 use tokio::sync::watch;
 
-use crate::call::{Call, Caller, Event, Outcome, Scope};
+use crate::call::{Caller, Event, Outcome, Scope};
 use crate::config::{Declared, Limits, Share};
 use crate::error::{Failure, Kind};
 use crate::lock::Lock;
@@ -308,12 +307,15 @@ impl Place for Bridge {
         !self.inventory.is_known() || self.inventory.has_mirrors()
     }
 
-    fn mirror(self: Arc<Self>, call: Call) -> BoxFuture<'static, Result<Option<Arc<Mirror>>, Failure>> {
+    fn mirror(
+        self: Arc<Self>,
+        tool: String,
+        caller: Arc<Caller>,
+    ) -> BoxFuture<'static, Result<Option<Arc<Mirror>>, Failure>> {
         Box::pin(async move {
             if !self.inventory.is_known() {
-                learning::learn(&self, &call.caller).await?;
+                learning::learn(&self, &caller).await?;
             }
-            let tool = call.request.param("name").and_then(raw::string).unwrap_or_default();
             Ok(self.inventory.mirror(&tool))
         })
     }
@@ -323,7 +325,7 @@ impl Place for Bridge {
     }
 }
 
-fn lost() -> Failure {
+pub(crate) fn lost() -> Failure {
     Failure::new(Kind::SessionLost, "the server of this session has ended, and the session with it")
 }
 

@@ -206,11 +206,12 @@ impl Reply {
     }
 
     /// The same reply, given up (and so cancelled) after `idle` without an event, or `total` in all. While the
-    /// server waits for an answer of the client only `total` counts.
+    /// server waits for an answer of the client only `total` counts. What was said first holds.
     #[must_use]
     pub fn within(mut self, idle: Duration, total: Duration) -> Self {
         let now = Instant::now();
-        self.deadline = Some(Deadline { idle, total, last: now, hard: now + total, timer: None });
+        let deadline = Deadline { idle, total, last: now, hard: now + total, timer: None };
+        self.deadline.get_or_insert(deadline);
         self
     }
 }

@@ -9,20 +9,15 @@ use axum::Router;
 use http::{HeaderName, HeaderValue};
 use tokio::net::TcpListener;
 
-use crate::bridge::Bridge;
 use crate::catalog::Catalog;
+use crate::catalog::server::bridge;
 use crate::clients::guard::{Guard, LOOPBACK};
 use crate::clients::{self, Edge, Paths};
-use crate::config::{Declared, Limits, Protocol, Server, ServerCommand, Share};
+use crate::config::{Declared, Limits, Protocol, Server, ServerCommand, ServerSettings, Share};
 use crate::error::Failure;
 use crate::gateway::Gateway;
-use crate::servers::demo::DemoOpener;
-use crate::servers::inventory::Inventory;
-use crate::servers::pool::Pool;
+use crate::servers::Place;
 use crate::servers::process::orphans;
-use crate::servers::remote::RemoteOpener;
-use crate::servers::stdio::StdioOpener;
-use crate::servers::{Opener, Place};
 use crate::tasks::Tasks;
 
 /// What a proxy serves, where, and under which limits.
@@ -186,15 +181,9 @@ pub(crate) fn gateway(
     limits: &Limits,
 ) -> (Arc<Gateway>, Arc<dyn Place>) {
     let (limits, tasks) = (Arc::new(limits.clone()), Tasks::default());
-    let inventory = Arc::new(Inventory::default());
-    let opener: Box<dyn Opener> = match server {
-        Server::Command(command) => {
-            Box::new(StdioOpener { command: Arc::new(command.clone()), limits: limits.clone(), tasks: tasks.clone() })
-        }
-        Server::Remote(remote) => Box::new(RemoteOpener::new(remote, limits.clone(), tasks.clone(), inventory.clone())),
-        Server::Demo | Server::InProcess(_) => Box::new(DemoOpener),
-    };
-    let bridge = Bridge::new(Pool::new(opener, protocol), sharing, inventory, limits.clone(), tasks.clone());
+    let (share, declared) = sharing;
+    let settings = ServerSettings { protocol, share, declared, ..ServerSettings::new(server.clone()) };
+    let bridge = bridge(&settings, &limits, &tasks);
     let catalog = Catalog::of_one(bridge.clone());
     (Gateway::new(catalog, limits, tasks), bridge)
 }
@@ -265,16 +254,21 @@ impl Proxy {
     /// Stops it: no new connections, running requests get their time, sessions and servers end. A second signal
     /// cuts the waiting short.
     pub async fn stop(self) {
-        tokio::select! {
-            () = self.gateway.stop() => {}
-            () = stop_signal() => {
-                tracing::warn!("stopping at once");
-                self.gateway.stop_now().await;
-            }
+        stop(&self.gateway).await;
+    }
+}
+
+/// Stops a gateway in order; a signal cuts the waiting short.
+pub(crate) async fn stop(gateway: &Gateway) {
+    tokio::select! {
+        () = gateway.stop() => {}
+        () = stop_signal() => {
+            tracing::warn!("stopping at once");
+            gateway.stop_now().await;
         }
-        if !self.gateway.tasks.finished(REST).await {
-            tracing::warn!("some connections did not end in time");
-        }
+    }
+    if !gateway.tasks.finished(REST).await {
+        tracing::warn!("some connections did not end in time");
     }
 }
 

@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
+use janua_wire::base64;
 use janua_wire::capabilities::Class;
 use janua_wire::json::{check, quote};
 use janua_wire::lists::{Caching, items, result};
 use janua_wire::raw;
+use tokio::io::AsyncWriteExt;
 
 use super::shelf::{Known, LISTS, List};
 use crate::config::{Server, ServerSettings};
@@ -37,7 +39,7 @@ impl Kept {
             other => other.label(),
         };
         let said = format!("{said} {:?} {:?}", settings.protocol, settings.declared);
-        let definition = digest(&SHA256, said.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let definition = base64::encode(digest(&SHA256, said.as_bytes()).as_ref());
         Kept { path: folder.join("catalogue").join(format!("{name}.json")), definition }
     }
 
@@ -70,15 +72,14 @@ impl Kept {
 
     /// Keeps what is known now. The file is there whole or as it was.
     pub(super) async fn save(&self, server: &str, known: Vec<(Class, Arc<Known>)>) {
-        let (path, text) = (self.path.clone(), self.text(&known));
-        let saved = tokio::task::spawn_blocking(move || write(&path, &text)).await;
-        if let Ok(Err(error)) = saved {
+        if let Err(error) = write(&self.path, &self.text(&known)).await {
             tracing::warn!(server, path = %self.path.display(), %error, "the catalogue could not be kept");
         }
     }
 
     fn text(&self, known: &[(Class, Arc<Known>)]) -> Vec<u8> {
-        let mut out = format!("{{\"form\":\"{FORM}\",\"definition\":{},\"classes\":[", quote(&self.definition)).into_bytes();
+        let mut out =
+            format!("{{\"form\":\"{FORM}\",\"definition\":{},\"classes\":[", quote(&self.definition)).into_bytes();
         for (at, (class, known)) in known.iter().enumerate() {
             let comma = if at > 0 { "," } else { "" };
             out.extend_from_slice(format!("{comma}\n{{\"class\":{},\"discovered\":", class.bits()).as_bytes());
@@ -87,7 +88,13 @@ impl Kept {
             for (at, method) in LISTS.into_iter().enumerate() {
                 let list = &known.lists[at];
                 out.extend_from_slice(if at > 0 { b",\n" } else { b"\n" });
-                out.extend_from_slice(&result(method, list.items.iter().map(|item| &item.text), None, list.caching, None));
+                out.extend_from_slice(&result(
+                    method,
+                    list.items.iter().map(|item| &item.text),
+                    None,
+                    list.caching,
+                    None,
+                ));
             }
             out.extend_from_slice(b"]}");
         }
@@ -110,16 +117,20 @@ fn class(text: &Bytes) -> Option<(Class, Known)> {
     Some((Class::from_bits(bits), Known::new(text.slice(discovered.range()), lists)))
 }
 
-fn write(path: &Path, text: &[u8]) -> io::Result<()> {
-    use std::io::Write as _;
-    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+async fn write(path: &Path, text: &[u8]) -> io::Result<()> {
     let Some(folder) = path.parent() else { return Ok(()) };
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    tokio::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).await?;
     let beside = path.with_extension(format!("{}.new", std::process::id()));
-    let written = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside);
-    let done = written.and_then(|mut file| file.write_all(text)).and_then(|()| std::fs::rename(&beside, path));
+    let done = async {
+        let mut file =
+            tokio::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside).await?;
+        file.write_all(text).await?;
+        file.flush().await?;
+        tokio::fs::rename(&beside, path).await
+    };
+    let done = done.await;
     if done.is_err() {
-        let _ = std::fs::remove_file(&beside);
+        let _ = tokio::fs::remove_file(&beside).await;
     }
     done
 }

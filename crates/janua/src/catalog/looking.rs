@@ -13,6 +13,7 @@ use janua_wire::message::{Request, Response};
 use janua_wire::metadata::envelope;
 use janua_wire::method::Method;
 use janua_wire::raw;
+use janua_wire::version::Era;
 
 use super::shelf::{LISTS, List, Shelf};
 use crate::bridge::{modern_caller, of_refusal};
@@ -21,6 +22,8 @@ use crate::error::{Failure, Kind};
 use crate::servers::opening::GATEWAY;
 use crate::servers::{Connection, Place, outcome};
 
+/// The requests for the [`LISTS`].
+const NAMES: [&str; LISTS.len()] = ["tools/list", "prompts/list", "resources/list", "resources/templates/list"];
 /// More pages of one list are not read, nor more elements.
 const MOST: (usize, usize) = (256, 20_000);
 
@@ -61,13 +64,13 @@ fn members(method: Method) -> &'static str {
 }
 
 /// All pages of a list. A server that refuses to list what it says it has, has nothing to show.
-async fn list(
+pub(super) async fn list(
     link: &Arc<dyn Connection>,
     method: Method,
     caller: &Arc<Caller>,
     patience: Duration,
 ) -> Result<List, Failure> {
-    let name = method.lists().map_or("", |listing| listing.method);
+    let name = NAMES[LISTS.iter().position(|list| *list == method).unwrap_or_default()];
     let (mut whole, mut cursor) = (List::default(), String::new());
     for _ in 0..MOST.0 {
         let response = match ask(link, name, &cursor, caller, patience).await? {
@@ -100,7 +103,7 @@ async fn ask(
     caller: &Arc<Caller>,
     patience: Duration,
 ) -> Result<Result<Response, Response>, Failure> {
-    let reply = link.call(Call { request: request(method, members, &caller.capabilities)?, caller: caller.clone() });
+    let reply = link.call(Call { request: request(method, members, caller)?, caller: caller.clone() });
     match outcome(reply.within(patience, patience)).await {
         Outcome::Answer(response) if response.is_error() => Ok(Err(response)),
         Outcome::Answer(response) => Ok(Ok(response)),
@@ -108,10 +111,13 @@ async fn ask(
     }
 }
 
-fn request(method: &str, members: &str, capabilities: &ClientCapabilities) -> Result<Request, Failure> {
-    let declared = String::from_utf8_lossy(capabilities.raw()).into_owned();
+fn request(method: &str, members: &str, caller: &Caller) -> Result<Request, Failure> {
+    let declared = String::from_utf8_lossy(caller.capabilities.raw()).into_owned();
     let declared = if declared.is_empty() { "{}" } else { &declared };
-    let params = format!("{{\"_meta\":{{{}}}{members}}}", envelope(GATEWAY, declared, None));
+    let params = match caller.version.era() {
+        Era::Modern => format!("{{\"_meta\":{{{}}}{members}}}", envelope(GATEWAY, declared, None)),
+        Era::Legacy => format!("{{{}}}", members.trim_start_matches(',')),
+    };
     Request::new(&ClientId::number(0), method, Some(&params))
         .map_err(|refused| Failure::new(Kind::Unsupported, format!("cannot form {method}: {}", refused.why)))
 }
@@ -130,6 +136,6 @@ pub(super) fn listen(link: &Arc<dyn Connection>) -> Option<Reply> {
     }
     let members = format!(",\"notifications\":{}", offered.to_json());
     let caller = modern_caller(ClientCapabilities::default());
-    let request = request("subscriptions/listen", &members, &caller.capabilities).ok()?;
+    let request = request("subscriptions/listen", &members, &caller).ok()?;
     Some(link.call(Call { request, caller }))
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use janua_wire::base64;
 use janua_wire::error::INTERNAL_ERROR;
 use janua_wire::json::quote;
 use janua_wire::lists::{Caching, Item, described, renamed, result};
@@ -13,7 +14,6 @@ use janua_wire::names;
 use janua_wire::translate::shapes;
 use janua_wire::uri_template::Template;
 use janua_wire::version::{Era, Version};
-use janua_wire::{base64, raw};
 
 use super::shelf::{Known, LISTS, Standing};
 use super::view::{Member, Members};
@@ -70,14 +70,14 @@ pub(super) fn stamp(members: &Members, standings: &[Standing]) -> Vec<u64> {
 }
 
 impl Merged {
-    pub(super) fn new(members: Arc<Members>, standings: &[Standing]) -> Merged {
+    pub(super) fn new(members: &Arc<Members>, standings: &[Standing]) -> Merged {
         let mut merged = Merged {
-            stamp: stamp(&members, standings),
+            stamp: stamp(members, standings),
             members: members.clone(),
             lists: Default::default(),
             templates: Vec::new(),
             known: standings.iter().map(|standing| standing.known.clone()).collect(),
-            missing: missing(&members, standings),
+            missing: missing(members, standings),
             pages: Lock::default(),
         };
         for (at, member) in members.list.iter().enumerate() {
@@ -197,6 +197,19 @@ impl Merged {
         response.edited(&shapes::for_client(LISTS[number], response.body(), version))
     }
 
+    /// What was known of a member that may be another's member by now.
+    pub(super) fn known_of(&self, member: &Member) -> Option<Arc<Known>> {
+        let at = self.members.list.iter().position(|held| Arc::ptr_eq(&held.served, &member.served))?;
+        self.known[at].clone()
+    }
+
+    /// The names of the servers that are left out.
+    pub(crate) fn unavailable(&self) -> Vec<&str> {
+        let members = self.members.list.iter().enumerate();
+        let out = members.filter(|(at, _)| self.stamp.get(at + 1).is_some_and(|mark| mark & 1 == 1));
+        out.map(|(_, member)| member.served.name.as_str()).collect()
+    }
+
     /// Why a list is refused: a server is missing that must not be.
     pub(crate) fn lacks(&self) -> Option<String> {
         let lacking = |(at, member): (usize, &Member)| {
@@ -264,7 +277,7 @@ fn missing(members: &Members, standings: &[Standing]) -> String {
     let mut out = Vec::new();
     for (member, standing) in members.list.iter().zip(standings) {
         let why = match (&standing.trouble, &standing.known) {
-            (Some(trouble), _) => trouble.message.clone(),
+            (Some(trouble), _) => trouble.message.to_string(),
             (None, None) => "it is still starting".to_owned(),
             (None, Some(_)) => continue,
         };
@@ -273,4 +286,3 @@ fn missing(members: &Members, standings: &[Standing]) -> String {
     }
     if out.is_empty() { String::new() } else { format!("[{}]", out.join(",")) }
 }
-

@@ -57,7 +57,7 @@ impl Served {
         let limits = Arc::new(own(settings, limits));
         let bridge = bridge(settings, &limits, tasks);
         let kept = folder.map(|folder| Kept::new(folder, name, settings));
-        let shelf = Shelf::new(name, &settings.server, bridge.clone(), limits.clone(), tasks.clone(), kept);
+        let shelf = Shelf::new(name, &settings.server, bridge.clone(), limits.clone(), tasks, kept);
         Arc::new(Served {
             name: name.to_owned(),
             settings: settings.clone(),
@@ -67,6 +67,11 @@ impl Served {
             limits,
             tasks: tasks.clone(),
         })
+    }
+
+    /// The limits that hold for it.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// Ends its links once nothing is under way on them, or when that takes too long. New calls go elsewhere by now.

@@ -112,6 +112,13 @@ impl Known {
         Known { version: VERSIONS.fetch_add(1, Ordering::Relaxed), discovered, lists }
     }
 
+    /// The same with another list.
+    pub(super) fn with(&self, number: usize, list: List) -> Known {
+        let mut lists = self.lists.clone();
+        lists[number] = list;
+        Known::new(self.discovered.clone(), lists)
+    }
+
     /// The raw capabilities of the server.
     pub(crate) fn capabilities(&self) -> &[u8] {
         raw::peek(&self.discovered, "capabilities").unwrap_or(b"{}")
@@ -132,7 +139,7 @@ impl Shelf {
         server: &Server,
         bridge: Arc<Bridge>,
         limits: Arc<Limits>,
-        tasks: Tasks,
+        tasks: &Tasks,
         kept: Option<Kept>,
     ) -> Arc<Self> {
         let entries = kept.as_ref().map(Kept::load).unwrap_or_default();
@@ -250,7 +257,8 @@ impl Shelf {
                 }
             }
             if let Some(kept) = &self.kept {
-                let known = self.entries.lock().iter().filter_map(|(class, e)| Some((*class, e.known.clone()?))).collect();
+                let known =
+                    self.entries.lock().iter().filter_map(|(class, e)| Some((*class, e.known.clone()?))).collect();
                 kept.save(&self.name, known).await;
             }
         }
@@ -304,6 +312,11 @@ impl Shelf {
         for class in classes {
             self.now(class);
         }
+    }
+
+    /// Whether the server is known to tell of every change of its lists.
+    pub(crate) fn announces(&self) -> bool {
+        self.entries.lock().values().all(|entry| entry.known.as_ref().is_none_or(|known| known.is_announced()))
     }
 
     /// Why the server is left out, if it is.
