@@ -43,19 +43,20 @@ impl Kept {
         Kept { path: folder.join("catalogue").join(format!("{name}.json")), definition }
     }
 
-    /// What was known last of the same definition. A file that cannot be read is as good as none.
-    pub(super) fn load(&self) -> Vec<(Class, Known)> {
+    /// What was known last of the same definition, nothing at all if it was tried in vain; `None` if it is new. A file
+    /// that cannot be read is as good as none.
+    pub(super) fn load(&self) -> Option<Vec<(Class, Known)>> {
         match self.read() {
             Ok(known) => known,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => {
                 tracing::warn!(path = %self.path.display(), %error, "the kept catalogue is not used");
-                Vec::new()
+                None
             }
         }
     }
 
-    fn read(&self) -> io::Result<Vec<(Class, Known)>> {
+    fn read(&self) -> io::Result<Option<Vec<(Class, Known)>>> {
         let invalid = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why.to_owned());
         if std::fs::metadata(&self.path)?.len() > LARGEST {
             return Err(invalid("it is too large"));
@@ -64,10 +65,11 @@ impl Kept {
         check(&text).map_err(|_| invalid("it is no valid JSON"))?;
         let same = |key: &str, value: &str| raw::peek_string(&text, key).as_deref() == Some(value);
         if !same("form", FORM) || !same("definition", &self.definition) {
-            return Ok(Vec::new());
+            return Ok(None);
         }
-        let Some(classes) = raw::find(&text, raw::whole(&text), "classes") else { return Ok(Vec::new()) };
-        Ok(raw::elements(&text, classes).into_iter().filter_map(|span| class(&text.slice(span.range()))).collect())
+        let Some(classes) = raw::find(&text, raw::whole(&text), "classes") else { return Ok(None) };
+        let classes = raw::elements(&text, classes).into_iter();
+        Ok(Some(classes.filter_map(|span| class(&text.slice(span.range()))).collect()))
     }
 
     /// Keeps what is known now. The file is there whole or as it was.
@@ -155,16 +157,18 @@ mod tests {
             ServerSettings::new(Server::Command(ServerCommand::new(line.iter().copied()).expect("a command")))
         };
         let kept = Kept::new(folder.path(), "s", &settings(&["a", "b"]));
-        assert!(kept.load().is_empty());
+        assert!(kept.load().is_none());
+        kept.save("s", Vec::new()).await;
+        assert!(kept.load().is_some_and(|known| known.is_empty()));
         kept.save("s", vec![(Class::EVERYTHING, Arc::new(known()))]).await;
-        let back = kept.load();
+        let back = kept.load().expect("kept");
         assert_eq!(back.len(), 1);
         assert_eq!(back[0].0, Class::EVERYTHING);
         assert_eq!(back[0].1.lists[0].items, known().lists[0].items);
         assert_eq!(back[0].1.lists[0].caching, known().lists[0].caching);
         assert_eq!(back[0].1.discovered, known().discovered);
-        assert!(Kept::new(folder.path(), "s", &settings(&["a", "c"])).load().is_empty());
+        assert!(Kept::new(folder.path(), "s", &settings(&["a", "c"])).load().is_none());
         std::fs::write(&kept.path, "{ broken").expect("written");
-        assert!(kept.load().is_empty());
+        assert!(kept.load().is_none());
     }
 }

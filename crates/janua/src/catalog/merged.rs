@@ -48,6 +48,8 @@ struct Shown {
     items: Vec<Bytes>,
     keys: Vec<String>,
     found: HashMap<String, Found>,
+    /// Names without their server's, which lead somewhere as long as only one server has them.
+    bare: HashMap<String, Option<Found>>,
     caching: Option<Caching>,
 }
 
@@ -122,7 +124,7 @@ impl Merged {
             return Some(found.clone());
         }
         match list {
-            Method::ToolsList | Method::PromptsList => None,
+            Method::ToolsList | Method::PromptsList => self.lists[number].bare.get(key).cloned().flatten(),
             _ => self.addressed(key),
         }
     }
@@ -246,7 +248,11 @@ impl Shown {
         let said = said.or_else(|| own.and_then(|own| own.describe.get(&item.key)));
         let text = if shown == item.key { item.text.clone() } else { renamed(method, item, &shown) };
         let text = said.map_or(text.clone(), |said| described(&text, said));
-        self.put(shown, text, Found { member: at, real: item.key.clone() });
+        let found = Found { member: at, real: item.key.clone() };
+        if server.is_some() {
+            self.bare.entry(called.clone()).and_modify(|found| *found = None).or_insert(Some(found.clone()));
+        }
+        self.put(shown, text, found);
     }
 
     /// A resource or template, under its own address unless that is taken.

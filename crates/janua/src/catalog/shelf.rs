@@ -4,7 +4,7 @@
 //! told if the truth differs.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -90,6 +90,8 @@ pub(crate) struct Shelf {
     /// Changes whenever the server was asked, well or not.
     turned: watch::Sender<u64>,
     following: Lock<Option<Weak<dyn Connection>>>,
+    /// Whether the server was tried before, and has never shown anything.
+    missed: AtomicBool,
 }
 
 #[derive(Default)]
@@ -142,7 +144,9 @@ impl Shelf {
         tasks: &Tasks,
         kept: Option<Kept>,
     ) -> Arc<Self> {
-        let entries = kept.as_ref().map(Kept::load).unwrap_or_default();
+        let entries = kept.as_ref().and_then(Kept::load);
+        let missed = AtomicBool::new(entries.as_ref().is_some_and(Vec::is_empty));
+        let entries = entries.unwrap_or_default();
         let entry = |known| Entry { known: Some(Arc::new(known)), ..Entry::default() };
         let entries: HashMap<Class, Entry> = entries.into_iter().map(|(class, known)| (class, entry(known))).collect();
         let is_local = !matches!(server, Server::Remote(_));
@@ -158,6 +162,7 @@ impl Shelf {
             interest: Arc::default(),
             turned: watch::Sender::new(0),
             following: Lock::default(),
+            missed,
             bridge,
         });
         tasks.spawn("catalogue news", heed(Arc::downgrade(&shelf), shelf.bridge.news()));
@@ -188,7 +193,7 @@ impl Shelf {
             self.look(class, entry);
         }
         let waited = entry.looking.is_some_and(|since| since.elapsed() >= self.limits.list);
-        let hopeless = entry.trouble.is_some() || waited;
+        let hopeless = entry.trouble.is_some() || waited || self.missed.load(Ordering::Relaxed);
         let stale = entry.stale && entry.looking.is_some();
         let settled = hopeless || (entry.known.is_some() && !stale);
         let (known, trouble) = (entry.known.clone(), entry.trouble.clone());
@@ -234,7 +239,15 @@ impl Shelf {
         entry.looking = Some(Instant::now());
         entry.tried = entry.looking;
         self.tasks.spawn("catalogue", async move {
-            let seen = looking::look(&shelf, class).await;
+            let mut looking = Box::pin(looking::look(&shelf, class));
+            let seen = tokio::select! {
+                seen = &mut looking => seen,
+                () = sleep(shelf.limits.list) => {
+                    shelf.miss().await;
+                    looking.as_mut().await
+                }
+            };
+            drop(looking);
             shelf.saw(class, seen).await;
         });
     }
@@ -247,7 +260,10 @@ impl Shelf {
                 self.follow(&link);
                 changed
             }
-            Err(failure) => self.fail(class, failure),
+            Err(failure) => {
+                self.miss().await;
+                self.fail(class, failure)
+            }
         };
         self.turned.send_modify(|turn| *turn += 1);
         if changed.contains(&true) {
@@ -264,6 +280,14 @@ impl Shelf {
         }
     }
 
+    /// Nobody will wait for this server again, as long as nothing is known of it.
+    async fn miss(&self) {
+        let nothing = self.entries.lock().values().all(|entry| entry.known.is_none());
+        if let Some(kept) = self.kept.as_ref().filter(|_| nothing && !self.missed.load(Ordering::Relaxed)) {
+            kept.save(&self.name, Vec::new()).await;
+        }
+    }
+
     fn learn(&self, class: Class, seen: looking::Seen) -> Changed {
         let mut entries = self.entries.lock();
         let entry = entries.entry(class).or_default();
@@ -277,6 +301,7 @@ impl Shelf {
             entry.known = Some(Arc::new(Known::new(seen.discovered, seen.lists)));
         }
         (entry.looking, entry.stale, entry.row) = (None, false, 0);
+        self.missed.store(false, Ordering::Relaxed);
         entry.verified = Some((Instant::now(), Arc::downgrade(&seen.link)));
         if back { entry.known.as_ref().map_or(changed, |known| holding(known)) } else { changed }
     }
