@@ -66,6 +66,11 @@ async fn greeted(view: &Arc<View>, class: Class) -> Result<Arc<Merged>, Refusal>
 
 /// The result of `server/discover` for what is known of the servers.
 fn said(merged: &Merged) -> String {
+    if let ([Some(known)], true) = (merged.known.as_slice(), merged.members.is_lone)
+        && let Ok(whole) = Response::result(&String::from_utf8_lossy(&known.discovered))
+    {
+        return lone(&whole);
+    }
     let known: Vec<_> = merged.known.iter().flatten().collect();
     let mut capabilities: Vec<&[u8]> = known.iter().map(|known| known.capabilities()).collect();
     if known.len() < merged.known.len() || known.is_empty() {
@@ -85,6 +90,16 @@ fn said(merged: &Merged) -> String {
          \"ttlMs\":0,\"cacheScope\":\"private\",\"_meta\":{{\"{META_SERVER}\":{info}}}}}",
         Version::NEWEST
     )
+}
+
+/// What a lone server says of itself; that it announces changes of its lists is the gateway's own doing.
+fn lone(whole: &Response) -> String {
+    let announcing = LISTED.iter().fold(whole.clone(), |said, list| {
+        let capabilities = raw::peek(said.body(), "capabilities").unwrap_or_default();
+        let announced = raw::peek(capabilities, list).map(|had| raw::peek(had, "listChanged") == Some(b"true"));
+        if announced == Some(false) { said.with_path(&["capabilities", list, "listChanged"], b"true") } else { said }
+    });
+    String::from_utf8_lossy(announcing.body()).into_owned()
 }
 
 /// Who answers: the server if there can be one only, else the gateway.

@@ -19,6 +19,7 @@ use super::shelf::{LISTS, List, Shelf};
 use crate::bridge::{modern_caller, of_refusal};
 use crate::call::{Call, Caller, Outcome, Reply};
 use crate::error::{Failure, Kind};
+use crate::servers::inventory::Inventory;
 use crate::servers::opening::GATEWAY;
 use crate::servers::{Connection, Place, outcome};
 
@@ -49,7 +50,7 @@ pub(super) async fn look(shelf: &Shelf, class: Class) -> Result<Seen, Failure> {
     for (at, method) in LISTS.into_iter().enumerate() {
         let area = if method == Method::TemplatesList { "resources" } else { members(method) };
         if raw::peek(capabilities, area).is_some() {
-            lists[at] = list(&face, method, &caller, patience).await?;
+            lists[at] = list(&face, method, &caller, patience, Some(&shelf.bridge.inventory)).await?;
             if method == Method::ToolsList {
                 shelf.bridge.inventory.settle();
             }
@@ -69,6 +70,7 @@ pub(super) async fn list(
     method: Method,
     caller: &Arc<Caller>,
     patience: Duration,
+    inventory: Option<&Inventory>,
 ) -> Result<List, Failure> {
     let name = NAMES[LISTS.iter().position(|list| *list == method).unwrap_or_default()];
     let (mut whole, mut cursor) = (List::default(), String::new());
@@ -80,6 +82,9 @@ pub(super) async fn list(
                 break;
             }
         };
+        if let (Method::ToolsList, Some(inventory)) = (method, inventory) {
+            inventory.learn(response.body());
+        }
         // The whole text is kept as long as its elements are.
         let page = Bytes::copy_from_slice(response.body());
         let caching = Caching::of(&page);

@@ -177,7 +177,7 @@ impl Own {
                 // Its other lists stay what they were found to be.
                 let base = before.as_ref().and_then(|before| before.known_of(member)).unwrap_or_else(|| shelf.clone());
                 let patience = member.served.limits().list;
-                if let Ok(list) = looking::list(&link, method, &self.caller, patience).await {
+                if let Ok(list) = looking::list(&link, method, &self.caller, patience, None).await {
                     known = Some(Arc::new(base.with(number, list)));
                 }
             }
