@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::field::{Field, address, host, switch};
+use super::finding::nearest;
 use super::measure::{count, duration, size};
 use super::tree::{Mark, Node, Value};
 
@@ -25,6 +26,12 @@ impl<'a> Group<'a> {
         let field = self.fields.iter().find(|field| field.name == name)?;
         let (_, node) = self.node.entries().iter().find(|(key, _)| field.is(&key.name))?;
         (!matches!(node.value, Value::Null)).then_some(node)
+    }
+
+    /// Whether an unknown key of the group is probably meant to be one of these.
+    pub(super) fn almost(&self, names: &[&str]) -> bool {
+        let unknown = |name: &str| !self.fields.iter().any(|field| field.is(name));
+        self.node.entries().iter().any(|(key, _)| unknown(&key.name) && nearest(&key.name, names).is_some())
     }
 
     /// Where the value of a key stands; the group's own place if it is absent.

@@ -118,6 +118,8 @@ fn kind(group: &Group<'_>, path: &str, setting: &Setting<'_>, findings: &mut Fin
             findings.warning(group.mark(""), path, format!("not served: {why}"));
             Err(Some(why.to_owned()))
         }
+        // What is missing is there, but for a letter: that is a finding already.
+        [] if group.almost(&["command", "url", "builtin"]) => Err(None),
         [] => {
             let finding = findings.error(group.mark(""), path, "needs `command`, `url` or `builtin`");
             finding.hint("a program to start, the address of a remote server, or the name of a built-in one");
