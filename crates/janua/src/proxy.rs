@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use http::{HeaderName, HeaderValue};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::catalog::Catalog;
 use crate::catalog::server::bridge;
@@ -262,7 +263,7 @@ impl Proxy {
 pub(crate) async fn stop(gateway: &Gateway) {
     tokio::select! {
         () = gateway.stop() => {}
-        () = stop_signal() => {
+        () = interrupted() => {
             tracing::warn!("stopping at once");
             gateway.stop_now().await;
         }
@@ -274,17 +275,24 @@ pub(crate) async fn stop(gateway: &Gateway) {
 
 /// Resolves at the next SIGINT, SIGTERM or SIGHUP.
 pub async fn stop_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let wait = |kind| async move {
-        match signal(kind) {
-            Ok(mut signal) => drop(signal.recv().await),
-            Err(_) => std::future::pending().await,
-        }
-    };
     tokio::select! {
-        () = wait(SignalKind::interrupt()) => {}
-        () = wait(SignalKind::terminate()) => {}
-        () = wait(SignalKind::hangup()) => {}
+        () = interrupted() => {}
+        () = arrived(SignalKind::hangup()) => {}
+    }
+}
+
+/// Resolves at the next SIGINT or SIGTERM.
+pub(crate) async fn interrupted() {
+    tokio::select! {
+        () = arrived(SignalKind::interrupt()) => {}
+        () = arrived(SignalKind::terminate()) => {}
+    }
+}
+
+async fn arrived(kind: SignalKind) {
+    match signal(kind) {
+        Ok(mut signal) => drop(signal.recv().await),
+        Err(_) => std::future::pending().await,
     }
 }
 

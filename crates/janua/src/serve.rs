@@ -118,7 +118,7 @@ impl Running {
 
     /// Serves until the process gets SIGINT or SIGTERM, then stops in order.
     pub async fn until_told_to_stop(self) {
-        crate::proxy::stop_signal().await;
+        stop_signal().await;
         self.stop().await;
     }
 
@@ -127,6 +127,11 @@ impl Running {
     pub async fn stop(self) {
         stop(&self.gateway).await;
     }
+}
+
+/// Resolves at the next SIGINT or SIGTERM. SIGHUP means something else to a gateway: to read its configuration again.
+pub async fn stop_signal() {
+    crate::proxy::interrupted().await;
 }
 
 fn apply(gateway: &Gateway, settings: &Settings) -> Applied {

@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::Failed;
-use janua::config::{self, Environment, Finding, Loaded, Severity, ServerSettings};
+use janua::config::{self, Environment, Finding, Loaded, ServerSettings, Severity};
 
 /// Validate a configuration: every finding with its place, and what would be served.
 ///

@@ -1,7 +1,7 @@
 //! Holds a file against the description of its keys: every unknown key and every value of a wrong kind.
 
-use super::file::LATER;
 use super::field::{Field, Kind, switch};
+use super::file::LATER;
 use super::finding::Findings;
 use super::tree::{Node, Value, join};
 
@@ -28,7 +28,10 @@ pub(super) fn section(node: &Node, fields: &[&'static Field], path: &str, findin
                 findings.error(&key.mark, &path, "this version does not support this key").hint("take it out");
             }
             None => {
-                let known: Vec<&str> = fields.iter().flat_map(|field| std::iter::once(field.name).chain(field.also.iter().copied())).collect();
+                let known: Vec<&str> = fields
+                    .iter()
+                    .flat_map(|field| std::iter::once(field.name).chain(field.also.iter().copied()))
+                    .collect();
                 findings.error(&key.mark, &path, "unknown key").suggest(&key.name, &known);
             }
         }

@@ -19,7 +19,9 @@ impl Environment {
     /// The environment of this process; variables that are not UTF-8 are left out.
     #[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
     pub fn of_process() -> Self {
-        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+        std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect()
     }
 
     /// The value of a variable.
@@ -49,7 +51,8 @@ pub(super) fn apply(environment: &Environment, fields: &[&'static Field], root: 
         if !APART.contains(&variable.as_str()) {
             let words: Vec<&str> = name.split("__").collect();
             if let Err(known) = put(root, fields, &words, value, &mark, findings) {
-                let finding = findings.warning(&mark, &name.to_lowercase(), "no key of the configuration has this name");
+                let finding =
+                    findings.warning(&mark, &name.to_lowercase(), "no key of the configuration has this name");
                 let known: Vec<&str> = known.iter().map(|field| field.name).collect();
                 if let Some(near) = nearest(&words.last().unwrap_or(&name).to_lowercase(), &known) {
                     finding.hint(format!("did you mean {:?}?", near.to_uppercase()));
@@ -74,14 +77,18 @@ fn put(
     let there = group.entries().iter().find(|(key, _)| field.is(&key.name)).map(|(key, _)| key.name.clone());
     let name = there.unwrap_or_else(|| field.name.to_owned());
     match (field.kind, rest) {
-        (Kind::Section(inner), [_, ..]) => put(below(group, &name, mark).ok_or_else(Vec::new)?, &inner(), rest, value, mark, findings),
+        (Kind::Section(inner), [_, ..]) => {
+            put(below(group, &name, mark).ok_or_else(Vec::new)?, &inner(), rest, value, mark, findings)
+        }
         (Kind::Named(inner), [entry, deeper @ ..]) if !deeper.is_empty() => {
             let named = below(group, &name, mark).ok_or_else(Vec::new)?;
             let entry = spelled(named, entry);
             put(below(named, &entry, mark).ok_or_else(Vec::new)?, &inner(), deeper, value, mark, findings)
         }
         (Kind::TextMap, [_, ..]) => {
-            below(group, &name, mark).ok_or_else(Vec::new)?.put(&rest.join("__"), Node::new(Value::Made(value.to_owned()), mark));
+            below(group, &name, mark)
+                .ok_or_else(Vec::new)?
+                .put(&rest.join("__"), Node::new(Value::Made(value.to_owned()), mark));
             Ok(())
         }
         (Kind::Section(_) | Kind::Named(_), _) => Err(Vec::new()),

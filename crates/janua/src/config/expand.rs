@@ -38,7 +38,12 @@ pub(super) enum Trouble {
 
 impl Expander<'_> {
     /// Expands all texts of a tree. The first thing that is missing is returned; what is malformed is a finding.
-    pub(super) fn tree(&mut self, node: &mut Node, path: &str, findings: &mut Findings) -> Option<(Mark, String, String)> {
+    pub(super) fn tree(
+        &mut self,
+        node: &mut Node,
+        path: &str,
+        findings: &mut Findings,
+    ) -> Option<(Mark, String, String)> {
         let mut missing = None;
         match &mut node.value {
             Value::Text(text) if text.contains('$') => match self.text(text, &node.mark, path, findings) {
@@ -152,7 +157,9 @@ impl Expander<'_> {
     fn secret(&mut self, name: &str, careless: &mut Vec<String>) -> Result<String, Trouble> {
         let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
         if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
-            return Err(Trouble::Malformed("the name of a secret holds only letters, digits, `.`, `_` and `-`".to_owned()));
+            return Err(Trouble::Malformed(
+                "the name of a secret holds only letters, digits, `.`, `_` and `-`".to_owned(),
+            ));
         }
         let Some(folder) = &self.secrets else {
             return Err(Trouble::Missing(format!("there is no secret {name:?}: no data_dir is set")));

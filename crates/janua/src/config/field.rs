@@ -103,7 +103,13 @@ impl Kind {
             Kind::Address => address(text).map(drop).ok_or_else(String::new),
             Kind::AddressOrOff if switch(text).is_some() => Ok(()),
             Kind::AddressOrOff => address(text).map(drop).ok_or_else(String::new),
-            Kind::Choice(words) => if words.contains(&text) { Ok(()) } else { Err(String::new()) },
+            Kind::Choice(words) => {
+                if words.contains(&text) {
+                    Ok(())
+                } else {
+                    Err(String::new())
+                }
+            }
             Kind::Url(schemes) => match url::Url::parse(text) {
                 Ok(url) if !schemes.contains(&url.scheme()) => Err("not with this scheme".to_owned()),
                 Ok(url) if url.host_str().is_none_or(str::is_empty) => Err("the host is missing".to_owned()),

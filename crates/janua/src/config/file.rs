@@ -3,14 +3,14 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
+use super::Settings;
 use super::environment::Environment;
 use super::expand::placed;
 use super::field::{Field, Kind};
 use super::finding::Findings;
 use super::group::Group;
-use super::tree::Node;
-use super::Settings;
 use super::load::Unserved;
+use super::tree::Node;
 
 pub(super) mod limits;
 mod names;
@@ -29,13 +29,38 @@ const WEB: &[&str] = &["http", "https"];
 
 static FIELDS: [Field; 13] = [
     Field::new("$schema", Kind::Text, "", "Where the schema of this file is, for editors."),
-    Field::new("listen", Kind::Address, "127.0.0.1:3000", "Address and port to listen on; a port alone means loopback."),
+    Field::new(
+        "listen",
+        Kind::Address,
+        "127.0.0.1:3000",
+        "Address and port to listen on; a port alone means loopback.",
+    ),
     Field::new("hostname", Kind::Host, "127.0.0.1", "Address to listen on, instead of `listen`."),
     Field::new("port", Kind::Port, "3000", "Port to listen on, instead of `listen`; 0 lets the system choose."),
-    Field::new("metrics", Kind::AddressOrOff, "false", "Address of the listener that serves metrics; `true` means 127.0.0.1:9091."),
-    Field::new("data_dir", Kind::PathOrOff, "~/.local/share/janua", "Folder for what is kept between runs, and for secrets; `false`: nothing is kept."),
-    Field::new("insecure_no_auth", Kind::Switch, "false", "Listen on an address that others reach, although nobody has to authenticate."),
-    Field::new("allowed_hosts", Kind::Texts, "[]", "Host names under which the gateway is reached, besides those of loopback."),
+    Field::new(
+        "metrics",
+        Kind::AddressOrOff,
+        "false",
+        "Address of the listener that serves metrics; `true` means 127.0.0.1:9091.",
+    ),
+    Field::new(
+        "data_dir",
+        Kind::PathOrOff,
+        "~/.local/share/janua",
+        "Folder for what is kept between runs, and for secrets; `false`: nothing is kept.",
+    ),
+    Field::new(
+        "insecure_no_auth",
+        Kind::Switch,
+        "false",
+        "Listen on an address that others reach, although nobody has to authenticate.",
+    ),
+    Field::new(
+        "allowed_hosts",
+        Kind::Texts,
+        "[]",
+        "Host names under which the gateway is reached, besides those of loopback.",
+    ),
     Field::new("cors", Kind::Section(cors), "", "Web pages of other origins."),
     Field::new("traces", Kind::Url(WEB), "", "OTLP endpoint that traces are sent to; absent: none are."),
     Field::new("limits", Kind::Section(limits::fields), "", "Bounds of everything."),

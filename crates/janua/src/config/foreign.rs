@@ -27,7 +27,13 @@ const SERVERS: [&str; 4] = ["mcpServers", "mcp_servers", "context_servers", "amp
 const GATEWAY: [&str; 5] = ["hostname", "port", "servers", "auth", "debug"];
 
 /// Recognises whose file it is, and gives it as one of ours.
-pub(super) fn ours(root: Node, path: &Path, format: Format, environment: &Environment, findings: &mut Findings) -> (Node, Form) {
+pub(super) fn ours(
+    root: Node,
+    path: &Path,
+    format: Format,
+    environment: &Environment,
+    findings: &mut Findings,
+) -> (Node, Form) {
     if let Some(name) = SERVERS.iter().find(|name| root.get(name).is_some()) {
         return (client(&root, name, path, environment, findings), Form::Client);
     }
@@ -85,7 +91,9 @@ fn client(root: &Node, name: &str, path: &Path, environment: &Environment, findi
             push(&mut made, key, node.clone());
         } else if ours && key.name != "$schema" && name != "servers" {
             let message = format!("ignored: a file with `{name}` is read for its servers only");
-            findings.warning(&key.mark, &key.name, message).hint("name the file janua.yaml or janua.json to use our keys, too");
+            findings
+                .warning(&key.mark, &key.name, message)
+                .hint("name the file janua.yaml or janua.json to use our keys, too");
         }
     }
     made.put("servers", servers);
@@ -119,7 +127,8 @@ fn gateway(root: Node, findings: &mut Findings) -> Node {
 
 /// Authentication that is asked for and not there is never passed over in silence.
 fn refuse(key: &Key, auth: &Node, findings: &mut Findings) {
-    let on = |scheme: &str| auth.get(scheme).and_then(|scheme| scheme.get("enabled")).and_then(Node::scalar) == Some("true");
+    let on =
+        |scheme: &str| auth.get(scheme).and_then(|scheme| scheme.get("enabled")).and_then(Node::scalar) == Some("true");
     if on("basic") || on("bearer") {
         let message = "authentication is not supported yet: refusing to start unprotected";
         findings.error(&key.mark, "auth", message).hint("take `auth` out, and protect the address in another way");

@@ -62,7 +62,8 @@ pub fn load(path: Option<&Path>, environment: &Environment) -> Result<Loaded, Ve
         lenient: form == Form::Client,
         inherit_env: form == Form::McpGateway,
     };
-    let mut expander = Expander { environment, folder: &folder, secrets: None, foreign: form != Form::Own, files: Vec::new() };
+    let mut expander =
+        Expander { environment, folder: &folder, secrets: None, foreign: form != Form::Own, files: Vec::new() };
     let unserved = expand(&mut root, &mut expander, &setting, &mut findings);
     setting.unserved = &unserved;
     check::section(&root, &fields, "", &mut findings);
@@ -120,7 +121,12 @@ fn builtin() -> Node {
 
 /// Expands every value: first where the secrets are, then all else. What is missing is an error, but for a server: it
 /// is not served then.
-fn expand(root: &mut Node, expander: &mut Expander<'_>, setting: &file::Setting<'_>, findings: &mut Findings) -> Unserved {
+fn expand(
+    root: &mut Node,
+    expander: &mut Expander<'_>,
+    setting: &file::Setting<'_>,
+    findings: &mut Findings,
+) -> Unserved {
     let mut unserved = Unserved::new();
     let Value::Map(entries) = &mut root.value else { return unserved };
     entries.sort_by_key(|(key, _)| key.name != "data_dir");

@@ -55,8 +55,12 @@ fn of(kind: Kind) -> Value {
         Kind::Switch => json!({ "anyOf": [{ "type": ["boolean", "null"] }, expanded] }),
         Kind::Count => json!({ "anyOf": [{ "type": ["integer", "null"], "minimum": 0 }, expanded] }),
         Kind::Port => json!({ "anyOf": [{ "type": ["integer", "null"], "minimum": 0, "maximum": 65535 }, expanded] }),
-        Kind::Time => json!({ "anyOf": [number, { "type": "null" }, text(r"^\s*[0-9.]+\s*((ms|s|m|h|d)\s*([0-9.]+\s*(ms|s|m|h|d)\s*)*)?$")] }),
-        Kind::Size => json!({ "anyOf": [{ "type": ["integer", "null"], "minimum": 1 }, text(r"^\s*[0-9]+\s*([kKmMgG]?i?B*)$")] }),
+        Kind::Time => {
+            json!({ "anyOf": [number, { "type": "null" }, text(r"^\s*[0-9.]+\s*((ms|s|m|h|d)\s*([0-9.]+\s*(ms|s|m|h|d)\s*)*)?$")] })
+        }
+        Kind::Size => {
+            json!({ "anyOf": [{ "type": ["integer", "null"], "minimum": 1 }, text(r"^\s*[0-9]+\s*([kKmMgG]?i?B*)$")] })
+        }
         Kind::Host | Kind::Url(_) => json!({ "type": ["string", "null"] }),
         Kind::Address => json!({ "type": ["string", "integer", "null"] }),
         Kind::AddressOrOff => json!({ "type": ["string", "integer", "boolean", "null"] }),

@@ -19,15 +19,30 @@ enum Place {
     Number(fn(&mut Limits) -> &mut usize),
 }
 
-const fn time(name: &'static str, default: &'static str, at: fn(&mut Limits) -> &mut Duration, meaning: &'static str) -> Limit {
+const fn time(
+    name: &'static str,
+    default: &'static str,
+    at: fn(&mut Limits) -> &mut Duration,
+    meaning: &'static str,
+) -> Limit {
     Limit { field: Field::new(name, Kind::Time, default, meaning), place: Place::Time(at) }
 }
 
-const fn size(name: &'static str, default: &'static str, at: fn(&mut Limits) -> &mut usize, meaning: &'static str) -> Limit {
+const fn size(
+    name: &'static str,
+    default: &'static str,
+    at: fn(&mut Limits) -> &mut usize,
+    meaning: &'static str,
+) -> Limit {
     Limit { field: Field::new(name, Kind::Size, default, meaning), place: Place::Number(at) }
 }
 
-const fn count(name: &'static str, default: &'static str, at: fn(&mut Limits) -> &mut usize, meaning: &'static str) -> Limit {
+const fn count(
+    name: &'static str,
+    default: &'static str,
+    at: fn(&mut Limits) -> &mut usize,
+    meaning: &'static str,
+) -> Limit {
     Limit { field: Field::new(name, Kind::Count, default, meaning), place: Place::Number(at) }
 }
 
@@ -35,22 +50,62 @@ static LIMITS: [Limit; 33] = [
     size("request_body", "4MiB", |l| &mut l.request_body, "Largest request body."),
     size("server_message", "16MiB", |l| &mut l.server_message, "Largest message of a server."),
     time("body_idle", "30s", |l| &mut l.body_idle, "Longest wait for the next part of a request body."),
-    time("body_total", "60s", |l| &mut l.body_total, "Longest time for a whole request body, besides a second for every 64 KiB of it."),
+    time(
+        "body_total",
+        "60s",
+        |l| &mut l.body_total,
+        "Longest time for a whole request body, besides a second for every 64 KiB of it.",
+    ),
     time("header_timeout", "10s", |l| &mut l.header, "Longest time to read a request's header."),
     time("call_timeout", "60s", |l| &mut l.call, "Longest wait for a reply without a sign of progress."),
-    time("call_total", "15m", |l| &mut l.call_total, "Longest wait for a reply at all, and for an answer to a server's question."),
+    time(
+        "call_total",
+        "15m",
+        |l| &mut l.call_total,
+        "Longest wait for a reply at all, and for an answer to a server's question.",
+    ),
     time("start_timeout", "60s", |l| &mut l.start, "Longest time to start a server and to get its first answer."),
-    time("write_stall", "30s", |l| &mut l.write_stall, "Longest time a server may leave its standard input unread while something waits to be written."),
-    count("server_queue_items", "128", |l| &mut l.server_queue_items, "Messages that may wait to be written to one server."),
-    size("server_queue_bytes", "8MiB", |l| &mut l.server_queue_bytes, "Bytes that may wait to be written to one server."),
+    time(
+        "write_stall",
+        "30s",
+        |l| &mut l.write_stall,
+        "Longest time a server may leave its standard input unread while something waits to be written.",
+    ),
+    count(
+        "server_queue_items",
+        "128",
+        |l| &mut l.server_queue_items,
+        "Messages that may wait to be written to one server.",
+    ),
+    size(
+        "server_queue_bytes",
+        "8MiB",
+        |l| &mut l.server_queue_bytes,
+        "Bytes that may wait to be written to one server.",
+    ),
     count("session_requests", "64", |l| &mut l.session_requests, "Requests of one session under way at once."),
     count("sessions", "1024", |l| &mut l.sessions, "Sessions at once."),
     time("session_idle", "5m", |l| &mut l.session_idle, "Idle time after which a session ends."),
     time("session_age", "24h", |l| &mut l.session_age, "Age at which a session ends even if it is used."),
-    count("stream_events", "256", |l| &mut l.stream_events, "Events kept per stream: waiting to be read, or kept for a client that comes back."),
+    count(
+        "stream_events",
+        "256",
+        |l| &mut l.stream_events,
+        "Events kept per stream: waiting to be read, or kept for a client that comes back.",
+    ),
     size("stream_bytes", "4MiB", |l| &mut l.stream_bytes, "Bytes kept per stream."),
-    time("stream_kept", "5m", |l| &mut l.stream_kept, "How long a finished stream is kept for a client that comes back."),
-    time("stream_after", "15s", |l| &mut l.stream_after, "Silence after which an answer that could still be plain JSON becomes an event stream."),
+    time(
+        "stream_kept",
+        "5m",
+        |l| &mut l.stream_kept,
+        "How long a finished stream is kept for a client that comes back.",
+    ),
+    time(
+        "stream_after",
+        "15s",
+        |l| &mut l.stream_after,
+        "Silence after which an answer that could still be plain JSON becomes an event stream.",
+    ),
     time("keep_alive", "15s", |l| &mut l.keep_alive, "Time between comments that keep a stream alive."),
     count("connections", "10000", |l| &mut l.connections, "Connections at once."),
     count("source_connections", "256", |l| &mut l.source_connections, "Connections at once from one address."),
@@ -59,10 +114,25 @@ static LIMITS: [Limit; 33] = [
     count("children", "256", |l| &mut l.children, "Programs running at once."),
     count("starts", "8", |l| &mut l.starts, "Servers being started at once."),
     time("list_timeout", "10s", |l| &mut l.list, "Longest wait for one server's part of a list."),
-    time("list_fresh", "5s", |l| &mut l.list_fresh, "How long a list is taken for true that its server promises no news of."),
-    count("parked", "256", |l| &mut l.parked, "Calls at once that wait for clients to come back with answers (2026-07-28)."),
+    time(
+        "list_fresh",
+        "5s",
+        |l| &mut l.list_fresh,
+        "How long a list is taken for true that its server promises no news of.",
+    ),
+    count(
+        "parked",
+        "256",
+        |l| &mut l.parked,
+        "Calls at once that wait for clients to come back with answers (2026-07-28).",
+    ),
     time("parked_for", "15m", |l| &mut l.parked_for, "How long such a call may wait."),
-    time("stop_eof", "2s", |l| &mut l.stop_eof, "How long a stopping server may take after its standard input was closed."),
+    time(
+        "stop_eof",
+        "2s",
+        |l| &mut l.stop_eof,
+        "How long a stopping server may take after its standard input was closed.",
+    ),
     time("stop_term", "3s", |l| &mut l.stop_term, "How long it may take after SIGTERM."),
     time("drain", "30s", |l| &mut l.drain, "How long running requests may take when the gateway stops."),
 ];
@@ -128,8 +198,11 @@ mod tests {
                 Place::Number(at) => *at(&mut other) = usize::MAX,
             }
         }
-        let untouched: Vec<String> =
-            format!("{other:?}").split(", ").filter(|field| !field.contains("18446744073709551615")).map(str::to_owned).collect();
+        let untouched: Vec<String> = format!("{other:?}")
+            .split(", ")
+            .filter(|field| !field.contains("18446744073709551615"))
+            .map(str::to_owned)
+            .collect();
         assert!(untouched.is_empty(), "these limits have no key: {untouched:?}");
         read(&root, &mut other, &mut findings);
         assert_eq!(other, Limits::default());

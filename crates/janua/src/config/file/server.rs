@@ -17,25 +17,82 @@ use super::{Setting, tools};
 const REMOTE: &[&str] = &["http", "https", "ws", "wss"];
 
 static FIELDS: [Field; 22] = [
-    Field::new("command", Kind::Text, "", "The program to start: a path, or a name looked up in PATH. No shell is involved."),
+    Field::new(
+        "command",
+        Kind::Text,
+        "",
+        "The program to start: a path, or a name looked up in PATH. No shell is involved.",
+    ),
     Field::new("args", Kind::Texts, "[]", "Its arguments."),
-    Field::new("env", Kind::TextMap, "{}", "Variables added to its environment, which otherwise is PATH, HOME, LANG and TZ."),
+    Field::new(
+        "env",
+        Kind::TextMap,
+        "{}",
+        "Variables added to its environment, which otherwise is PATH, HOME, LANG and TZ.",
+    ),
     Field::new("env_file", Kind::Path, "", "A file of NAME=VALUE lines, added to its environment below `env`."),
     Field::new("cwd", Kind::Path, "", "Its working directory.").or(&["path"]),
     Field::new("inherit_env", Kind::Switch, "false", "Pass the gateway's whole environment on to it."),
     Field::new("url", Kind::Url(REMOTE), "", "Address of a remote server, instead of `command`."),
-    Field::new("transport", Kind::Choice(&["auto", "http", "streamable-http", "streamable_http", "streamableHttp", "sse", "ws", "websocket", "stdio"]), "auto", "How it is spoken to: `auto` finds out, `http` is Streamable HTTP, `sse`, `ws`; `stdio` for a program.").or(&["type"]),
+    Field::new(
+        "transport",
+        Kind::Choice(&[
+            "auto",
+            "http",
+            "streamable-http",
+            "streamable_http",
+            "streamableHttp",
+            "sse",
+            "ws",
+            "websocket",
+            "stdio",
+        ]),
+        "auto",
+        "How it is spoken to: `auto` finds out, `http` is Streamable HTTP, `sse`, `ws`; `stdio` for a program.",
+    )
+    .or(&["type"]),
     Field::new("headers", Kind::TextMap, "{}", "Headers sent with every request."),
-    Field::new("allow_private", Kind::Switch, "true", "Whether its address may be one of this machine or of a private network."),
+    Field::new(
+        "allow_private",
+        Kind::Switch,
+        "true",
+        "Whether its address may be one of this machine or of a private network.",
+    ),
     Field::new("builtin", Kind::Text, "", "A server that is built in, by its name, instead of `command` and `url`."),
-    Field::new("protocol", Kind::Choice(&["auto", "legacy", "2026-07-28"]), "auto", "Era of the protocol it is spoken to in: with a handshake (`legacy`), without (`2026-07-28`), or each client's own."),
+    Field::new(
+        "protocol",
+        Kind::Choice(&["auto", "legacy", "2026-07-28"]),
+        "auto",
+        "Era of the protocol it is spoken to in: with a handshake (`legacy`), without (`2026-07-28`), or each client's own.",
+    ),
     Field::new("share", Kind::Choice(&["session", "user", "all"]), "session", "Who shares one running instance of it."),
-    Field::new("capabilities", Kind::Choice(&["class", "none", "all"]), "class", "What it is told that clients can be asked where they share an instance: what they can, nothing, everything."),
-    Field::new("idle_timeout", Kind::Time, "", "How long an instance goes on that nobody uses; absent: limits.session_idle."),
-    Field::new("call_timeout", Kind::Time, "", "Longest wait for a reply without a sign of progress; absent: limits.call_timeout.").or(&["timeout"]),
+    Field::new(
+        "capabilities",
+        Kind::Choice(&["class", "none", "all"]),
+        "class",
+        "What it is told that clients can be asked where they share an instance: what they can, nothing, everything.",
+    ),
+    Field::new(
+        "idle_timeout",
+        Kind::Time,
+        "",
+        "How long an instance goes on that nobody uses; absent: limits.session_idle.",
+    ),
+    Field::new(
+        "call_timeout",
+        Kind::Time,
+        "",
+        "Longest wait for a reply without a sign of progress; absent: limits.call_timeout.",
+    )
+    .or(&["timeout"]),
     Field::new("start_timeout", Kind::Time, "", "Longest time to start it; absent: limits.start_timeout."),
     Field::new("warm", Kind::Count, "0", "Instances that are kept started, though nobody uses them yet."),
-    Field::new("required", Kind::Switch, "false", "Whether a list without this server's part is an error rather than a shorter list."),
+    Field::new(
+        "required",
+        Kind::Switch,
+        "false",
+        "Whether a list without this server's part is an error rather than a shorter list.",
+    ),
     Field::new("enabled", Kind::Switch, "true", "Whether it is served."),
     Field::new("disabled", Kind::Switch, "false", "The other way round."),
     Field::new("tools", Kind::Section(tools::fields), "", "Which of its tools are shown, and how."),
@@ -102,8 +159,14 @@ pub(super) fn read(name: &str, node: &Node, setting: &Setting<'_>, findings: &mu
 }
 
 /// Which kind of server it is. An error that holds words is the reason why a server of a lenient file is not served.
-fn kind(group: &Group<'_>, path: &str, setting: &Setting<'_>, findings: &mut Findings) -> Result<Server, Option<String>> {
-    let given: Vec<&str> = ["command", "url", "builtin"].into_iter().filter(|name| group.node(name).is_some()).collect();
+fn kind(
+    group: &Group<'_>,
+    path: &str,
+    setting: &Setting<'_>,
+    findings: &mut Findings,
+) -> Result<Server, Option<String>> {
+    let given: Vec<&str> =
+        ["command", "url", "builtin"].into_iter().filter(|name| group.node(name).is_some()).collect();
     match given.as_slice() {
         ["command"] => {
             unfit(group, path, &REMOTES, "a remote server", setting.lenient, findings);
@@ -222,7 +285,9 @@ fn remote(group: &Group<'_>, path: &str, findings: &mut Findings) -> Option<Remo
         Some("ws" | "websocket") => RemoteTransport::Ws,
         Some("stdio") => {
             let message = "a server with a `url` is not spoken to over stdio";
-            findings.error(group.mark("transport"), &join(path, "transport"), message).hint("use auto, http, sse or ws");
+            findings
+                .error(group.mark("transport"), &join(path, "transport"), message)
+                .hint("use auto, http, sse or ws");
             RemoteTransport::Auto
         }
         _ => RemoteTransport::Auto,

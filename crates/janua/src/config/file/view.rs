@@ -11,7 +11,12 @@ use super::tools;
 
 static FIELDS: [Field; 3] = [
     Field::new("servers", Kind::Texts, "[]", "Names of its servers; empty: all."),
-    Field::new("prefix", Kind::Choice(&["auto", "always", "never"]), "auto", "Whether the names of tools and prompts begin with their server's: `auto` if there are several servers."),
+    Field::new(
+        "prefix",
+        Kind::Choice(&["auto", "always", "never"]),
+        "auto",
+        "Whether the names of tools and prompts begin with their server's: `auto` if there are several servers.",
+    ),
     Field::new("tools", Kind::Section(tools::fields), "", "Which tools are shown, by the names they have in the view."),
 ];
 
@@ -21,10 +26,17 @@ pub(super) fn fields() -> Vec<&'static Field> {
 }
 
 /// Whether a view's name and servers are what they should be.
-pub(super) fn fits(key: &Key, node: &Node, servers: &BTreeMap<String, ServerSettings>, findings: &mut Findings) -> bool {
+pub(super) fn fits(
+    key: &Key,
+    node: &Node,
+    servers: &BTreeMap<String, ServerSettings>,
+    findings: &mut Findings,
+) -> bool {
     let path = join("views", &key.name);
     if servers.contains_key(&key.name) {
-        findings.error(&key.mark, &path, "a server has the same name, and so the same address").hint("rename one of them");
+        findings
+            .error(&key.mark, &path, "a server has the same name, and so the same address")
+            .hint("rename one of them");
         return false;
     }
     let fields = fields();

@@ -147,7 +147,9 @@ fn server_of(theirs: &Node, path: &str, environment: &Environment, findings: &mu
         };
         match fate {
             Fate::Named("command") if matches!(value.value, Value::Map(_)) => nested(&mut ours, value),
-            Fate::Named("env" | "headers") => texts(&mut ours, if key.name == "env" { "env" } else { "headers" }, value),
+            Fate::Named("env" | "headers") => {
+                texts(&mut ours, if key.name == "env" { "env" } else { "headers" }, value)
+            }
             Fate::Named(name) => ours.put(name, value.clone()),
             Fate::Time(name) => ours.put(name, time(value, false)),
             Fate::Millis(name) => ours.put(name, time(value, true)),
