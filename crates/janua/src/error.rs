@@ -22,6 +22,8 @@ pub enum Kind {
     DeadlineExceeded,
     /// A queue or a limit is full.
     Overloaded,
+    /// One session, one server or one address has as many requests under way as it may have.
+    TooMany,
     /// The answer is larger than the limit.
     ResponseTooLarge,
     /// The answer is no valid message.
@@ -46,6 +48,7 @@ impl Kind {
             Kind::ServerExited => "server_exited",
             Kind::DeadlineExceeded => "deadline_exceeded",
             Kind::Overloaded => "overloaded",
+            Kind::TooMany => "too_many_requests",
             Kind::ResponseTooLarge => "response_too_large",
             Kind::InvalidResponse => "invalid_response",
             Kind::Unreachable => "unreachable",
@@ -59,7 +62,7 @@ impl Kind {
     fn culprit(self) -> &'static str {
         match self {
             Kind::Cancelled | Kind::Unsupported => "client",
-            Kind::Overloaded | Kind::Stopping => "gateway",
+            Kind::Overloaded | Kind::TooMany | Kind::Stopping => "gateway",
             _ => "server",
         }
     }
@@ -112,6 +115,7 @@ impl Failure {
     pub fn status(&self) -> StatusCode {
         match self.kind {
             Kind::StartFailed | Kind::BackingOff | Kind::Overloaded | Kind::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            Kind::TooMany => StatusCode::TOO_MANY_REQUESTS,
             Kind::DeadlineExceeded => StatusCode::REQUEST_TIMEOUT,
             Kind::Unreachable => StatusCode::BAD_GATEWAY,
             Kind::SessionLost => StatusCode::NOT_FOUND,

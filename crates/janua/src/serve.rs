@@ -80,7 +80,9 @@ impl App {
         let address = listener.local_addr().map_err(failed)?;
         orphans::bury(&gateway.tasks);
         let router = clients::router(Arc::new(edge(&settings, gateway.clone(), settings.host.is_loopback())));
-        let serving = clients::listener::serve(listener, router, gateway.limits.clone(), gateway.tasks.clone());
+        gateway.catalog.prepare();
+        let (admission, limits) = (gateway.admission.clone(), gateway.limits.clone());
+        let serving = clients::listener::serve(listener, router, admission, limits, gateway.tasks.clone());
         gateway.tasks.spawn("listener", serving);
         Ok(Running { gateway, address })
     }

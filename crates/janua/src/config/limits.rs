@@ -54,6 +54,10 @@ pub struct Limits {
     pub requests: usize,
     /// Requests under way at once at one server.
     pub server_requests: usize,
+    /// Streams of changes at once (2026-07-28 `subscriptions/listen`).
+    pub streams: usize,
+    /// Bytes of request bodies at once, that are being read or wait for their answers.
+    pub body_bytes: usize,
     /// Programs running at once.
     pub children: usize,
     /// Servers being started at once, as long as they take no longer than a few seconds.
@@ -102,6 +106,8 @@ impl Default for Limits {
             source_connections: 256,
             requests: 4096,
             server_requests: 256,
+            streams: 4096,
+            body_bytes: 256 << 20,
             children: 256,
             starts: 8,
             list: seconds(10),
