@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -60,7 +60,8 @@ pub(crate) struct Sources {
 #[derive(Debug)]
 pub(crate) struct Origin {
     sources: Arc<Sources>,
-    key: IpAddr,
+    /// `None`: it counts as nobody's.
+    key: Option<IpAddr>,
 }
 
 /// The limits that hold for a gateway as a whole, whichever of its servers is meant.
@@ -171,7 +172,7 @@ impl Sources {
 
     /// Takes a connection of `address`; `None`, and a refusal counted, if it has as many as it may have.
     pub(crate) fn take(self: &Arc<Self>, address: IpAddr) -> Option<Origin> {
-        let key = source(address);
+        let Some(key) = source(address) else { return Some(Origin { sources: self.clone(), key: None }) };
         let mut open = self.open.lock();
         let count = open.entry(key).or_default();
         if *count >= self.limit {
@@ -181,7 +182,7 @@ impl Sources {
         }
         *count += 1;
         drop(open);
-        Some(Origin { sources: self.clone(), key })
+        Some(Origin { sources: self.clone(), key: Some(key) })
     }
 
     fn figure(&self) -> Figure {
@@ -193,7 +194,8 @@ impl Sources {
 
 impl Drop for Origin {
     fn drop(&mut self) {
-        if let Entry::Occupied(mut open) = self.sources.open.lock().entry(self.key) {
+        let Some(key) = self.key else { return };
+        if let Entry::Occupied(mut open) = self.sources.open.lock().entry(key) {
             *open.get_mut() -= 1;
             if *open.get() == 0 {
                 open.remove();
@@ -202,11 +204,13 @@ impl Drop for Origin {
     }
 }
 
-/// Who an address belongs to: itself, and in IPv6 the /64 around it, all of which one client can have (RFC 6177).
-fn source(address: IpAddr) -> IpAddr {
+/// Whom an address stands for: itself, and in IPv6 the /64 around it, all of which one client can have (RFC 6177).
+/// 127.0.0.1 and ::1 stand for nobody: behind them are all clients of a reverse proxy on this machine.
+fn source(address: IpAddr) -> Option<IpAddr> {
     match address.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6((address.to_bits() & (u128::MAX << 64)).into()),
-        v4 @ IpAddr::V4(_) => v4,
+        IpAddr::V4(Ipv4Addr::LOCALHOST) | IpAddr::V6(Ipv6Addr::LOCALHOST) => None,
+        IpAddr::V6(address) => Some(IpAddr::V6((address.to_bits() & (u128::MAX << 64)).into())),
+        v4 @ IpAddr::V4(_) => Some(v4),
     }
 }
 
@@ -297,6 +301,9 @@ mod tests {
         assert!(held.iter().all(Option::is_some) && take("2001:db8:0:1::3").is_none());
         let others = [take("2001:db8:0:2::1"), take("192.0.2.1"), take("::ffff:192.0.2.1")];
         assert!(others.iter().all(Option::is_some) && take("192.0.2.1").is_none());
+        let own: Vec<_> =
+            ["127.0.0.1", "::1", "::ffff:127.0.0.1"].iter().flat_map(|own| [take(own), take(own), take(own)]).collect();
+        assert!(own.iter().all(Option::is_some));
         let figure = sources.figure();
         assert_eq!((figure.current, figure.rejected), (2, 2));
         drop((held, others));

@@ -22,7 +22,7 @@ pub enum Kind {
     DeadlineExceeded,
     /// A queue or a limit is full.
     Overloaded,
-    /// One session, one server or one address has as many requests under way as it may have.
+    /// The same of one session, one server or one address: others are served.
     TooMany,
     /// The answer is larger than the limit.
     ResponseTooLarge,
@@ -47,8 +47,7 @@ impl Kind {
             Kind::BackingOff => "backing_off",
             Kind::ServerExited => "server_exited",
             Kind::DeadlineExceeded => "deadline_exceeded",
-            Kind::Overloaded => "overloaded",
-            Kind::TooMany => "too_many_requests",
+            Kind::Overloaded | Kind::TooMany => "overloaded",
             Kind::ResponseTooLarge => "response_too_large",
             Kind::InvalidResponse => "invalid_response",
             Kind::Unreachable => "unreachable",

@@ -46,9 +46,10 @@ pub struct Limits {
     pub stream_after: Duration,
     /// Time between comments that keep a stream alive.
     pub keep_alive: Duration,
-    /// Connections at once.
+    /// Connections at once; never more than half of the descriptors that the process may have.
     pub connections: usize,
-    /// Connections at once from one address.
+    /// Connections at once from one address, in IPv6 from one /64. 127.0.0.1 and ::1 may have any number: behind them
+    /// can be all clients of a reverse proxy.
     pub source_connections: usize,
     /// Requests under way at once.
     pub requests: usize,

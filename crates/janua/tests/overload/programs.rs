@@ -65,7 +65,7 @@ async fn there_are_only_so_many_programs() {
     let opened = join_all((0..4).map(|_| scene.try_open())).await;
     let (open, refused): (Vec<_>, Vec<_>) = opened.iter().partition(|reply| reply.error_code().is_none());
     assert_eq!((open.len(), refused.len()), (2, 2));
-    refused.iter().for_each(|reply| assert_refused(reply, 503, "overloaded"));
+    refused.iter().for_each(|reply| assert_refused(reply, 503));
     assert_eq!(scene.limit("children").await, (2, 2));
     assert_eq!(scene.limit("sessions").await.0, 2);
     for reply in open {
