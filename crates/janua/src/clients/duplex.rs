@@ -112,9 +112,9 @@ fn open(gateway: &Arc<Gateway>, session: &Arc<Session>, request: Request) {
 
 /// Takes a place among the requests of the session, and of the gateway.
 fn enter(gateway: &Gateway, session: &Arc<Session>) -> Result<Running, Failure> {
-    let running = session.enter().ok_or_else(|| session.too_many())?;
-    let slot = gateway.admission.requests.take();
-    slot.map(|slot| running.holding(slot)).ok_or_else(|| overloaded(&gateway.admission.requests))
+    let requests = &gateway.admission.requests;
+    let slot = requests.take().ok_or_else(|| overloaded(requests))?;
+    session.enter(Some(slot)).ok_or_else(|| session.too_many())
 }
 
 async fn run(gateway: &Arc<Gateway>, session: &Arc<Session>, caller: Option<Arc<Caller>>, request: Request) {

@@ -180,7 +180,7 @@ async fn initialize(
         Err(failure) => return answer::failure(&id, &failure),
     };
     let mut opening = Opening { gateway, session: Some(session.clone()) };
-    let _running = session.enter();
+    let _running = session.enter(None);
     match local::initialize(gateway, &session, request).await {
         Ok(response) => {
             opening.session = None;
@@ -242,10 +242,9 @@ async fn respond(edge: &Edge, from: From, request: Request, accepts: Accepts, sl
             "the session is not initialized yet",
         );
     };
-    let Some(running) = session.enter() else {
+    let Some(running) = session.enter(Some(slot)) else {
         return answer::failure(&id, &session.too_many());
     };
-    let running = running.holding(slot);
     let reply = pipeline::handle(&edge.gateway, &session.place, Call { request, caller }).await;
     let gateway = edge.gateway.clone();
     let mut exchange = Exchange { gateway, session, held: Some((reply, running)) };
@@ -416,7 +415,7 @@ async fn element(edge: &Edge, session: &Arc<Session>, message: Result<Message, R
         Ok(Message::Request(request)) => {
             let id = request.id();
             let caller = session.caller()?.clone();
-            let Some(running) = session.enter() else {
+            let Some(running) = session.enter(None) else {
                 return Some(last_line(&id, Outcome::Failure(session.too_many())));
             };
             let reply = pipeline::handle(&edge.gateway, &session.place, Call { request, caller }).await;

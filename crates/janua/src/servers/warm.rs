@@ -167,3 +167,56 @@ impl Stock {
         ended.and_then(|at| ready.remove(at)).map_or(Poll::Pending, Poll::Ready)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stock(wanted: usize, starts: &Arc<Starts>) -> Arc<Stock> {
+        let command = ServerCommand::new(["cat"]).expect("a command");
+        let limits = Arc::new(Limits { stop_term: Duration::from_millis(100), ..Limits::default() });
+        Stock::new(command, wanted, starts.clone(), limits, Tasks::default())
+    }
+
+    /// Waits until so many programs run, the limit of those that may.
+    async fn running(starts: &Starts, wanted: usize) {
+        let there = async {
+            while starts.figures()[0].current != wanted {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), there).await.expect("so many programs");
+    }
+
+    #[tokio::test]
+    async fn a_program_that_nobody_waits_for_gives_way() {
+        let starts = Starts::new(&Limits { children: 2, ..Limits::default() });
+        let (warm, other) = (stock(2, &starts), stock(0, &starts));
+        warm.keep();
+        running(&starts, 2).await;
+        let first = other.start().await.expect("one gives way");
+        let second = other.start().await.expect("the other gives way");
+        assert!(warm.take().is_none());
+        let refused = other.start().await.err().expect("there is none left");
+        assert_eq!((refused.kind, refused.retry_after.is_some()), (Kind::Overloaded, true));
+        assert_eq!((starts.figures()[0].current, starts.figures()[0].rejected), (2, 1));
+        // Where there is room again, there is something warm again.
+        first.child.kill().await;
+        second.child.kill().await;
+        running(&starts, 2).await;
+        assert!(warm.take().is_some_and(|process| !process.child.has_ended()));
+    }
+
+    #[tokio::test]
+    async fn what_is_ready_ends_with_the_server_it_belongs_to() {
+        let starts = Starts::new(&Limits::default());
+        let warm = stock(3, &starts);
+        warm.keep();
+        running(&starts, 3).await;
+        warm.retire();
+        running(&starts, 0).await;
+        assert!(warm.take().is_none());
+        warm.keep();
+        assert!(!warm.is_ready(), "it is over for good");
+    }
+}

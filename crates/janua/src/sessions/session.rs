@@ -136,9 +136,10 @@ impl Session {
     }
 
     /// Takes a place among the requests under way, as long as the guard lives; `None` if there is no place left.
-    pub(crate) fn enter(self: &Arc<Self>) -> Option<Running> {
+    /// `shared` is its place among those of the gateway, unless something else holds that.
+    pub(crate) fn enter(self: &Arc<Self>, shared: Option<Slot>) -> Option<Running> {
         let slot = self.requests.take()?;
-        Some(Running { session: self.clone(), _own: slot, _shared: None })
+        Some(Running { session: self.clone(), _own: slot, _shared: shared })
     }
 
     /// Takes note of a sign of life.
@@ -291,14 +292,6 @@ pub(crate) struct Running {
     _own: Slot,
     /// What it takes up of the gateway, unless something else holds that.
     _shared: Option<Slot>,
-}
-
-impl Running {
-    /// The same, with its place among all requests of the gateway.
-    pub(crate) fn holding(mut self, slot: Slot) -> Self {
-        self._shared = Some(slot);
-        self
-    }
 }
 
 impl Drop for Running {

