@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use axum::Router;
 use http::{HeaderName, HeaderValue};
-use tokio::net::TcpListener;
 
 use crate::catalog::Catalog;
 use crate::catalog::server::bridge;
@@ -227,7 +226,7 @@ pub async fn start(options: Options) -> Result<Proxy, Error> {
     }
     let wanted = SocketAddr::new(options.host, options.port);
     let failed = |source| Error::Listen { address: wanted, source };
-    let listener = TcpListener::bind(wanted).await.map_err(failed)?;
+    let listener = clients::listener::bind(wanted).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     let (gateway, _) = options.gateway();
     orphans::bury(&gateway.tasks);

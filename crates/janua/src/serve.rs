@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use tokio::net::TcpListener;
 
 pub use crate::catalog::Applied;
 use crate::catalog::Catalog;
@@ -76,7 +75,7 @@ impl App {
         }
         let wanted = SocketAddr::new(settings.host, settings.port);
         let failed = |source| Error::Listen { address: wanted, source };
-        let listener = TcpListener::bind(wanted).await.map_err(failed)?;
+        let listener = clients::listener::bind(wanted).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         orphans::bury(&gateway.tasks);
         let router = clients::router(Arc::new(edge(&settings, gateway.clone(), settings.host.is_loopback())));

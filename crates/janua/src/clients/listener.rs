@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::io::{self, Write as _};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use hyper::service::{HttpService, Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use rustix::net::sockopt::set_tcp_user_timeout;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 
 use crate::admission::{Admission, Origin, Slot, crowded, overloaded};
@@ -54,6 +54,19 @@ struct Serving {
     admission: Arc<Admission>,
     limits: Arc<Limits>,
     tasks: Tasks,
+}
+
+/// Connections that may wait to be accepted; the system may allow fewer. Those that find no room try again after a
+/// second, which is what a burst of clients would otherwise pay for a moment without a turn.
+const BACKLOG: u32 = 4096;
+
+/// Listens on `address`.
+pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // An address is free again as soon as its last listener is gone, whatever its connections do.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Serves `router` on `listener` until the gateway stops; answers under way are finished.
