@@ -220,6 +220,7 @@ pub fn router(options: Options) -> Router {
 }
 
 /// Binds the address and starts to serve. The proxy runs until it is stopped.
+#[expect(clippy::unused_async, reason = "it needs a runtime, and does not promise never to wait")]
 pub async fn start(options: Options) -> Result<Proxy, Error> {
     if !options.host.is_loopback() && !options.insecure_no_auth {
         return Err(Error::Exposed(options.host));

@@ -68,6 +68,7 @@ impl App {
     }
 
     /// Binds the address of the settings and serves until it is stopped.
+    #[expect(clippy::unused_async, reason = "it needs a runtime, and does not promise never to wait")]
     pub async fn serve(self) -> Result<Running, Error> {
         let App { settings, gateway } = self;
         if !settings.host.is_loopback() && !settings.insecure_no_auth {
