@@ -15,6 +15,7 @@ use janua_wire::mirror::Mirror;
 use janua_wire::version::{Era, Version};
 use tokio::sync::watch;
 
+use crate::admission::{Gauge, Slot, too_many};
 use crate::call::{Caller, Event, Outcome, Scope};
 use crate::config::{Declared, Limits, Share};
 use crate::error::{Failure, Kind};
@@ -53,6 +54,8 @@ pub(crate) struct Bridge {
     pub(crate) inventory: Arc<Inventory>,
     pub(crate) limits: Arc<Limits>,
     pub(crate) tasks: Tasks,
+    /// Requests under way at the server.
+    pub(crate) requests: Arc<Gauge>,
     /// What clients without a handshake see of a server with one, for each class of clients.
     faces: Lock<HashMap<Class, Arc<Facing>>>,
     /// The instances that clients of one class share.
@@ -76,7 +79,13 @@ impl Bridge {
         let parking = Parking::new(limits.clone(), tasks.clone());
         let (faces, turns) = (Lock::default(), Lock::default());
         let news = watch::Sender::new(0);
-        Arc::new(Bridge { pool, parking, inventory, limits, tasks, faces, turns, share, declared, news })
+        let requests = Gauge::new("server_requests", limits.server_requests);
+        Arc::new(Bridge { pool, parking, inventory, limits, tasks, requests, faces, turns, share, declared, news })
+    }
+
+    /// Lets a request in, unless as many are under way as there may be. Whoever calls holds the slot until the end.
+    pub(crate) fn admit(&self) -> Result<Slot, Failure> {
+        self.requests.take().ok_or_else(|| too_many("the server", &self.requests))
     }
 
     /// Changes with every word of the server that its lists have.
@@ -293,6 +302,10 @@ impl Place for Bridge {
 
     fn close_session(&self, scope: &Scope, why: &Failure) -> Vec<BoxFuture<'static, ()>> {
         self.pool.close(scope, why.clone()).into_iter().collect()
+    }
+
+    fn admit(&self) -> Result<Option<Slot>, Failure> {
+        self.admit().map(Some)
     }
 
     fn observe(&self, event: &Event) {

@@ -20,6 +20,7 @@ use janua_wire::method::Method;
 use janua_wire::version::Version;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::admission::Slot;
 use crate::error::{Failure, Kind};
 use crate::lock::Lock;
 
@@ -153,8 +154,8 @@ impl fmt::Debug for Ask {
 pub struct Reply {
     source: Source,
     deadline: Option<Deadline>,
-    /// Held as long as there is more to come.
-    held: Option<Arc<()>>,
+    /// What the request takes up, until its end.
+    slot: Option<Slot>,
 }
 
 enum Source {
@@ -174,7 +175,7 @@ struct Deadline {
 impl Reply {
     /// A reply that is over already.
     pub fn ready(outcome: Outcome) -> Self {
-        Reply { source: Source::Ready(Some(outcome)), deadline: None, held: None }
+        Reply { source: Source::Ready(Some(outcome)), deadline: None, slot: None }
     }
 
     /// A reply that failed before it began.
@@ -184,7 +185,7 @@ impl Reply {
 
     /// A reply that unfolds. The stream must end with exactly one [`Event::Done`].
     pub fn stream(events: impl Stream<Item = Event> + Send + 'static) -> Self {
-        Reply { source: Source::Stream(Box::pin(events)), deadline: None, held: None }
+        Reply { source: Source::Stream(Box::pin(events)), deadline: None, slot: None }
     }
 
     /// A reply that `work` unfolds: what goes into the sink comes before the outcome that the work ends with. Dropped
@@ -197,14 +198,6 @@ impl Reply {
         let work = Box::pin(work(sink.clone()));
         Reply::stream(Unfolding { work: Some(work), sink })
     }
-
-    /// The same reply; it holds `token` until its end.
-    #[must_use]
-    pub(crate) fn holding(mut self, token: &Arc<()>) -> Self {
-        self.held = Some(token.clone());
-        self
-    }
-
     /// The same reply, given up (and so cancelled) after `idle` without an event, or `total` in all. While the
     /// server waits for an answer of the client only `total` counts. What was said first holds.
     #[must_use]
@@ -212,6 +205,13 @@ impl Reply {
         let now = Instant::now();
         let deadline = Deadline { idle, total, last: now, hard: now + total, timer: None };
         self.deadline.get_or_insert(deadline);
+        self
+    }
+
+    /// The same reply, which holds `slot` until its end.
+    #[must_use]
+    pub(crate) fn holding(mut self, slot: Slot) -> Self {
+        self.slot = Some(slot);
         self
     }
 }
@@ -303,7 +303,7 @@ impl Stream for Reply {
                 }
                 if matches!(event, Event::Done(_)) {
                     this.source = Source::Ready(None);
-                    this.held = None;
+                    this.slot = None;
                 }
                 Poll::Ready(Some(event))
             }
@@ -316,6 +316,7 @@ impl Stream for Reply {
                 let failure = deadline.failure();
                 // Dropping the events here is what cancels the request at the server.
                 this.source = Source::Ready(None);
+                this.slot = None;
                 Poll::Ready(Some(Event::Done(Outcome::Failure(failure))))
             }
         }

@@ -18,7 +18,7 @@ pub async fn run(
     input: impl AsyncRead + Unpin,
     output: impl AsyncWrite + Unpin,
 ) -> Result<End, Failure> {
-    let (gateway, place) = gateway(server, protocol, (Share::Session, Declared::Class), limits);
+    let (gateway, place) = gateway(server, protocol, (Share::Session, Declared::Class), 0, limits);
     orphans::bury(&gateway.tasks);
     let end = tokio::select! {
         end = stdio::serve(&gateway, &place, input, output) => end,

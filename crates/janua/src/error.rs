@@ -22,6 +22,8 @@ pub enum Kind {
     DeadlineExceeded,
     /// A queue or a limit is full.
     Overloaded,
+    /// The same of one session, one server or one address: others are served.
+    TooMany,
     /// The answer is larger than the limit.
     ResponseTooLarge,
     /// The answer is no valid message.
@@ -45,7 +47,7 @@ impl Kind {
             Kind::BackingOff => "backing_off",
             Kind::ServerExited => "server_exited",
             Kind::DeadlineExceeded => "deadline_exceeded",
-            Kind::Overloaded => "overloaded",
+            Kind::Overloaded | Kind::TooMany => "overloaded",
             Kind::ResponseTooLarge => "response_too_large",
             Kind::InvalidResponse => "invalid_response",
             Kind::Unreachable => "unreachable",
@@ -59,7 +61,7 @@ impl Kind {
     fn culprit(self) -> &'static str {
         match self {
             Kind::Cancelled | Kind::Unsupported => "client",
-            Kind::Overloaded | Kind::Stopping => "gateway",
+            Kind::Overloaded | Kind::TooMany | Kind::Stopping => "gateway",
             _ => "server",
         }
     }
@@ -112,6 +114,7 @@ impl Failure {
     pub fn status(&self) -> StatusCode {
         match self.kind {
             Kind::StartFailed | Kind::BackingOff | Kind::Overloaded | Kind::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            Kind::TooMany => StatusCode::TOO_MANY_REQUESTS,
             Kind::DeadlineExceeded => StatusCode::REQUEST_TIMEOUT,
             Kind::Unreachable => StatusCode::BAD_GATEWAY,
             Kind::SessionLost => StatusCode::NOT_FOUND,

@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 
 use futures_util::future::join_all;
 
+use crate::admission::{Admission, Figure};
 use crate::catalog::Catalog;
 use crate::config::Limits;
 use crate::error::{Failure, Kind};
@@ -18,15 +19,15 @@ pub(crate) struct Gateway {
     pub(crate) sessions: Sessions,
     pub(crate) limits: Arc<Limits>,
     pub(crate) tasks: Tasks,
-    /// Held by each request under way that belongs to no session.
-    pub(crate) alone: Arc<()>,
+    pub(crate) admission: Arc<Admission>,
     sweeping: AtomicBool,
 }
 
 impl Gateway {
     pub(crate) fn new(catalog: Catalog, limits: Arc<Limits>, tasks: Tasks) -> Arc<Self> {
         let sessions = Sessions::new(limits.clone());
-        Arc::new(Gateway { catalog, sessions, limits, tasks, alone: Arc::default(), sweeping: AtomicBool::new(false) })
+        let (admission, sweeping) = (Admission::new(&limits), AtomicBool::new(false));
+        Arc::new(Gateway { catalog, sessions, limits, tasks, admission, sweeping })
     }
 
     /// Opens a session at `place`, or says why not.
@@ -47,6 +48,16 @@ impl Gateway {
             Failure::new(Kind::Overloaded, message).retry_after(self.limits.session_idle)
         };
         self.sessions.open(kind, place).ok_or_else(full)
+    }
+
+    /// How full everything is that is limited.
+    pub(crate) fn figures(&self) -> Vec<Figure> {
+        let busiest = self.sessions.all().iter().map(|session| session.running()).max().unwrap_or_default();
+        let mut figures = self.admission.figures();
+        figures.push(self.sessions.places.figure());
+        figures.push(self.sessions.requests.figure_of(busiest));
+        figures.extend(self.catalog.figures());
+        figures
     }
 
     /// Gives a session its link and pours what the server says of its own accord into the session's stream. When
@@ -81,21 +92,16 @@ impl Gateway {
         self.tasks.stop();
         let step = std::time::Duration::from_millis(20);
         let deadline = tokio::time::Instant::now() + self.limits.drain;
-        while self.running() > 0 && tokio::time::Instant::now() < deadline {
+        while self.admission.requests.current() > 0 && tokio::time::Instant::now() < deadline {
             tokio::time::sleep(step).await;
         }
         self.stop_now().await;
     }
 
-    fn running(&self) -> usize {
-        let of_sessions: usize = self.sessions.all().iter().map(|session| session.running()).sum();
-        of_sessions + Arc::strong_count(&self.alone) - 1
-    }
-
     /// Ends every session and server without waiting for requests.
     pub(crate) async fn stop_now(&self) {
         self.tasks.stop();
-        let cut = self.running();
+        let cut = self.admission.requests.current();
         if cut > 0 {
             tracing::warn!(requests = cut, "requests cut off by the stop");
         }

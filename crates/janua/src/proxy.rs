@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use axum::Router;
 use http::{HeaderName, HeaderValue};
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::catalog::Catalog;
@@ -19,6 +18,7 @@ use crate::error::Failure;
 use crate::gateway::Gateway;
 use crate::servers::Place;
 use crate::servers::process::orphans;
+use crate::servers::starts::Starts;
 use crate::tasks::Tasks;
 
 /// What a proxy serves, where, and under which limits.
@@ -41,6 +41,9 @@ pub struct Options {
     pub share: Share,
     /// What it is told that its clients can be asked, where they share an instance.
     pub declared: Declared,
+    /// Instances of a program that are kept started, though nobody uses them yet. Under [`router`] from the first
+    /// session on.
+    pub warm: usize,
     /// Address to listen on. Not used by [`router`].
     pub host: IpAddr,
     /// Port to listen on; 0 lets the system choose. Not used by [`router`].
@@ -82,6 +85,7 @@ impl Options {
             protocol: Protocol::Auto,
             share: Share::Session,
             declared: Declared::Class,
+            warm: 0,
             host: IpAddr::from([127, 0, 0, 1]),
             port: 3000,
             insecure_no_auth: false,
@@ -116,6 +120,10 @@ impl Options {
     pub fn session_timeout(mut self, timeout: Duration) -> Self {
         self.limits.session_idle = timeout;
         self
+    }
+
+    fn gateway(&self) -> (Arc<Gateway>, Arc<dyn Place>) {
+        gateway(&self.server, self.protocol, (self.share, self.declared), self.warm, &self.limits)
     }
 
     fn edge(self, gateway: Arc<Gateway>, loopback: bool) -> Edge {
@@ -179,12 +187,13 @@ pub(crate) fn gateway(
     server: &Server,
     protocol: Protocol,
     sharing: (Share, Declared),
+    warm: usize,
     limits: &Limits,
 ) -> (Arc<Gateway>, Arc<dyn Place>) {
     let (limits, tasks) = (Arc::new(limits.clone()), Tasks::default());
     let (share, declared) = sharing;
-    let settings = ServerSettings { protocol, share, declared, ..ServerSettings::new(server.clone()) };
-    let bridge = bridge(&settings, &limits, &tasks);
+    let settings = ServerSettings { protocol, share, declared, warm, ..ServerSettings::new(server.clone()) };
+    let bridge = bridge(&settings, &limits, &tasks, &Starts::new(&limits));
     let catalog = Catalog::of_one(bridge.clone());
     (Gateway::new(catalog, limits, tasks), bridge)
 }
@@ -207,24 +216,27 @@ pub(crate) fn gateway(
 /// # }
 /// ```
 pub fn router(options: Options) -> Router {
-    let (gateway, _) = gateway(&options.server, options.protocol, (options.share, options.declared), &options.limits);
+    let (gateway, _) = options.gateway();
     clients::router(Arc::new(options.edge(gateway, true)))
 }
 
 /// Binds the address and starts to serve. The proxy runs until it is stopped.
+#[expect(clippy::unused_async, reason = "it needs a runtime, and does not promise never to wait")]
 pub async fn start(options: Options) -> Result<Proxy, Error> {
     if !options.host.is_loopback() && !options.insecure_no_auth {
         return Err(Error::Exposed(options.host));
     }
     let wanted = SocketAddr::new(options.host, options.port);
     let failed = |source| Error::Listen { address: wanted, source };
-    let listener = TcpListener::bind(wanted).await.map_err(failed)?;
+    let listener = clients::listener::bind(wanted).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    let (gateway, _) = gateway(&options.server, options.protocol, (options.share, options.declared), &options.limits);
+    let (gateway, _) = options.gateway();
     orphans::bury(&gateway.tasks);
+    gateway.catalog.prepare();
     let loopback = options.host.is_loopback();
     let router = clients::router(Arc::new(options.edge(gateway.clone(), loopback)));
-    let serving = clients::listener::serve(listener, router, gateway.limits.clone(), gateway.tasks.clone());
+    let (admission, limits) = (gateway.admission.clone(), gateway.limits.clone());
+    let serving = clients::listener::serve(listener, router, admission, limits, gateway.tasks.clone());
     gateway.tasks.spawn("listener", serving);
     Ok(Proxy { gateway, address })
 }

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use tokio::net::TcpListener;
 
 pub use crate::catalog::Applied;
 use crate::catalog::Catalog;
@@ -69,6 +68,7 @@ impl App {
     }
 
     /// Binds the address of the settings and serves until it is stopped.
+    #[expect(clippy::unused_async, reason = "it needs a runtime, and does not promise never to wait")]
     pub async fn serve(self) -> Result<Running, Error> {
         let App { settings, gateway } = self;
         if !settings.host.is_loopback() && !settings.insecure_no_auth {
@@ -76,11 +76,13 @@ impl App {
         }
         let wanted = SocketAddr::new(settings.host, settings.port);
         let failed = |source| Error::Listen { address: wanted, source };
-        let listener = TcpListener::bind(wanted).await.map_err(failed)?;
+        let listener = clients::listener::bind(wanted).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         orphans::bury(&gateway.tasks);
         let router = clients::router(Arc::new(edge(&settings, gateway.clone(), settings.host.is_loopback())));
-        let serving = clients::listener::serve(listener, router, gateway.limits.clone(), gateway.tasks.clone());
+        gateway.catalog.prepare();
+        let (admission, limits) = (gateway.admission.clone(), gateway.limits.clone());
+        let serving = clients::listener::serve(listener, router, admission, limits, gateway.tasks.clone());
         gateway.tasks.spawn("listener", serving);
         Ok(Running { gateway, address })
     }

@@ -15,7 +15,9 @@ use crate::servers::demo::DemoOpener;
 use crate::servers::inventory::Inventory;
 use crate::servers::pool::Pool;
 use crate::servers::remote::RemoteOpener;
+use crate::servers::starts::Starts;
 use crate::servers::stdio::StdioOpener;
+use crate::servers::warm::Stock;
 use crate::servers::{Opener, Place};
 use crate::tasks::Tasks;
 
@@ -25,23 +27,27 @@ pub(crate) struct Served {
     pub(crate) settings: ServerSettings,
     pub(crate) bridge: Arc<Bridge>,
     pub(crate) shelf: Arc<Shelf>,
-    /// Held by every call under way.
-    pub(crate) under_way: Arc<()>,
     limits: Arc<Limits>,
     tasks: Tasks,
 }
 
 /// The links to a server, none of which is open yet.
-pub(crate) fn bridge(settings: &ServerSettings, limits: &Arc<Limits>, tasks: &Tasks) -> Arc<Bridge> {
+pub(crate) fn bridge(
+    settings: &ServerSettings,
+    limits: &Arc<Limits>,
+    tasks: &Tasks,
+    starts: &Arc<Starts>,
+) -> Arc<Bridge> {
     let inventory = Arc::new(Inventory::default());
     let opener: Box<dyn Opener> = match &settings.server {
         Server::Command(command) => {
-            Box::new(StdioOpener { command: Arc::new(command.clone()), limits: limits.clone(), tasks: tasks.clone() })
+            let (command, starts) = (command.clone(), starts.clone());
+            Box::new(StdioOpener(Stock::new(command, settings.warm, starts, limits.clone(), tasks.clone())))
         }
         Server::Remote(remote) => Box::new(RemoteOpener::new(remote, limits.clone(), tasks.clone(), inventory.clone())),
         Server::Demo | Server::InProcess(_) => Box::new(DemoOpener),
     };
-    let pool = Pool::new(opener, settings.protocol);
+    let pool = Pool::new(opener, settings.protocol, starts.clone());
     Bridge::new(pool, (settings.share, settings.declared), inventory, limits.clone(), tasks.clone())
 }
 
@@ -51,11 +57,11 @@ impl Served {
         name: &str,
         settings: &ServerSettings,
         limits: &Arc<Limits>,
-        tasks: &Tasks,
+        (tasks, starts): (&Tasks, &Arc<Starts>),
         folder: Option<&std::path::Path>,
     ) -> Arc<Self> {
         let limits = Arc::new(own(settings, limits));
-        let bridge = bridge(settings, &limits, tasks);
+        let bridge = bridge(settings, &limits, tasks, starts);
         let kept = folder.map(|folder| Kept::new(folder, name, settings));
         let shelf = Shelf::new(name, &settings.server, bridge.clone(), limits.clone(), tasks, kept);
         Arc::new(Served {
@@ -63,7 +69,6 @@ impl Served {
             settings: settings.clone(),
             bridge,
             shelf,
-            under_way: Arc::default(),
             limits,
             tasks: tasks.clone(),
         })
@@ -80,7 +85,7 @@ impl Served {
         let tasks = self.tasks.clone();
         tasks.spawn("retired server", async move {
             let end = Instant::now() + self.limits.call_total;
-            let busy = || Arc::strong_count(&self.under_way) > 1 || self.bridge.parked() > 0;
+            let busy = || self.bridge.requests.current() > 0 || self.bridge.parked() > 0;
             tokio::time::sleep(STEP).await;
             while busy() && Instant::now() < end && !self.tasks.is_stopping() {
                 tokio::time::sleep(STEP).await;

@@ -15,6 +15,7 @@ use super::merged::{Merged, stamp};
 use super::server::Served;
 use super::shelf::{Changed, LISTS, Reader, Standing};
 use super::union::Union;
+use crate::admission::Slot;
 use crate::call::{Caller, Event, Scope};
 use crate::config::{Limits, ToolRules};
 use crate::error::Failure;
@@ -193,6 +194,10 @@ impl Place for View {
     fn close_session(&self, scope: &Scope, why: &Failure) -> Vec<BoxFuture<'static, ()>> {
         let Some(union) = self.sessions.lock().remove(scope) else { return Vec::new() };
         union.close_links(why)
+    }
+
+    fn admit(&self) -> Result<Option<Slot>, Failure> {
+        Ok(None)
     }
 
     fn observe(&self, _: &Event) {}

@@ -22,40 +22,56 @@ use crate::error::{Failure, Kind};
 use crate::lock::Lock;
 use crate::mailbox::Mailbox;
 use crate::servers::peer::{Outbox, Peer};
-use crate::servers::process::last_words::{self, LastWords};
-use crate::servers::process::{self, Child, Ending, Process};
+use crate::servers::process::last_words::LastWords;
+use crate::servers::process::{Child, Ending, Process};
+use crate::servers::warm::Stock;
 use crate::servers::{Connection, Eras, Opened, Opener, Opening, Refusal, opening};
 use crate::tasks::Tasks;
 
-/// Starts a program for every link.
-pub(crate) struct StdioOpener {
-    pub(crate) command: Arc<ServerCommand>,
-    pub(crate) limits: Arc<Limits>,
-    pub(crate) tasks: Tasks,
-}
+/// Starts a program for every link, or takes one that is ready.
+pub(crate) struct StdioOpener(pub(crate) Arc<Stock>);
 
 impl Opener for StdioOpener {
     fn open(&self, opening: Opening) -> BoxFuture<'static, Result<Arc<dyn Connection>, Refusal>> {
-        let (command, limits, tasks) = (self.command.clone(), self.limits.clone(), self.tasks.clone());
+        self.0.keep();
+        let stock = self.0.clone();
         async move {
-            let first = start(&command, &limits, &tasks, &opening).await;
+            let first = start(&stock, &opening).await;
             match first {
                 // Some programs end at a first message that they do not know; with a handshake they may live.
                 Err(Unstarted { ended: true, .. }) if opening.eras == Eras::ModernFirst => {
-                    let second = start(&command, &limits, &tasks, &opening.speaking(Eras::Legacy)).await;
+                    let second = start(&stock, &opening.speaking(Eras::Legacy)).await;
                     second.map_err(|unstarted| unstarted.refusal)
                 }
                 // Some keep to the era they were first spoken to in, even after refusing it.
                 Err(Unstarted { refusal: Refusal::ByServer(refused), .. })
                     if opening.eras == Eras::LegacyFirst && opening::is_modern_refusal(&refused) =>
                 {
-                    let second = start(&command, &limits, &tasks, &opening.speaking(Eras::Modern)).await;
+                    let second = start(&stock, &opening.speaking(Eras::Modern)).await;
                     second.map_err(|_| Refusal::ByServer(refused))
                 }
                 settled => settled.map_err(|unstarted| unstarted.refusal),
             }
         }
         .boxed()
+    }
+
+    fn prepare(&self) {
+        self.0.keep();
+    }
+
+    fn is_ready(&self) -> bool {
+        self.0.is_ready()
+    }
+
+    fn retire(&self) {
+        self.0.retire();
+    }
+}
+
+impl Drop for StdioOpener {
+    fn drop(&mut self) {
+        self.0.retire();
     }
 }
 
@@ -66,16 +82,20 @@ struct Unstarted {
     ended: bool,
 }
 
-async fn start(
-    command: &Arc<ServerCommand>,
-    limits: &Arc<Limits>,
-    tasks: &Tasks,
-    opening: &Opening,
-) -> Result<Arc<dyn Connection>, Unstarted> {
-    let started = command.clone();
-    let process = Tasks::on_spawner(move || process::start(&started)).await;
-    let process = process.unwrap_or_else(|| Err(Failure::new(Kind::StartFailed, "the start was interrupted")));
-    let process = process.map_err(|failure| Unstarted { refusal: failure.into(), ended: false })?;
+async fn start(stock: &Stock, opening: &Opening) -> Result<Arc<dyn Connection>, Unstarted> {
+    if let Some(process) = stock.take() {
+        match speak(process, stock, opening).await {
+            // It may have been about to end before anybody spoke to it.
+            Err(Unstarted { ended: true, .. }) if opening.eras != Eras::ModernFirst => {}
+            settled => return settled,
+        }
+    }
+    let process = stock.start().await.map_err(|failure| Unstarted { refusal: failure.into(), ended: false })?;
+    speak(process, stock, opening).await
+}
+
+async fn speak(process: Process, stock: &Stock, opening: &Opening) -> Result<Arc<dyn Connection>, Unstarted> {
+    let Stock { command, limits, tasks, .. } = stock;
     let link = Link::new(process, command, limits.clone(), tasks.clone(), opening);
     let opened = tokio::time::timeout(limits.start, opening::agree(&link.peer, opening)).await;
     let outcome = opened.unwrap_or_else(|_| {
@@ -146,13 +166,11 @@ struct Link {
 
 impl Link {
     fn new(process: Process, command: &ServerCommand, limits: Arc<Limits>, tasks: Tasks, opening: &Opening) -> Link {
-        let Process { stdin, stdout, stderr, child } = process;
+        let Process { stdin, stdout, words, child } = process;
         let stdin = Arc::new(Stdin::new(stdin, limits.clone()));
         let owned = !opening.on_own_behalf;
         let peer = Peer::new(Box::new(stdin.clone()), opening.capabilities.clone(), owned);
-        let (ending, words) = (Ending::default(), LastWords::default());
-        let label = command.program.rsplit('/').next().unwrap_or_default().to_owned();
-        tasks.spawn("server stderr", last_words::drain(stderr, words.clone(), label, command.env.clone()));
+        let ending = Ending::default();
         let writer = {
             let (stdin, ending) = (stdin.clone(), ending.clone());
             async move { stdin.write(&ending).await }
