@@ -232,6 +232,6 @@ fn passed(ours: &mut Node, names: &Node, environment: &Environment) {
 fn time(node: &Node, millis: bool) -> Node {
     const NO_SECONDS: usize = 1000;
     let Value::Number(number) = &node.value else { return node.clone() };
-    let in_millis = millis || count(number).is_ok_and(|number| number >= NO_SECONDS);
+    let in_millis = millis || count(number).is_some_and(|number| number >= NO_SECONDS);
     if in_millis { Node::text(format!("{number}ms"), &node.mark) } else { node.clone() }
 }
