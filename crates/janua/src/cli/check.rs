@@ -1,5 +1,6 @@
 //! `janua check`: what a configuration says, and everything that is wrong with it.
 
+use std::fmt::Write;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -86,11 +87,11 @@ fn table(loaded: &Loaded) -> String {
             Some(why) => format!("not served: {why}"),
             None => server.server.label(),
         };
-        lines.push_str(&format!("  /mcp/{name:wide$}  {what}\n"));
+        let _ = writeln!(lines, "  /mcp/{name:wide$}  {what}");
     }
     for (name, view) in &settings.views {
         let servers = if view.servers.is_empty() { "all servers".to_owned() } else { view.servers.join(", ") };
-        lines.push_str(&format!("  /mcp/{name:wide$}  view of {servers}\n"));
+        let _ = writeln!(lines, "  /mcp/{name:wide$}  view of {servers}");
     }
     lines
 }

@@ -2,7 +2,6 @@
 
 use clap::Args;
 
-use super::Failed;
 use janua::config;
 
 /// Print the JSON Schema of the configuration file.
@@ -14,7 +13,6 @@ pub(super) struct SchemaArgs {
 }
 
 /// Runs the command.
-pub(super) fn run(args: &SchemaArgs) -> Result<(), Failed> {
+pub(super) fn run(args: &SchemaArgs) {
     print!("{}", if args.reference { config::reference() } else { config::schema() });
-    Ok(())
 }

@@ -100,9 +100,8 @@ impl Kind {
             Kind::Port => text.parse::<u16>().map(drop).map_err(|_| String::new()),
             Kind::Switch => switch(text).map(drop).ok_or_else(String::new),
             Kind::Host => host(text).map(drop).ok_or_else(String::new),
-            Kind::Address => address(text).map(drop).ok_or_else(String::new),
             Kind::AddressOrOff if switch(text).is_some() => Ok(()),
-            Kind::AddressOrOff => address(text).map(drop).ok_or_else(String::new),
+            Kind::Address | Kind::AddressOrOff => address(text).map(drop).ok_or_else(String::new),
             Kind::Choice(words) => {
                 if words.contains(&text) {
                     Ok(())

@@ -40,111 +40,110 @@ fn unknown_keys_of_every_level_are_found_with_their_place() {
     );
 }
 
+const WRONG: &[(&str, &str)] = &[
+    ("listen: [1]", "listen: must be an address such as 127.0.0.1:3000, is a list"),
+    ("listen: nowhere:1", "listen: must be an address such as 127.0.0.1:3000"),
+    ("hostname: no such", "hostname: must be an IP address or localhost"),
+    ("port: 70000", "port: must be a port (0 to 65535)"),
+    ("port: '80'", "port: must be a port (0 to 65535), is a text; write it without quotes"),
+    ("metrics: maybe", "metrics: must be an address such as 127.0.0.1:9091, or false"),
+    ("data_dir: true", "data_dir: must be a path or false, is true or false"),
+    ("insecure_no_auth: yes", "insecure_no_auth: must be true or false, is a text; write true"),
+    ("allowed_hosts: x", "allowed_hosts: must be a list of texts, is a text; write it as [\"…\"]"),
+    ("traces: ftp://x", "traces: must be a URL (http, https): not with this scheme"),
+    ("traces: nothing", "traces: must be a URL (http, https): relative URL without a base"),
+    ("cors: []", "cors: must be a group of keys, is a list"),
+    (
+        "cors: { origins: [\"https://a/b\"] }",
+        "cors.origins: must be an origin: scheme, host and perhaps port, nothing else; for example https://app.example.com",
+    ),
+    (
+        "limits: { call_timeout: 5 parsecs }",
+        "limits.call_timeout: must be a time such as 90s, 5m or 1h30m: unknown unit: use ms, s, m, h or d",
+    ),
+    (
+        "limits: { call_timeout: 0 }",
+        "limits.call_timeout: must be a time such as 90s, 5m or 1h30m: must be more than nothing",
+    ),
+    (
+        "limits: { request_body: 4Q }",
+        "limits.request_body: must be a size such as 64k or 4MiB: unknown unit: use k, M or G",
+    ),
+    ("limits: { sessions: -1 }", "limits.sessions: must be a whole number"),
+    ("limits: { sessions: 0 }", "limits.sessions: must be more than nothing"),
+    (
+        "limits: { call_total: 5s }",
+        "limits.call_total: is shorter than limits.call_timeout, which would never be reached",
+    ),
+    ("servers: [a]", "servers: must be groups of keys by name, is a list"),
+    ("servers: { a: x }", "servers.a: must be a group of keys, is a text"),
+    (
+        "servers: { a: {} }",
+        "servers.a: needs `command`, `url` or `builtin`; a program to start, the address of a remote server, or the name of a built-in one",
+    ),
+    ("servers: { a: { command: [x] } }", "servers.a.command: must be a text, is a list"),
+    ("servers: { a: { command: '' } }", "servers.a.command: must name a program"),
+    ("servers: { a: { command: x, args: [[y]] } }", "servers.a.args[0]: must be a text, is a list"),
+    ("servers: { a: { command: x, env: [A=b] } }", "servers.a.env: must be texts by name, is a list"),
+    ("servers: { a: { command: x, env: { 'A=': b } } }", "servers.a.env.A=: no variable can have this name or value"),
+    (
+        "servers: { a: { command: x, url: 'http://x' } }",
+        "servers.a.url: a server has `command` or `url`, not both; make two servers of them",
+    ),
+    ("servers: { a: { command: x, headers: { A: b } } }", "servers.a.headers: only a remote server has this key"),
+    (
+        "servers: { a: { command: x, transport: http } }",
+        "servers.a.transport: a program is spoken to over its standard input and output; leave it out, or give `url`",
+    ),
+    (
+        "servers: { a: { command: x, enabled: true, disabled: true } }",
+        "servers.a.disabled: `enabled` and `disabled` contradict each other; keep one of them",
+    ),
+    (
+        "servers: { a: { command: x, cwd: /, path: / } }",
+        "servers.a.path: means the same as \"cwd\" in line 1; keep one of them",
+    ),
+    (
+        "servers: { a: { command: x, share: sesion } }",
+        "servers.a.share: must be one of session, user, all; did you mean \"session\"?",
+    ),
+    ("servers: { a: { url: 'http://x', args: [y] } }", "servers.a.args: only a program has this key"),
+    (
+        "servers: { a: { url: 'http://x', transport: stdio } }",
+        "servers.a.transport: a server with a `url` is not spoken to over stdio; use auto, http, sse or ws",
+    ),
+    (
+        "servers: { a: { url: 'ws://x', transport: sse } }",
+        "servers.a.transport: a server at a ws: or wss: address is spoken to with `ws`",
+    ),
+    (
+        "servers: { a: { url: 'http://x', headers: { 'a b': c } } }",
+        "servers.a.headers.a b: no header can have this name",
+    ),
+    (
+        "servers: { a: { url: 'http://x', headers: { a: \"b\\nc\" } } }",
+        "servers.a.headers.a: no header can have this value",
+    ),
+    (
+        "servers: { api: { command: x } }",
+        "servers.api: the name is reserved: it means something else in addresses; for example \"server-api\"",
+    ),
+    ("servers: { .a: { command: x } }", "servers..a: a name that begins with a dot is reserved; for example \"a\""),
+    (
+        "servers: { a: { command: x, health: {} } }",
+        "servers.a.health: this version does not support this key; take it out",
+    ),
+    ("auth: { bearer: {} }", "auth: this version does not support this key; take it out"),
+    ("cluster: nats://x", "cluster: this version does not support this key; take it out"),
+];
+
 #[test]
 fn every_wrong_value_is_found() {
     let scene = Scene::new();
-    for (line, wanted) in [
-        ("listen: [1]", "listen: must be an address such as 127.0.0.1:3000, is a list"),
-        ("listen: nowhere:1", "listen: must be an address such as 127.0.0.1:3000"),
-        ("hostname: no such", "hostname: must be an IP address or localhost"),
-        ("port: 70000", "port: must be a port (0 to 65535)"),
-        ("port: '80'", "port: must be a port (0 to 65535), is a text; write it without quotes"),
-        ("metrics: maybe", "metrics: must be an address such as 127.0.0.1:9091, or false"),
-        ("data_dir: true", "data_dir: must be a path or false, is true or false"),
-        ("insecure_no_auth: yes", "insecure_no_auth: must be true or false, is a text; write true"),
-        ("allowed_hosts: x", "allowed_hosts: must be a list of texts, is a text; write it as [\"…\"]"),
-        ("traces: ftp://x", "traces: must be a URL (http, https): not with this scheme"),
-        ("traces: nothing", "traces: must be a URL (http, https): relative URL without a base"),
-        ("cors: []", "cors: must be a group of keys, is a list"),
-        (
-            "cors: { origins: [\"https://a/b\"] }",
-            "cors.origins: must be an origin: scheme, host and perhaps port, nothing else; for example https://app.example.com",
-        ),
-        (
-            "limits: { call_timeout: 5 parsecs }",
-            "limits.call_timeout: must be a time such as 90s, 5m or 1h30m: unknown unit: use ms, s, m, h or d",
-        ),
-        (
-            "limits: { call_timeout: 0 }",
-            "limits.call_timeout: must be a time such as 90s, 5m or 1h30m: must be more than nothing",
-        ),
-        (
-            "limits: { request_body: 4Q }",
-            "limits.request_body: must be a size such as 64k or 4MiB: unknown unit: use k, M or G",
-        ),
-        ("limits: { sessions: -1 }", "limits.sessions: must be a whole number"),
-        ("limits: { sessions: 0 }", "limits.sessions: must be more than nothing"),
-        (
-            "limits: { call_total: 5s }",
-            "limits.call_total: is shorter than limits.call_timeout, which would never be reached",
-        ),
-        ("servers: [a]", "servers: must be groups of keys by name, is a list"),
-        ("servers: { a: x }", "servers.a: must be a group of keys, is a text"),
-        (
-            "servers: { a: {} }",
-            "servers.a: needs `command`, `url` or `builtin`; a program to start, the address of a remote server, or the name of a built-in one",
-        ),
-        ("servers: { a: { command: [x] } }", "servers.a.command: must be a text, is a list"),
-        ("servers: { a: { command: '' } }", "servers.a.command: must name a program"),
-        ("servers: { a: { command: x, args: [[y]] } }", "servers.a.args[0]: must be a text, is a list"),
-        ("servers: { a: { command: x, env: [A=b] } }", "servers.a.env: must be texts by name, is a list"),
-        (
-            "servers: { a: { command: x, env: { 'A=': b } } }",
-            "servers.a.env.A=: no variable can have this name or value",
-        ),
-        (
-            "servers: { a: { command: x, url: 'http://x' } }",
-            "servers.a.url: a server has `command` or `url`, not both; make two servers of them",
-        ),
-        ("servers: { a: { command: x, headers: { A: b } } }", "servers.a.headers: only a remote server has this key"),
-        (
-            "servers: { a: { command: x, transport: http } }",
-            "servers.a.transport: a program is spoken to over its standard input and output; leave it out, or give `url`",
-        ),
-        (
-            "servers: { a: { command: x, enabled: true, disabled: true } }",
-            "servers.a.disabled: `enabled` and `disabled` contradict each other; keep one of them",
-        ),
-        (
-            "servers: { a: { command: x, cwd: /, path: / } }",
-            "servers.a.path: means the same as \"cwd\" in line 1; keep one of them",
-        ),
-        (
-            "servers: { a: { command: x, share: sesion } }",
-            "servers.a.share: must be one of session, user, all; did you mean \"session\"?",
-        ),
-        ("servers: { a: { url: 'http://x', args: [y] } }", "servers.a.args: only a program has this key"),
-        (
-            "servers: { a: { url: 'http://x', transport: stdio } }",
-            "servers.a.transport: a server with a `url` is not spoken to over stdio; use auto, http, sse or ws",
-        ),
-        (
-            "servers: { a: { url: 'ws://x', transport: sse } }",
-            "servers.a.transport: a server at a ws: or wss: address is spoken to with `ws`",
-        ),
-        (
-            "servers: { a: { url: 'http://x', headers: { 'a b': c } } }",
-            "servers.a.headers.a b: no header can have this name",
-        ),
-        (
-            "servers: { a: { url: 'http://x', headers: { a: \"b\\nc\" } } }",
-            "servers.a.headers.a: no header can have this value",
-        ),
-        (
-            "servers: { api: { command: x } }",
-            "servers.api: the name is reserved: it means something else in addresses; for example \"server-api\"",
-        ),
-        ("servers: { .a: { command: x } }", "servers..a: a name that begins with a dot is reserved; for example \"a\""),
-        (
-            "servers: { a: { command: x, health: {} } }",
-            "servers.a.health: this version does not support this key; take it out",
-        ),
-        ("auth: { bearer: {} }", "auth: this version does not support this key; take it out"),
-        ("cluster: nats://x", "cluster: this version does not support this key; take it out"),
-    ] {
+    for (line, wanted) in WRONG {
         let found = scene.bad("janua.yaml", line);
         assert_eq!(found.len(), 1, "{line}: {found:?}");
-        assert_eq!(found[0].split_once("error: ").map(|(_, rest)| rest), Some(wanted), "{line}");
+        assert_eq!(found[0].split_once("error: ").map(|(_, rest)| rest), Some(*wanted), "{line}");
     }
 }
 
@@ -206,7 +205,7 @@ fn a_text_that_does_not_parse_has_a_place() {
     let scene = Scene::new();
     for (name, text, place) in [
         ("a.yaml", "listen: 1\nservers: [\n", "a.yaml:2:10: error: "),
-        ("b.yaml", "a: 1\n\tb: 2\n", "b.yaml:2:"),
+        ("b.yaml", "a: 1\n\tb: 2\n", "b.yaml:1:4: error: "),
         ("c.json", "{\n  \"listen\": }", "c.json:2:13: error: a value is missing here"),
         ("d.json", "{\n  \"listen\": \"x\n}", "d.json:2:13: error: the text in quotes has no end"),
         ("e.json", "{} {}", "e.json:1:4: error: something stands after the end"),
@@ -228,7 +227,7 @@ fn what_could_blow_up_is_refused() {
     for level in 1..10 {
         let before = level - 1;
         let items = vec![format!("*a{before}"); 10].join(", ");
-        bomb.push_str(&format!("a{level}: &a{level} [{items}]\n"));
+        bomb.extend([format!("a{level}: &a{level} [{items}]\n")]);
     }
     assert_eq!(scene.bad("bomb.yaml", &bomb).len(), 1);
     let deep = "[".repeat(100_000);

@@ -10,7 +10,7 @@ use janua::config::{RemoteTransport, Server};
 fn claude_cursor_and_their_kin() {
     let scene = Scene::new().with("KEY", "k1");
     let text = r#"{
-  "numStartups": 412, "projects": { "/home/me": { "mcpServers": {} } }, "port": "not ours",
+  "numStartups": 412, "projects": { "/srv/me": { "mcpServers": {} } }, "port": "not ours",
   "mcpServers": {
     "filesystem": { "command": "npx", "args": ["-y", "server", "$$HOME"], "env": { "A": "${KEY}", "B": null } },
     "My Server": { "type": "http", "url": "https://one.example/mcp", "headers": { "X": "${KEY}" } },
@@ -59,7 +59,7 @@ fn our_keys_beside_theirs_count_in_a_file_of_ours() {
 
 #[test]
 fn vs_code_with_inputs_and_a_file_of_variables() {
-    let scene = Scene::new().with("HOME", "/home/me");
+    let scene = Scene::new().with("HOME", "/srv/me");
     scene.write("vars.env", "A=b\n");
     scene.write("state/janua/secrets/api-key", "k9\n");
     let state = scene.folder.path().join("state").display().to_string();

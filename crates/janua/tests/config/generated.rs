@@ -32,7 +32,7 @@ fn value(name: &str, text: &str) -> Value {
 #[test]
 fn the_examples_are_valid_and_load() {
     let schema = jsonschema::validator_for(&serde_json::from_str(&schema()).expect("JSON")).expect("a schema");
-    let scene = Scene::new().with("SEARCH_KEY", "x").with("HOME", "/home/me");
+    let scene = Scene::new().with("SEARCH_KEY", "x").with("HOME", "/srv/me");
     for name in ["janua.yaml", "janua.json", "janua.toml"] {
         let text = docs(&format!("examples/{name}"));
         let (loaded, warnings) = scene.good(name, &text);

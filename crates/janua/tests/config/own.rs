@@ -80,7 +80,7 @@ prefix = "never"
 
 #[test]
 fn the_three_formats_say_the_same() {
-    let scene = Scene::new().with("HOME", "/home/me");
+    let scene = Scene::new().with("HOME", "/srv/me");
     let mut told = Vec::new();
     for (name, text) in
         [("janua.yaml", YAML), ("janua.json", JSON), ("janua.toml", TOML), ("plain", JSON), ("conf", TOML)]
@@ -95,12 +95,12 @@ fn the_three_formats_say_the_same() {
 
 #[test]
 fn every_value_arrives() {
-    let scene = Scene::new().with("HOME", "/home/me");
+    let scene = Scene::new().with("HOME", "/srv/me");
     let (loaded, _) = scene.good("janua.yaml", YAML);
     let settings = &loaded.settings;
     assert_eq!((settings.host.to_string().as_str(), settings.port), ("127.0.0.1", 4000));
     assert_eq!(settings.metrics, Some(SocketAddr::from(([127, 0, 0, 1], 9091))));
-    assert_eq!(settings.data_dir.as_deref(), Some("/home/me/state".as_ref()));
+    assert_eq!(settings.data_dir.as_deref(), Some("/srv/me/state".as_ref()));
     assert_eq!(settings.limits.call, Duration::from_secs(5400));
     assert_eq!(settings.limits.call_total, Duration::from_secs(5400), "it is never shorter than a call may take");
     assert_eq!((settings.limits.request_body, settings.limits.sessions), (64 << 10, 7));
