@@ -1,5 +1,7 @@
 //! `janua schema`: the description of the configuration file.
 
+use std::io::Write;
+
 use clap::Args;
 
 use janua::config;
@@ -14,5 +16,7 @@ pub(super) struct SchemaArgs {
 
 /// Runs the command.
 pub(super) fn run(args: &SchemaArgs) {
-    print!("{}", if args.reference { config::reference() } else { config::schema() });
+    let text = if args.reference { config::reference() } else { config::schema() };
+    // Who reads it may have seen enough.
+    let _ = std::io::stdout().write_all(text.as_bytes());
 }

@@ -235,6 +235,14 @@ fn what_could_blow_up_is_refused() {
         let text = if name == "deep.toml" { format!("a = {deep}") } else { deep.clone() };
         assert_eq!(scene.bad(name, &text).len(), 1, "{name}");
     }
+    let entries: Vec<String> = (0..200_000).map(|n| format!("\"ü{n}\":{n}")).collect();
+    let line = format!("{{\"history\":{{{}}},\"mcpServers\":{{\"a\":1}}}}", entries.join(","));
+    let (_, told) = scene.good("one-line.json", &line);
+    let column = line.chars().count() - 2;
+    assert_eq!(
+        told,
+        [format!("one-line.json:1:{column}: warning: mcpServers.a: not served: must be a group of keys, is a number")]
+    );
     let large = format!("# {}\n", "x".repeat(1 << 20));
     assert_eq!(scene.bad("large.yaml", &large), ["large.yaml: error: the file is larger than 1 MiB"]);
     scene.write("binary.yaml", [0xff, 0xfe, 0x00]);
