@@ -132,7 +132,10 @@ pub(crate) fn run() -> i32 {
         Command::Compat(args) => compat::run(&cli.global, args),
         Command::Serve(args) => serve::run(&cli.global, &args),
         Command::Check(args) => check::run(&args),
-        Command::Schema(args) => schema::run(&args),
+        Command::Schema(args) => {
+            schema::run(&args);
+            Ok(())
+        }
     };
     match outcome {
         Ok(()) => 0,
