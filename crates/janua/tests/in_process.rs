@@ -8,6 +8,9 @@ mod limits;
 mod own;
 #[path = "in_process/peers.rs"]
 mod peers;
+#[cfg(feature = "rmcp")]
+#[path = "in_process/rmcp.rs"]
+mod rmcp;
 #[path = "in_process/server.rs"]
 mod server;
 #[path = "in_process/simple_tools.rs"]
