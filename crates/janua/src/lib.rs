@@ -5,6 +5,10 @@
 //! traffic passes is public too: a [`call::Call`] goes in, a [`call::Reply`] comes out. [`server`] has what a server of
 //! one's own is written with.
 
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/embedding.md")]
+struct Embedding;
+
 pub mod call;
 pub mod config;
 pub mod connect;

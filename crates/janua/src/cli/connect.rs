@@ -51,7 +51,9 @@ pub(super) fn serve(
     limits: &Limits,
 ) -> Result<(), Failed> {
     block_on(global, quiet, async {
-        let end = connect::run(server, protocol, &Factories::built_in(), limits, tokio::io::stdin(), tokio::io::stdout()).await?;
+        let end =
+            connect::run(server, protocol, &Factories::built_in(), limits, tokio::io::stdin(), tokio::io::stdout())
+                .await?;
         match end {
             connect::End::Client => Ok(()),
             connect::End::Server => Err(Failed::Run(anyhow::anyhow!("the server is gone"))),

@@ -54,9 +54,7 @@ mod user;
 
 pub use exchange::{Answer, Exchange, Level, Root};
 pub use json::{Json, Object};
-pub use shapes::{
-    About, Argued, Completing, Contents, Prompt, PromptResult, Resource, Template, Tool, ToolResult,
-};
+pub use shapes::{About, Argued, Completing, Contents, Prompt, PromptResult, Resource, Template, Tool, ToolResult};
 pub use user::{News, Serves, UserContext};
 
 /// A server in this process: one instance of it, made by a [`Factory`] for one client or for several.
@@ -138,7 +136,12 @@ pub trait Server: Send + Sync + 'static {
     }
 
     /// Answers any other method with its `result`, an object.
-    fn other(&self, method: &str, params: Json, exchange: &Exchange) -> impl Future<Output = Result<Json, Error>> + Send {
+    fn other(
+        &self,
+        method: &str,
+        params: Json,
+        exchange: &Exchange,
+    ) -> impl Future<Output = Result<Json, Error>> + Send {
         let _ = (params, exchange);
         ready(Err(Error::no_method(method)))
     }

@@ -98,7 +98,9 @@ impl Outbox for Inbox {
             Line::Many(pieces) => pieces.concat().into(),
         };
         self.0.try_send((text, about)).map_err(|full| match full {
-            mpsc::error::TrySendError::Full(_) => Failure::new(Kind::Overloaded, "the server does not take in requests"),
+            mpsc::error::TrySendError::Full(_) => {
+                Failure::new(Kind::Overloaded, "the server does not take in requests")
+            }
             mpsc::error::TrySendError::Closed(_) => Failure::new(Kind::ServerExited, "the server has ended"),
         })
     }

@@ -52,7 +52,9 @@ async fn with_a_handshake_over_http() {
 
     // What is less important than the client wants to hear is not logged.
     let log = |level: &str| format!(r#"{{"name":"log","arguments":{{"message":"hi","level":"{level}"}}}}"#);
-    for (wanted, level, count) in [(None, "debug", 0), (None, "info", 1), (Some("error"), "warning", 0), (Some("debug"), "debug", 1)] {
+    for (wanted, level, count) in
+        [(None, "debug", 0), (None, "info", 1), (Some("error"), "warning", 0), (Some("debug"), "debug", 1)]
+    {
         if let Some(wanted) = wanted {
             session.request("logging/setLevel", &format!(r#"{{"level":"{wanted}"}}"#)).await.result();
         }
@@ -104,7 +106,10 @@ async fn changes_with_a_handshake() {
     assert_eq!(session.request("resources/subscribe", r#"{"uri":"demo://none"}"#).await.error_code(), Some(-32002));
     session.call("touch", "{}").await.result();
     let updated = events.message(patience).await;
-    assert_eq!((updated.method(), updated.at("/params/uri")), (Some("notifications/resources/updated"), &"demo://counter".into()));
+    assert_eq!(
+        (updated.method(), updated.at("/params/uri")),
+        (Some("notifications/resources/updated"), &"demo://counter".into())
+    );
     session.request("resources/unsubscribe", counter).await.result();
     session.call("touch", "{}").await.result();
     session.call("add-tool", r#"{"name":"mine"}"#).await.result();
@@ -168,7 +173,12 @@ async fn over_standard_input_and_output() {
     let id = client.send("tools/call", r#"{"name":"countdown","arguments":{"n":3},"_meta":{"progressToken":7}}"#).await;
     for step in 1..=3 {
         let told = client.message().await;
-        assert_eq!((told.at("/params/progressToken"), told.at("/params/progress")), (&7.into(), &step.into()), "{}", told.raw());
+        assert_eq!(
+            (told.at("/params/progressToken"), told.at("/params/progress")),
+            (&7.into(), &step.into()),
+            "{}",
+            told.raw()
+        );
     }
     assert_eq!(client.message().await.id(), Some(id));
 }

@@ -24,7 +24,10 @@ async fn ten_thousand_calls_at_once_are_each_answered_once() {
     let writing = async {
         let opening = request("\"open\"", "initialize", &initialize_params(LEGACY, "{}"));
         writer.write_all(format!("{opening}\n").as_bytes()).await.expect("written");
-        writer.write_all(format!("{}\n", notification("notifications/initialized", "")).as_bytes()).await.expect("written");
+        writer
+            .write_all(format!("{}\n", notification("notifications/initialized", "")).as_bytes())
+            .await
+            .expect("written");
         let params = call_params("countdown", r#"{"n":5}"#);
         for id in 0..CALLS {
             let line = request(&id.to_string(), "tools/call", &params);

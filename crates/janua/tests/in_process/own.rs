@@ -2,9 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
+use janua::config::Server;
 use janua::proxy::{self, Options};
 use janua::server::{Factories, Factory};
-use janua::config::Server;
 use janua_testkit::client::Client;
 
 use crate::server::{Difficult, start};
@@ -81,7 +81,7 @@ async fn a_call_that_hangs_is_dropped_when_it_is_cancelled() {
         seen.until("it begins", |seen| seen.hanging.load(Ordering::SeqCst) == 4).await;
         session.delete().await;
     };
-    let (reply, _) = tokio::join!(exchange, ended);
+    let (reply, ()) = tokio::join!(exchange, ended);
     assert!(reply.response.is_none_or(|response| response.error_code().is_some()), "it was answered");
     seen.until("it is dropped", |seen| seen.dropped.load(Ordering::SeqCst) == 4).await;
     proxy.stop().await;

@@ -54,7 +54,8 @@ impl ServerHandler for Handler {
                 "given up".to_owned()
             }
             "ask" => {
-                let form = json!({"mode": "form", "message": "Who?", "requestedSchema": {"type": "object", "properties": {}}});
+                let form =
+                    json!({"mode": "form", "message": "Who?", "requestedSchema": {"type": "object", "properties": {}}});
                 let form: ElicitRequestParams = serde_json::from_value(form).expect("a form");
                 let answer = context.peer.create_elicitation(form).await;
                 let answer = answer.map_err(|why| ErrorData::internal_error(why.to_string(), None))?;

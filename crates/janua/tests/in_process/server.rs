@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use janua::proxy::{self, Options, Proxy};
-use janua::server::{About, Answer, Error, Exchange, Json, Object, Serves, Server, Tool, ToolResult, UserContext};
+use janua::server::{About, Answer, Error, Exchange, Json, Object, Server, Serves, Tool, ToolResult, UserContext};
 use janua_testkit::client::Client;
 use tokio::sync::Notify;
 
@@ -142,6 +142,7 @@ impl Difficult {
     /// Never ends, and says when it does.
     async fn hang(&self, exchange: &Exchange) -> ToolResult {
         let (seen, watched) = (self.seen.clone(), exchange.clone());
+        #[expect(clippy::disallowed_methods, reason = "a server may have tasks of its own")]
         tokio::spawn(async move {
             watched.over().await;
             seen.count(&seen.told);

@@ -241,9 +241,7 @@ impl Upstream {
                 error.member("error").expect("an error")
             }
             Make::Scripted => r#"{"code":-32602,"message":"no such tool"}"#.to_owned(),
-            Make::Demo => {
-                r#"{"code":-32602,"message":"the server has no tool none"}"#.to_owned()
-            }
+            Make::Demo => r#"{"code":-32602,"message":"the server has no tool none"}"#.to_owned(),
         }
     }
 
@@ -341,13 +339,12 @@ impl Upstream {
         let call = match (self.kind.make(), news) {
             (Make::Probe, News::Log) => ("noisy", "{}".to_owned()),
             (Make::Probe, News::Lists) => ("listchanged", r#"{"add":"extra"}"#.to_owned()),
-            (Make::Probe, News::Update) => ("touch", "{}".to_owned()),
+            (Make::Probe | Make::Demo, News::Update) => ("touch", "{}".to_owned()),
             (Make::Everything, News::Log) => ("test_logging_tool", "{}".to_owned()),
             (Make::Everything, News::Lists) => ("announce_lists", "{}".to_owned()),
             (Make::Everything, News::Update) => ("test_touch_resource", "{}".to_owned()),
             (Make::Demo, News::Log) => ("log", r#"{"message":"hello"}"#.to_owned()),
             (Make::Demo, News::Lists) => ("add-tool", r#"{"name":"extra"}"#.to_owned()),
-            (Make::Demo, News::Update) => ("touch", "{}".to_owned()),
             (Make::Scripted, _) => return self.push_news(news).await,
         };
         link.call(&call).await.result();

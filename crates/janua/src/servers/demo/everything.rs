@@ -11,11 +11,14 @@ use crate::servers::in_process::{
 
 const NOTHING: &str = r#"{"type":"object","properties":{}}"#;
 const TEXT: &str = r#"{"type":"object","properties":{"text":{"type":"string"}},"required":["text"]}"#;
-const TWO: &str = r#"{"type":"object","properties":{"a":{"type":"number"},"b":{"type":"number"}},"required":["a","b"]}"#;
-const COUNT: &str = r#"{"type":"object","properties":{"n":{"type":"integer","minimum":1,"maximum":100}},"required":["n"]}"#;
+const TWO: &str =
+    r#"{"type":"object","properties":{"a":{"type":"number"},"b":{"type":"number"}},"required":["a","b"]}"#;
+const COUNT: &str =
+    r#"{"type":"object","properties":{"n":{"type":"integer","minimum":1,"maximum":100}},"required":["n"]}"#;
 const PROMPT: &str = r#"{"type":"object","properties":{"prompt":{"type":"string"}},"required":["prompt"]}"#;
 const LOG: &str = r#"{"type":"object","properties":{"message":{"type":"string"},"level":{"type":"string","enum":["debug","info","notice","warning","error","critical","alert","emergency"]}},"required":["message"]}"#;
-const NAME: &str = r#"{"type":"object","properties":{"name":{"type":"string","pattern":"^[a-z0-9-]{1,32}$"}},"required":["name"]}"#;
+const NAME: &str =
+    r#"{"type":"object","properties":{"name":{"type":"string","pattern":"^[a-z0-9-]{1,32}$"}},"required":["name"]}"#;
 
 /// What `greet` asks for.
 const FORM: &str = r#"{"type":"object","properties":{"name":{"type":"string"}},"required":["name"]}"#;

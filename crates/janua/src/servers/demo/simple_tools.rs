@@ -40,7 +40,11 @@ impl Server for SimpleTools {
             ("retrieve-data", ..) => return Err(Error::tool("Missing key")),
             ("list-data", ..) => {
                 let lines: Vec<String> = self.0.lock().iter().map(|(key, value)| format!("- {key}: {value}")).collect();
-                if lines.is_empty() { "No data stored".to_owned() } else { format!("Stored data:\n{}", lines.join("\n")) }
+                if lines.is_empty() {
+                    "No data stored".to_owned()
+                } else {
+                    format!("Stored data:\n{}", lines.join("\n"))
+                }
             }
             _ => return Err(Error::tool(format!("Unknown tool: {tool}"))),
         };

@@ -42,12 +42,7 @@ impl<S: Server> Serve for S {
     }
 }
 
-async fn answer<S: Server>(
-    server: &S,
-    request: &Request,
-    offers: Offers,
-    exchange: &Exchange,
-) -> Result<Json, Error> {
+async fn answer<S: Server>(server: &S, request: &Request, offers: Offers, exchange: &Exchange) -> Result<Json, Error> {
     let method = request.method();
     if !offered(method, offers) {
         return Err(Error::no_method(&request.name()));

@@ -184,7 +184,10 @@ impl Exchange {
     pub async fn roots(&self) -> Result<Vec<Root>, Error> {
         let said = self.ask("roots/list", Object::new()).await?;
         let roots = said.get("roots").map(|roots| roots.elements()).unwrap_or_default();
-        Ok(roots.iter().filter_map(|root| Some(Root { uri: root.string("uri").ok()?, name: root.string("name").ok() })).collect())
+        Ok(roots
+            .iter()
+            .filter_map(|root| Some(Root { uri: root.string("uri").ok()?, name: root.string("name").ok() }))
+            .collect())
     }
 
     /// Asks the client anything that MCP lets a server ask, and gives the result. Fails if the client cannot be asked
@@ -212,7 +215,8 @@ impl Exchange {
 
     /// Whether this may be asked: of all that the instance serves, and of this very client.
     fn permit(&self, method: Method, params: &[u8]) -> Result<(), Error> {
-        let known = method == Method::Ping || matches!(method, Method::Elicit | Method::CreateMessage | Method::ListRoots);
+        let known =
+            method == Method::Ping || matches!(method, Method::Elicit | Method::CreateMessage | Method::ListRoots);
         if !known || self.is_over() {
             return Err(Error::rpc(METHOD_NOT_FOUND, "no client can be asked that"));
         }
@@ -294,5 +298,7 @@ impl Asker for Waiting {
 /// The level that `logging/setLevel` names.
 pub(super) fn level_of(params: &[u8]) -> Result<Level, Error> {
     let named = raw::peek_string(params, "level").and_then(|name| Level::named(&name));
-    named.ok_or_else(|| Error::invalid("\"level\" must be one of debug, info, notice, warning, error, critical, alert, emergency"))
+    named.ok_or_else(|| {
+        Error::invalid("\"level\" must be one of debug, info, notice, warning, error, critical, alert, emergency")
+    })
 }

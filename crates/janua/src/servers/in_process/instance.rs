@@ -50,7 +50,8 @@ impl<S: Server, F: Fn(UserContext) -> S + Send + Sync> Make for Making<F> {
             let response = Response::result(result.as_str())
                 .map_err(|_| Failure::new(Kind::StartFailed, "what the server says of itself is no JSON"))?;
             let opened = Opened { response, version: opening.version };
-            let calls = Arc::new(Calls { most: site.limits.server_requests, ..Calls::default() });
+            let table = Lock::new(Table { entries: HashMap::new(), used: Some(Instant::now()) });
+            let calls = Arc::new(Calls { most: site.limits.server_requests, next: AtomicU64::new(0), table });
             let user = Arc::new(user);
             Ok(Arc::new(Instance { server, name: about.name, offers: about.offers, user, opened, told, calls }))
         });
@@ -84,7 +85,6 @@ struct Listening {
 }
 
 /// The calls under way.
-#[derive(Default)]
 struct Calls {
     /// How many there may be.
     most: usize,
@@ -92,10 +92,9 @@ struct Calls {
     table: Lock<Table>,
 }
 
-#[derive(Default)]
 struct Table {
     entries: HashMap<u64, Entry>,
-    /// When a call began or ended last.
+    /// When a call began or ended last, or the instance was made.
     used: Option<Instant>,
 }
 
@@ -134,9 +133,6 @@ impl Connection for Instance {
     }
 
     fn call(&self, call: Call) -> Reply {
-        if let Some(why) = self.told.over() {
-            return Reply::failed(why);
-        }
         let request = &call.request;
         let at_once = match request.method() {
             Method::Ping => Some(Ok(())),
@@ -151,9 +147,7 @@ impl Connection for Instance {
             _ => None,
         };
         match at_once {
-            Some(settled) => {
-                Reply::ready(Outcome::Answer(response(settled.map(|()| Object::new().into()))))
-            }
+            Some(settled) => Reply::ready(Outcome::Answer(response(settled.map(|()| Object::new().into())))),
             None => self.running(call).map_or_else(Reply::failed, Reply::stream),
         }
     }
@@ -215,6 +209,11 @@ impl Instance {
         let (mailbox, over) = (Arc::new(Mailbox::default()), CancellationToken::new());
         let exchange = Exchange::new(self.user.clone(), self.told.clone(), &call, mailbox.clone(), over.clone());
         let number = self.calls.enter(&call, &mailbox)?;
+        if let Some(why) = self.told.over() {
+            // Only now: whoever closes the link ends every call that is in the table by then.
+            self.calls.leave(number);
+            return Err(why);
+        }
         let watching = (call.request.method() == Method::Subscribe)
             .then(|| raw::peek_string(call.request.params(), "uri"))
             .flatten();
