@@ -1,13 +1,15 @@
 //! What a server of somebody's own does wrong, or late, or never, is seen by the call that it happened in alone.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use janua::config::Server;
+use janua::config::{Server, ServerSettings, Settings};
 use janua::proxy::{self, Options};
+use janua::serve::App;
 use janua::server::{Factories, Factory};
 use janua_testkit::client::Client;
 
-use crate::server::{Difficult, start};
+use crate::server::{Difficult, Seen, start};
 use crate::{LEGACY, MODERN};
 
 const CAN: &str = r#"{"elicitation":{"form":{}}}"#;
@@ -164,4 +166,24 @@ async fn a_name_that_nobody_has_is_a_failed_start() {
     let refused = client.try_initialize(LEGACY, "{}").await;
     assert_eq!(refused.response().at("/error/data/code"), "start_failed", "{}", refused.raw());
     proxy.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_of_many_has_them_beside_the_built_in_ones() {
+    let seen = Arc::new(Seen::default());
+    let factory = Factory::new(move |user| Difficult { user, seen: seen.clone() });
+    let mut settings = Settings { port: 0, ..Settings::default() };
+    for (name, server) in [("mine", "difficult"), ("data", "simple-tools-server")] {
+        settings.servers.insert(name.to_owned(), ServerSettings::new(Server::InProcess(server.to_owned())));
+    }
+    let app = App::builder().settings(settings).factory("difficult", factory).build();
+    let running = app.serve().await.expect("a free port");
+    for (name, tool, args, text) in
+        [("mine", "echo", r#"{"text":"on"}"#, "on"), ("data", "list-data", "{}", "No data stored")]
+    {
+        let client = Client::new(&format!("http://{}/mcp/{name}", running.address()));
+        assert_eq!(client.initialize(LEGACY, "{}").await.call(tool, args).await.text(), text);
+        assert_eq!(client.modern(MODERN, "{}").call(tool, args).await.text(), text);
+    }
+    running.stop().await;
 }

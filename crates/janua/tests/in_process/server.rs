@@ -24,8 +24,8 @@ pub(crate) struct Seen {
 
 /// One instance.
 pub(crate) struct Difficult {
-    user: UserContext,
-    seen: Arc<Seen>,
+    pub(crate) user: UserContext,
+    pub(crate) seen: Arc<Seen>,
 }
 
 /// Counts when it is dropped.
