@@ -183,10 +183,9 @@ pub(crate) trait Make: Send + Sync {
 }
 
 /// What an instance finds where it is made.
-#[derive(Clone)]
+#[cfg_attr(not(feature = "rmcp"), expect(dead_code, reason = "servers written with rmcp need a task and a queue"))]
 pub(crate) struct Site {
     pub(crate) limits: Arc<Limits>,
-    #[cfg_attr(not(feature = "rmcp"), expect(dead_code, reason = "servers written with rmcp need a task"))]
     pub(crate) tasks: Tasks,
 }
 

@@ -8,7 +8,7 @@ use janua::server::Factories;
 use janua_testkit::client::message::{Message, call_params, initialize_params, notification, request};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, duplex};
 
-use crate::server::start;
+use crate::server::{MOST, start};
 use crate::{LEGACY, MODERN};
 
 const CALLS: usize = 10_000;
@@ -63,10 +63,10 @@ async fn ten_thousand_calls_at_once_are_each_answered_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_instance_has_room_for_so_many_calls() {
+async fn a_server_has_room_for_so_many_calls() {
     let (proxy, client, seen) = start().await;
     let modern = client.modern(MODERN, "{}");
-    let most = Limits::default().server_requests;
+    let most = MOST;
     let mut calls: Vec<_> = (0..most).map(|_| Box::pin(modern.call("hang", "{}"))).collect();
     let begun = |seen: &crate::server::Seen| {
         usize::try_from(seen.hanging.load(std::sync::atomic::Ordering::SeqCst)) == Ok(most)

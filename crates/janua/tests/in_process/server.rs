@@ -9,6 +9,9 @@ use janua::server::{About, Answer, Error, Exchange, Json, Object, Server, Serves
 use janua_testkit::client::Client;
 use tokio::sync::Notify;
 
+/// So many calls of it may be under way.
+pub(crate) const MOST: usize = 32;
+
 /// What the tests see of it from outside.
 #[derive(Default)]
 pub(crate) struct Seen {
@@ -39,7 +42,9 @@ pub(crate) async fn start() -> (Proxy, Client, Arc<Seen>) {
     let seen = Arc::new(Seen::default());
     let given = seen.clone();
     let make = move |user| Difficult { user, seen: given.clone() };
-    let proxy = proxy::start(Options::in_process("difficult", make).port(0)).await.expect("a free port");
+    let mut options = Options::in_process("difficult", make).port(0);
+    options.limits.server_requests = MOST;
+    let proxy = proxy::start(options).await.expect("a free port");
     let client = Client::new(&format!("http://{}/mcp", proxy.address()));
     (proxy, client, seen)
 }

@@ -6,7 +6,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -28,14 +27,11 @@ use crate::lock::Lock;
 use crate::mailbox::Mailbox;
 use crate::servers::{Connection, Opened, Opening, Refusal};
 
-/// After how long a request that found no place may come again.
-const PAUSE: Duration = Duration::from_secs(1);
-
 /// Makes instances with a function.
 pub(super) struct Making<F>(pub(super) F);
 
 impl<S: Server, F: Fn(UserContext) -> S + Send + Sync> Make for Making<F> {
-    fn open(&self, opening: Opening, site: &Site) -> BoxFuture<'static, Result<Arc<dyn Connection>, Refusal>> {
+    fn open(&self, opening: Opening, _: &Site) -> BoxFuture<'static, Result<Arc<dyn Connection>, Refusal>> {
         // Only revisions with a handshake are spoken here, whatever is asked for: the bridge translates.
         let told = Arc::new(Told::default());
         let user = UserContext::of(&opening, &told);
@@ -51,7 +47,7 @@ impl<S: Server, F: Fn(UserContext) -> S + Send + Sync> Make for Making<F> {
                 .map_err(|_| Failure::new(Kind::StartFailed, "what the server says of itself is no JSON"))?;
             let opened = Opened { response, version: opening.version };
             let table = Lock::new(Table { entries: HashMap::new(), used: Some(Instant::now()) });
-            let calls = Arc::new(Calls { most: site.limits.server_requests, next: AtomicU64::new(0), table });
+            let calls = Arc::new(Calls { next: AtomicU64::new(0), table });
             let user = Arc::new(user);
             Ok(Arc::new(Instance { server, name: about.name, offers: about.offers, user, opened, told, calls }))
         });
@@ -86,8 +82,6 @@ struct Listening {
 
 /// The calls under way.
 struct Calls {
-    /// How many there may be.
-    most: usize,
     next: AtomicU64,
     table: Lock<Table>,
 }
@@ -208,7 +202,7 @@ impl Instance {
     fn running(&self, call: Call) -> Result<Running, Failure> {
         let (mailbox, over) = (Arc::new(Mailbox::default()), CancellationToken::new());
         let exchange = Exchange::new(self.user.clone(), self.told.clone(), &call, mailbox.clone(), over.clone());
-        let number = self.calls.enter(&call, &mailbox)?;
+        let number = self.calls.enter(&call, &mailbox);
         if let Some(why) = self.told.over() {
             // Only now: whoever closes the link ends every call that is in the table by then.
             self.calls.leave(number);
@@ -236,18 +230,14 @@ impl Instance {
 }
 
 impl Calls {
-    fn enter(&self, call: &Call, mailbox: &Arc<Mailbox>) -> Result<u64, Failure> {
+    fn enter(&self, call: &Call, mailbox: &Arc<Mailbox>) -> u64 {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let entry =
             Entry { scope: call.caller.scope.clone(), id: call.request.id().detached(), mailbox: mailbox.clone() };
         let mut table = self.table.lock();
-        if table.entries.len() >= self.most {
-            let full = Failure::new(Kind::Overloaded, "too many requests of this server are under way");
-            return Err(full.retry_after(PAUSE));
-        }
         table.used = Some(Instant::now());
         table.entries.insert(number, entry);
-        Ok(number)
+        number
     }
 
     fn leave(&self, number: u64) {
