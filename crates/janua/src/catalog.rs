@@ -13,6 +13,7 @@ use crate::config::{Limits, Prefix, ServerSettings, Settings, ToolRules, ViewSet
 use crate::error::Failure;
 use crate::lock::Lock;
 use crate::servers::Place;
+use crate::servers::in_process::Factories;
 use crate::servers::starts::Starts;
 use crate::tasks::Tasks;
 
@@ -41,6 +42,8 @@ pub(crate) enum Catalog {
 
 /// Servers and views by name, and all servers together.
 pub(crate) struct Many {
+    /// Where servers in this process are found.
+    factories: Factories,
     limits: Arc<Limits>,
     tasks: Tasks,
     folder: Option<PathBuf>,
@@ -80,10 +83,11 @@ impl Catalog {
     }
 
     /// Every server and view of the settings.
-    pub(crate) fn of_many(settings: &Settings, limits: &Arc<Limits>, tasks: &Tasks) -> Self {
+    pub(crate) fn of_many(settings: &Settings, factories: Factories, limits: &Arc<Limits>, tasks: &Tasks) -> Self {
         let all = View::new(limits.clone(), tasks.clone());
         let (servers, disabled, views) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let many = Many {
+            factories,
             limits: limits.clone(),
             tasks: tasks.clone(),
             folder: settings.data_dir.clone(),
@@ -210,7 +214,7 @@ impl Many {
             Some(_) => applied.changed.push(name.to_owned()),
             None => applied.added.push(name.to_owned()),
         }
-        let served = Served::new(name, settings, &self.limits, (&self.tasks, &self.starts), self.folder.as_deref());
+        let served = Served::new(name, settings, &self.factories, &self.limits, (&self.tasks, &self.starts), self.folder.as_deref());
         if self.prepared.load(Ordering::Relaxed) {
             served.bridge.pool.prepare();
         }

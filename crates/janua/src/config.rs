@@ -120,9 +120,7 @@ pub enum Server {
     Command(ServerCommand),
     /// A remote server.
     Remote(RemoteServer),
-    /// The built-in demo server, in process.
-    Demo,
-    /// A server in this process, by the name it was registered under.
+    /// A server in this process, by the name that [`Factories`](crate::server::Factories) have it under.
     InProcess(String),
 }
 
@@ -174,7 +172,6 @@ impl Server {
                 words.join(" ")
             }
             Server::Remote(remote) => bare(&remote.url),
-            Server::Demo => "the built-in demo server".to_owned(),
             Server::InProcess(name) => format!("the built-in server {name}"),
         }
     }

@@ -7,18 +7,20 @@ pub use crate::clients::stdio::End;
 use crate::config::{Declared, Limits, Protocol, Server, Share};
 use crate::error::Failure;
 use crate::proxy::{gateway, stop_signal};
+use crate::servers::in_process::Factories;
 use crate::servers::process::orphans;
 
 /// Serves the client on `input` and `output` with `server` until one of them is done or the process is told to
-/// stop; the server is stopped before this returns.
+/// stop; the server is stopped before this returns. A server in this process is found in `factories`.
 pub async fn run(
     server: &Server,
     protocol: Protocol,
+    factories: &Factories,
     limits: &Limits,
     input: impl AsyncRead + Unpin,
     output: impl AsyncWrite + Unpin,
 ) -> Result<End, Failure> {
-    let (gateway, place) = gateway(server, protocol, (Share::Session, Declared::Class), 0, limits);
+    let (gateway, place) = gateway(server, protocol, (Share::Session, Declared::Class), 0, factories, limits);
     orphans::bury(&gateway.tasks);
     let end = tokio::select! {
         end = stdio::serve(&gateway, &place, input, output) => end,

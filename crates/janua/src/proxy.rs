@@ -17,6 +17,7 @@ use crate::config::{Declared, Limits, Protocol, Server, ServerCommand, ServerSet
 use crate::error::Failure;
 use crate::gateway::Gateway;
 use crate::servers::Place;
+use crate::servers::in_process::{Factories, Factory, Server as InProcess, UserContext};
 use crate::servers::process::orphans;
 use crate::servers::starts::Starts;
 use crate::tasks::Tasks;
@@ -35,6 +36,8 @@ use crate::tasks::Tasks;
 pub struct Options {
     /// The server behind the proxy.
     pub server: Server,
+    /// Where a server in this process is found by its name.
+    pub factories: Factories,
     /// Which era it is spoken to in.
     pub protocol: Protocol,
     /// Who shares a running instance of it.
@@ -82,6 +85,7 @@ impl Options {
         let paths = Paths::default();
         Options {
             server,
+            factories: Factories::built_in(),
             protocol: Protocol::Auto,
             share: Share::Session,
             declared: Declared::Class,
@@ -108,6 +112,18 @@ impl Options {
         ServerCommand::new(line).map(|command| Options::new(Server::Command(command)))
     }
 
+    /// A proxy of a server in this process, which `make` makes for whoever comes.
+    pub fn in_process<S: InProcess>(name: &str, make: impl Fn(UserContext) -> S + Send + Sync + 'static) -> Self {
+        Options::registered(name, Factory::new(make))
+    }
+
+    /// The same with what makes it given as a whole.
+    pub fn registered(name: &str, factory: Factory) -> Self {
+        let mut options = Options::new(Server::InProcess(name.to_owned()));
+        options.factories = options.factories.with(name, factory);
+        options
+    }
+
     /// The same with another port.
     #[must_use]
     pub fn port(mut self, port: u16) -> Self {
@@ -123,7 +139,7 @@ impl Options {
     }
 
     fn gateway(&self) -> (Arc<Gateway>, Arc<dyn Place>) {
-        gateway(&self.server, self.protocol, (self.share, self.declared), self.warm, &self.limits)
+        gateway(&self.server, self.protocol, (self.share, self.declared), self.warm, &self.factories, &self.limits)
     }
 
     fn edge(self, gateway: Arc<Gateway>, loopback: bool) -> Edge {
@@ -188,12 +204,13 @@ pub(crate) fn gateway(
     protocol: Protocol,
     sharing: (Share, Declared),
     warm: usize,
+    factories: &Factories,
     limits: &Limits,
 ) -> (Arc<Gateway>, Arc<dyn Place>) {
     let (limits, tasks) = (Arc::new(limits.clone()), Tasks::default());
     let (share, declared) = sharing;
     let settings = ServerSettings { protocol, share, declared, warm, ..ServerSettings::new(server.clone()) };
-    let bridge = bridge(&settings, &limits, &tasks, &Starts::new(&limits));
+    let bridge = bridge(&settings, factories, &limits, &tasks, &Starts::new(&limits));
     let catalog = Catalog::of_one(bridge.clone());
     (Gateway::new(catalog, limits, tasks), bridge)
 }

@@ -13,6 +13,7 @@ use crate::config::Settings;
 use crate::gateway::Gateway;
 pub use crate::proxy::Error;
 use crate::proxy::stop;
+use crate::servers::in_process::{Factories, Factory};
 use crate::servers::process::orphans;
 use crate::tasks::Tasks;
 
@@ -41,6 +42,7 @@ pub struct App {
 #[derive(Default)]
 pub struct Builder {
     settings: Settings,
+    factories: Factories,
 }
 
 /// A gateway that serves.
@@ -96,11 +98,19 @@ impl Builder {
         self
     }
 
+    /// A server in this process, besides the built-in ones; the settings name it as
+    /// [`Server::InProcess`](crate::config::Server::InProcess), and files as `builtin`.
+    #[must_use]
+    pub fn factory(mut self, name: &str, factory: Factory) -> Self {
+        self.factories = self.factories.with(name, factory);
+        self
+    }
+
     /// The gateway. Nothing is started before somebody needs it.
     pub fn build(self) -> App {
         let settings = self.settings;
         let (limits, tasks) = (Arc::new(settings.limits.clone()), Tasks::default());
-        let catalog = Catalog::of_many(&settings, &limits, &tasks);
+        let catalog = Catalog::of_many(&settings, self.factories, &limits, &tasks);
         let gateway = Gateway::new(catalog, limits, tasks);
         App { settings, gateway }
     }

@@ -11,7 +11,7 @@ use super::shelf::Shelf;
 use crate::bridge::Bridge;
 use crate::config::{Limits, Server, ServerSettings};
 use crate::error::{Failure, Kind};
-use crate::servers::demo::DemoOpener;
+use crate::servers::in_process::{Factories, Site};
 use crate::servers::inventory::Inventory;
 use crate::servers::pool::Pool;
 use crate::servers::remote::RemoteOpener;
@@ -34,6 +34,7 @@ pub(crate) struct Served {
 /// The links to a server, none of which is open yet.
 pub(crate) fn bridge(
     settings: &ServerSettings,
+    factories: &Factories,
     limits: &Arc<Limits>,
     tasks: &Tasks,
     starts: &Arc<Starts>,
@@ -45,7 +46,9 @@ pub(crate) fn bridge(
             Box::new(StdioOpener(Stock::new(command, settings.warm, starts, limits.clone(), tasks.clone())))
         }
         Server::Remote(remote) => Box::new(RemoteOpener::new(remote, limits.clone(), tasks.clone(), inventory.clone())),
-        Server::Demo | Server::InProcess(_) => Box::new(DemoOpener),
+        Server::InProcess(name) => {
+            Box::new(factories.opener(name, Site { limits: limits.clone(), tasks: tasks.clone() }))
+        }
     };
     let pool = Pool::new(opener, settings.protocol, starts.clone());
     Bridge::new(pool, (settings.share, settings.declared), inventory, limits.clone(), tasks.clone())
@@ -56,12 +59,13 @@ impl Served {
     pub(super) fn new(
         name: &str,
         settings: &ServerSettings,
+        factories: &Factories,
         limits: &Arc<Limits>,
         (tasks, starts): (&Tasks, &Arc<Starts>),
         folder: Option<&std::path::Path>,
     ) -> Arc<Self> {
         let limits = Arc::new(own(settings, limits));
-        let bridge = bridge(settings, &limits, tasks, starts);
+        let bridge = bridge(settings, factories, &limits, tasks, starts);
         let kept = folder.map(|folder| Kept::new(folder, name, settings));
         let shelf = Shelf::new(name, &settings.server, bridge.clone(), limits.clone(), tasks, kept);
         Arc::new(Served {

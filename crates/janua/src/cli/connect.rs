@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::proxy::Upstream;
+use super::proxy::{Upstream, demo};
 use super::{Failed, Global, Level, block_on, duration};
 use janua::config::{Limits, Protocol, Server};
 use janua::connect;
+use janua::server::Factories;
 
 /// Speak stdio to the client that started us, and to a server whatever it speaks.
 ///
@@ -35,7 +36,7 @@ pub(super) struct ConnectArgs {
 /// Runs the command.
 pub(super) fn run(global: &Global, args: ConnectArgs) -> Result<(), Failed> {
     let protocol = args.upstream.protocol();
-    let server = if args.demo { Server::Demo } else { args.upstream.server(args.server)? };
+    let server = if args.demo { demo() } else { args.upstream.server(args.server)? };
     let mut limits = Limits { call: args.call_timeout, start: args.start_timeout, ..Limits::default() };
     limits.call_total = limits.call_total.max(args.call_timeout);
     serve(global, Level::Warn, &server, protocol, &limits)
@@ -50,7 +51,9 @@ pub(super) fn serve(
     limits: &Limits,
 ) -> Result<(), Failed> {
     block_on(global, quiet, async {
-        let end = connect::run(server, protocol, limits, tokio::io::stdin(), tokio::io::stdout()).await?;
+        let end =
+            connect::run(server, protocol, &Factories::built_in(), limits, tokio::io::stdin(), tokio::io::stdout())
+                .await?;
         match end {
             connect::End::Client => Ok(()),
             connect::End::Server => Err(Failed::Run(anyhow::anyhow!("the server is gone"))),
