@@ -7,6 +7,7 @@ pub use crate::clients::stdio::End;
 use crate::config::{Declared, Limits, Protocol, Server, Share};
 use crate::error::Failure;
 use crate::proxy::{gateway, stop_signal};
+pub use crate::servers::hiding::Shown;
 use crate::servers::process::orphans;
 
 /// Serves the client on `input` and `output` with `server` until one of them is done or the process is told to
@@ -18,7 +19,19 @@ pub async fn run(
     input: impl AsyncRead + Unpin,
     output: impl AsyncWrite + Unpin,
 ) -> Result<End, Failure> {
-    let (gateway, place) = gateway(server, protocol, (Share::Session, Declared::Class), 0, limits);
+    run_showing(server, protocol, limits, None, input, output).await
+}
+
+/// The same as [`run`]; of the server's tools only those that are `shown` are listed and can be called.
+pub async fn run_showing(
+    server: &Server,
+    protocol: Protocol,
+    limits: &Limits,
+    shown: Option<Shown>,
+    input: impl AsyncRead + Unpin,
+    output: impl AsyncWrite + Unpin,
+) -> Result<End, Failure> {
+    let (gateway, place) = gateway(server, protocol, (Share::Session, Declared::Class), 0, limits, shown);
     orphans::bury(&gateway.tasks);
     let end = tokio::select! {
         end = stdio::serve(&gateway, &place, input, output) => end,

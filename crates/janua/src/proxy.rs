@@ -17,6 +17,7 @@ use crate::config::{Declared, Limits, Protocol, Server, ServerCommand, ServerSet
 use crate::error::Failure;
 use crate::gateway::Gateway;
 use crate::servers::Place;
+use crate::servers::hiding::Shown;
 use crate::servers::process::orphans;
 use crate::servers::starts::Starts;
 use crate::tasks::Tasks;
@@ -123,7 +124,7 @@ impl Options {
     }
 
     fn gateway(&self) -> (Arc<Gateway>, Arc<dyn Place>) {
-        gateway(&self.server, self.protocol, (self.share, self.declared), self.warm, &self.limits)
+        gateway(&self.server, self.protocol, (self.share, self.declared), self.warm, &self.limits, None)
     }
 
     fn edge(self, gateway: Arc<Gateway>, loopback: bool) -> Edge {
@@ -142,6 +143,7 @@ impl Options {
                 ws: self.ws_path,
                 health: self.health_paths,
                 base_url: self.base_url,
+                ..Paths::default()
             },
             stateless: self.share == Share::All,
             label: self.server.label(),
@@ -182,18 +184,19 @@ pub struct Proxy {
     address: SocketAddr,
 }
 
-/// The gateway behind a proxy, without anything that listens.
+/// The gateway behind a proxy, without anything that listens. Of the server's tools only those that are `shown` are there.
 pub(crate) fn gateway(
     server: &Server,
     protocol: Protocol,
     sharing: (Share, Declared),
     warm: usize,
     limits: &Limits,
+    shown: Option<Shown>,
 ) -> (Arc<Gateway>, Arc<dyn Place>) {
     let (limits, tasks) = (Arc::new(limits.clone()), Tasks::default());
     let (share, declared) = sharing;
     let settings = ServerSettings { protocol, share, declared, warm, ..ServerSettings::new(server.clone()) };
-    let bridge = bridge(&settings, &limits, &tasks, &Starts::new(&limits));
+    let bridge = bridge(&settings, &limits, &tasks, &Starts::new(&limits), shown);
     let catalog = Catalog::of_one(bridge.clone());
     (Gateway::new(catalog, limits, tasks), bridge)
 }

@@ -16,6 +16,7 @@ use crate::call::{Call, Caller, Event, Outcome, Reply, Scope};
 use crate::error::Failure;
 
 pub(crate) mod demo;
+pub(crate) mod hiding;
 pub(crate) mod http_client;
 pub(crate) mod inventory;
 pub(crate) mod opening;

@@ -12,6 +12,7 @@ use crate::bridge::Bridge;
 use crate::config::{Limits, Server, ServerSettings};
 use crate::error::{Failure, Kind};
 use crate::servers::demo::DemoOpener;
+use crate::servers::hiding::{Hiding, Shown};
 use crate::servers::inventory::Inventory;
 use crate::servers::pool::Pool;
 use crate::servers::remote::RemoteOpener;
@@ -31,12 +32,13 @@ pub(crate) struct Served {
     tasks: Tasks,
 }
 
-/// The links to a server, none of which is open yet.
+/// The links to a server, none of which is open yet. Of its tools only those that are `shown` are there.
 pub(crate) fn bridge(
     settings: &ServerSettings,
     limits: &Arc<Limits>,
     tasks: &Tasks,
     starts: &Arc<Starts>,
+    shown: Option<Shown>,
 ) -> Arc<Bridge> {
     let inventory = Arc::new(Inventory::default());
     let opener: Box<dyn Opener> = match &settings.server {
@@ -46,6 +48,10 @@ pub(crate) fn bridge(
         }
         Server::Remote(remote) => Box::new(RemoteOpener::new(remote, limits.clone(), tasks.clone(), inventory.clone())),
         Server::Demo | Server::InProcess(_) => Box::new(DemoOpener),
+    };
+    let opener = match shown {
+        Some(shown) => Box::new(Hiding { opener, shown }),
+        None => opener,
     };
     let pool = Pool::new(opener, settings.protocol, starts.clone());
     Bridge::new(pool, (settings.share, settings.declared), inventory, limits.clone(), tasks.clone())
@@ -61,7 +67,7 @@ impl Served {
         folder: Option<&std::path::Path>,
     ) -> Arc<Self> {
         let limits = Arc::new(own(settings, limits));
-        let bridge = bridge(settings, &limits, tasks, starts);
+        let bridge = bridge(settings, &limits, tasks, starts, None);
         let kept = folder.map(|folder| Kept::new(folder, name, settings));
         let shelf = Shelf::new(name, &settings.server, bridge.clone(), limits.clone(), tasks, kept);
         Arc::new(Served {

@@ -7,7 +7,7 @@ use clap::Args;
 use super::proxy::Upstream;
 use super::{Failed, Global, Level, block_on, duration};
 use janua::config::{Limits, Protocol, Server};
-use janua::connect;
+use janua::connect::{self, Shown};
 
 /// Speak stdio to the client that started us, and to a server whatever it speaks.
 ///
@@ -49,8 +49,21 @@ pub(super) fn serve(
     protocol: Protocol,
     limits: &Limits,
 ) -> Result<(), Failed> {
+    serve_showing(global, quiet, server, protocol, limits, None)
+}
+
+/// The same; of the server's tools only those that are `shown` are there.
+pub(super) fn serve_showing(
+    global: &Global,
+    quiet: Level,
+    server: &Server,
+    protocol: Protocol,
+    limits: &Limits,
+    shown: Option<Shown>,
+) -> Result<(), Failed> {
     block_on(global, quiet, async {
-        let end = connect::run(server, protocol, limits, tokio::io::stdin(), tokio::io::stdout()).await?;
+        let (input, output) = (tokio::io::stdin(), tokio::io::stdout());
+        let end = connect::run_showing(server, protocol, limits, shown, input, output).await?;
         match end {
             connect::End::Client => Ok(()),
             connect::End::Server => Err(Failed::Run(anyhow::anyhow!("the server is gone"))),

@@ -12,7 +12,7 @@ use rustix::fs::FileType;
 use super::super::connect;
 use super::super::proxy::{address, serve_until};
 use super::super::{Failed, Global, Level, header};
-use super::{command_line, parse, warn_if_exposed};
+use super::{command_line, parse, usage, warn_if_exposed};
 use janua::config::{Limits, Protocol, RemoteServer, RemoteTransport, Server, ServerCommand, Share};
 use janua::proxy::Options;
 
@@ -117,10 +117,6 @@ pub(super) fn run(global: &Global, args: Vec<String>) -> Result<(), Failed> {
         (None, None, None) => usage("say one of --stdio, --sse and --streamableHttp"),
         _ => usage("say only one of --stdio, --sse and --streamableHttp"),
     }
-}
-
-fn usage<T>(message: impl Into<String>) -> Result<T, Failed> {
-    Err(Failed::Usage(message.into()))
 }
 
 fn limits() -> Limits {
