@@ -214,7 +214,14 @@ impl Many {
             Some(_) => applied.changed.push(name.to_owned()),
             None => applied.added.push(name.to_owned()),
         }
-        let served = Served::new(name, settings, &self.factories, &self.limits, (&self.tasks, &self.starts), self.folder.as_deref());
+        let served = Served::new(
+            name,
+            settings,
+            &self.factories,
+            &self.limits,
+            (&self.tasks, &self.starts),
+            self.folder.as_deref(),
+        );
         if self.prepared.load(Ordering::Relaxed) {
             served.bridge.pool.prepare();
         }

@@ -1,9 +1,10 @@
 //! The command line: what was typed, what it means, and the exit code.
 
 use std::ffi::OsString;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use tokio::runtime::Builder;
 
 mod check;
@@ -109,6 +110,13 @@ enum Command {
     Check(check::CheckArgs),
     /// Print the JSON Schema of the configuration file
     Schema(schema::SchemaArgs),
+    /// Print a script that completes these commands in a shell
+    ///
+    /// For bash: janua completions bash > ~/.local/share/bash-completion/completions/janua
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
 }
 
 /// Runs the command line of this process and gives its exit code.
@@ -136,6 +144,7 @@ pub(crate) fn run() -> i32 {
             schema::run(&args);
             Ok(())
         }
+        Command::Completions { shell } => complete(shell),
     };
     match outcome {
         Ok(()) => 0,
@@ -148,6 +157,14 @@ pub(crate) fn run() -> i32 {
             1
         }
     }
+}
+
+/// Prints the completions of `shell`.
+fn complete(shell: Shell) -> Result<(), Failed> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "janua", &mut script);
+    std::io::stdout().write_all(&script)?;
+    Ok(())
 }
 
 /// `janua -- CMD` and `janua --port 1 -- CMD` mean `janua proxy …`.

@@ -17,6 +17,7 @@ use crate::config::{Declared, Limits, Protocol, Server, ServerCommand, ServerSet
 use crate::error::Failure;
 use crate::gateway::Gateway;
 use crate::servers::Place;
+pub use crate::servers::hiding::Shown;
 use crate::servers::in_process::{Factories, Factory, Server as InProcess, UserContext};
 use crate::servers::process::orphans;
 use crate::servers::starts::Starts;
@@ -42,6 +43,8 @@ pub struct Options {
     pub protocol: Protocol,
     /// Who shares a running instance of it.
     pub share: Share,
+    /// Which of its tools are shown; all if absent.
+    pub shown: Option<Shown>,
     /// What it is told that its clients can be asked, where they share an instance.
     pub declared: Declared,
     /// Instances of a program that are kept started, though nobody uses them yet. Under [`router`] from the first
@@ -88,6 +91,7 @@ impl Options {
             factories: Factories::built_in(),
             protocol: Protocol::Auto,
             share: Share::Session,
+            shown: None,
             declared: Declared::Class,
             warm: 0,
             host: IpAddr::from([127, 0, 0, 1]),
@@ -138,8 +142,19 @@ impl Options {
         self
     }
 
-    fn gateway(&self) -> (Arc<Gateway>, Arc<dyn Place>) {
-        gateway(&self.server, self.protocol, (self.share, self.declared), self.warm, &self.factories, &self.limits)
+    /// The gateway behind these options, without anything that listens, and what its clients connect to.
+    pub(crate) fn gateway(&self) -> (Arc<Gateway>, Arc<dyn Place>) {
+        let (limits, tasks) = (Arc::new(self.limits.clone()), Tasks::default());
+        let settings = ServerSettings {
+            protocol: self.protocol,
+            share: self.share,
+            declared: self.declared,
+            warm: self.warm,
+            ..ServerSettings::new(self.server.clone())
+        };
+        let bridge = bridge(&settings, &self.factories, &limits, &tasks, &Starts::new(&limits), self.shown.clone());
+        let catalog = Catalog::of_one(bridge.clone());
+        (Gateway::new(catalog, limits, tasks), bridge)
     }
 
     fn edge(self, gateway: Arc<Gateway>, loopback: bool) -> Edge {
@@ -158,6 +173,7 @@ impl Options {
                 ws: self.ws_path,
                 health: self.health_paths,
                 base_url: self.base_url,
+                ..Paths::default()
             },
             stateless: self.share == Share::All,
             label: self.server.label(),
@@ -196,23 +212,6 @@ const REST: Duration = Duration::from_secs(3);
 pub struct Proxy {
     gateway: Arc<Gateway>,
     address: SocketAddr,
-}
-
-/// The gateway behind a proxy, without anything that listens.
-pub(crate) fn gateway(
-    server: &Server,
-    protocol: Protocol,
-    sharing: (Share, Declared),
-    warm: usize,
-    factories: &Factories,
-    limits: &Limits,
-) -> (Arc<Gateway>, Arc<dyn Place>) {
-    let (limits, tasks) = (Arc::new(limits.clone()), Tasks::default());
-    let (share, declared) = sharing;
-    let settings = ServerSettings { protocol, share, declared, warm, ..ServerSettings::new(server.clone()) };
-    let bridge = bridge(&settings, factories, &limits, &tasks, &Starts::new(&limits));
-    let catalog = Catalog::of_one(bridge.clone());
-    (Gateway::new(catalog, limits, tasks), bridge)
 }
 
 /// The proxy's routes, to be nested into an application of one's own:

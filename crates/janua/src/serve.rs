@@ -35,6 +35,7 @@ use crate::tasks::Tasks;
 /// ```
 pub struct App {
     settings: Settings,
+    paths: Paths,
     gateway: Arc<Gateway>,
 }
 
@@ -43,6 +44,7 @@ pub struct App {
 pub struct Builder {
     settings: Settings,
     factories: Factories,
+    paths: Paths,
 }
 
 /// A gateway that serves.
@@ -60,7 +62,7 @@ impl App {
     /// The gateway's routes, to be nested into an application of one's own: `/mcp`, `/mcp/{server}` and their
     /// neighbours, relative to where they are nested. Must be served on a tokio runtime, as axum does.
     pub fn router(&self) -> Router {
-        clients::router(Arc::new(edge(&self.settings, self.gateway.clone(), true)))
+        clients::router(Arc::new(edge(&self.settings, self.paths.clone(), self.gateway.clone(), true)))
     }
 
     /// Gives the gateway other settings: what is defined as before is not touched. Addresses and limits stay what they
@@ -72,7 +74,7 @@ impl App {
     /// Binds the address of the settings and serves until it is stopped.
     #[expect(clippy::unused_async, reason = "it needs a runtime, and does not promise never to wait")]
     pub async fn serve(self) -> Result<Running, Error> {
-        let App { settings, gateway } = self;
+        let App { settings, paths, gateway } = self;
         if !settings.host.is_loopback() && !settings.insecure_no_auth {
             return Err(Error::Exposed(settings.host));
         }
@@ -81,7 +83,7 @@ impl App {
         let listener = clients::listener::bind(wanted).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         orphans::bury(&gateway.tasks);
-        let router = clients::router(Arc::new(edge(&settings, gateway.clone(), settings.host.is_loopback())));
+        let router = clients::router(Arc::new(edge(&settings, paths, gateway.clone(), settings.host.is_loopback())));
         gateway.catalog.prepare();
         let (admission, limits) = (gateway.admission.clone(), gateway.limits.clone());
         let serving = clients::listener::serve(listener, router, admission, limits, gateway.tasks.clone());
@@ -106,13 +108,24 @@ impl Builder {
         self
     }
 
+    /// Addresses as mcp-proxy has them: `/servers/{name}/mcp` and `/servers/{name}/sse` beside those there are anyway,
+    /// and `/status`; `/mcp` and `/sse` lead to the server `default`, if one is named.
+    #[must_use]
+    pub fn like_mcp_proxy(mut self, default: Option<&str>) -> Self {
+        "/servers".clone_into(&mut self.paths.servers);
+        "/messages/".clone_into(&mut self.paths.messages);
+        self.paths.health = vec!["/status".to_owned()];
+        self.paths.root = default.map(str::to_owned);
+        self
+    }
+
     /// The gateway. Nothing is started before somebody needs it.
     pub fn build(self) -> App {
-        let settings = self.settings;
+        let Builder { settings, factories, paths } = self;
         let (limits, tasks) = (Arc::new(settings.limits.clone()), Tasks::default());
-        let catalog = Catalog::of_many(&settings, self.factories, &limits, &tasks);
+        let catalog = Catalog::of_many(&settings, factories, &limits, &tasks);
         let gateway = Gateway::new(catalog, limits, tasks);
-        App { settings, gateway }
+        App { settings, paths, gateway }
     }
 }
 
@@ -150,7 +163,7 @@ fn apply(gateway: &Gateway, settings: &Settings) -> Applied {
     gateway.catalog.many().map(|many| many.apply(settings)).unwrap_or_default()
 }
 
-fn edge(settings: &Settings, gateway: Arc<Gateway>, loopback: bool) -> Edge {
+fn edge(settings: &Settings, paths: Paths, gateway: Arc<Gateway>, loopback: bool) -> Edge {
     let named = settings.allowed_hosts.iter().map(|host| host.to_ascii_lowercase());
     let hosts = match (settings.allowed_hosts.is_empty(), loopback) {
         (true, false) => None,
@@ -159,7 +172,7 @@ fn edge(settings: &Settings, gateway: Arc<Gateway>, loopback: bool) -> Edge {
     Edge {
         gateway,
         guard: Guard { hosts, cors: !settings.cors_origins.is_empty(), origins: settings.cors_origins.clone() },
-        paths: Paths::default(),
+        paths,
         stateless: false,
         label: format!("{} servers", settings.servers.len()),
         headers: Vec::new(),

@@ -16,6 +16,7 @@ use crate::call::{Call, Caller, Event, Outcome, Reply, Scope};
 use crate::error::Failure;
 
 pub(crate) mod demo;
+pub(crate) mod hiding;
 pub(crate) mod http_client;
 pub mod in_process;
 pub(crate) mod inventory;

@@ -11,6 +11,7 @@ use super::shelf::Shelf;
 use crate::bridge::Bridge;
 use crate::config::{Limits, Server, ServerSettings};
 use crate::error::{Failure, Kind};
+use crate::servers::hiding::{Hiding, Shown};
 use crate::servers::in_process::{Factories, Site};
 use crate::servers::inventory::Inventory;
 use crate::servers::pool::Pool;
@@ -31,13 +32,14 @@ pub(crate) struct Served {
     tasks: Tasks,
 }
 
-/// The links to a server, none of which is open yet.
+/// The links to a server, none of which is open yet. Of its tools only those that are `shown` are there.
 pub(crate) fn bridge(
     settings: &ServerSettings,
     factories: &Factories,
     limits: &Arc<Limits>,
     tasks: &Tasks,
     starts: &Arc<Starts>,
+    shown: Option<Shown>,
 ) -> Arc<Bridge> {
     let inventory = Arc::new(Inventory::default());
     let opener: Box<dyn Opener> = match &settings.server {
@@ -49,6 +51,10 @@ pub(crate) fn bridge(
         Server::InProcess(name) => {
             Box::new(factories.opener(name, Site { limits: limits.clone(), tasks: tasks.clone() }))
         }
+    };
+    let opener = match shown {
+        Some(shown) => Box::new(Hiding { opener, shown }),
+        None => opener,
     };
     let pool = Pool::new(opener, settings.protocol, starts.clone());
     Bridge::new(pool, (settings.share, settings.declared), inventory, limits.clone(), tasks.clone())
@@ -65,7 +71,7 @@ impl Served {
         folder: Option<&std::path::Path>,
     ) -> Arc<Self> {
         let limits = Arc::new(own(settings, limits));
-        let bridge = bridge(settings, factories, &limits, tasks, starts);
+        let bridge = bridge(settings, factories, &limits, tasks, starts, None);
         let kept = folder.map(|folder| Kept::new(folder, name, settings));
         let shelf = Shelf::new(name, &settings.server, bridge.clone(), limits.clone(), tasks, kept);
         Arc::new(Served {

@@ -6,9 +6,8 @@ use clap::Args;
 
 use super::proxy::{Upstream, demo};
 use super::{Failed, Global, Level, block_on, duration};
-use janua::config::{Limits, Protocol, Server};
 use janua::connect;
-use janua::server::Factories;
+use janua::proxy::Options;
 
 /// Speak stdio to the client that started us, and to a server whatever it speaks.
 ///
@@ -37,23 +36,17 @@ pub(super) struct ConnectArgs {
 pub(super) fn run(global: &Global, args: ConnectArgs) -> Result<(), Failed> {
     let protocol = args.upstream.protocol();
     let server = if args.demo { demo() } else { args.upstream.server(args.server)? };
-    let mut limits = Limits { call: args.call_timeout, start: args.start_timeout, ..Limits::default() };
-    limits.call_total = limits.call_total.max(args.call_timeout);
-    serve(global, Level::Warn, &server, protocol, &limits)
+    let mut options = Options::new(server);
+    options.protocol = protocol;
+    (options.limits.call, options.limits.start) = (args.call_timeout, args.start_timeout);
+    options.limits.call_total = options.limits.call_total.max(args.call_timeout);
+    serve(global, Level::Warn, &options)
 }
 
 /// Serves the client that started us until it or the server is done; logs at `quiet` unless told otherwise.
-pub(super) fn serve(
-    global: &Global,
-    quiet: Level,
-    server: &Server,
-    protocol: Protocol,
-    limits: &Limits,
-) -> Result<(), Failed> {
+pub(super) fn serve(global: &Global, quiet: Level, options: &Options) -> Result<(), Failed> {
     block_on(global, quiet, async {
-        let end =
-            connect::run(server, protocol, &Factories::built_in(), limits, tokio::io::stdin(), tokio::io::stdout())
-                .await?;
+        let end = connect::run(options, tokio::io::stdin(), tokio::io::stdout()).await?;
         match end {
             connect::End::Client => Ok(()),
             connect::End::Server => Err(Failed::Run(anyhow::anyhow!("the server is gone"))),

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use janua::config::{Limits, Protocol, Server};
+use janua::config::{Limits, Server};
 use janua::connect;
-use janua::server::Factories;
+use janua::proxy::Options;
 use janua_testkit::client::message::{Message, call_params, initialize_params, notification, request};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, duplex};
 
@@ -19,8 +19,8 @@ async fn ten_thousand_calls_at_once_are_each_answered_once() {
     let (client, server) = duplex(1 << 16);
     let (input, output) = tokio::io::split(server);
     let (reader, mut writer) = tokio::io::split(client);
-    let (factories, everything) = (Factories::built_in(), Server::InProcess("everything".to_owned()));
-    let serving = connect::run(&everything, Protocol::Auto, &factories, &limits, input, output);
+    let options = Options { limits: limits.clone(), ..Options::new(Server::InProcess("everything".to_owned())) };
+    let serving = connect::run(&options, input, output);
     let writing = async {
         let opening = request("\"open\"", "initialize", &initialize_params(LEGACY, "{}"));
         writer.write_all(format!("{opening}\n").as_bytes()).await.expect("written");
