@@ -3,6 +3,7 @@
 use std::cell::Cell;
 
 use super::super::edit::Value;
+use super::super::file::{mended, refused};
 use super::super::{Server, ServerCommand};
 use super::{Dialect, Fixed, Switch, Words};
 
@@ -45,7 +46,7 @@ pub enum Target {
 }
 
 /// Keys of ours that are kept as they are.
-const OURS: [&str; 15] = [
+const OURS: [&str; 11] = [
     "share",
     "capabilities",
     "idle_timeout",
@@ -57,10 +58,6 @@ const OURS: [&str; 15] = [
     "inherit_env",
     "allow_private",
     "env_file",
-    "health",
-    "folder",
-    "python",
-    "args_file",
 ];
 
 /// Keys that others write and that say nothing about the server.
@@ -129,6 +126,10 @@ impl Reader {
             }
             "env_vars" => self.env.extend(texts(value).into_iter().map(|name| (name.clone(), format!("${{{name}}}")))),
             "envFile" => self.settings.push(("env_file".to_owned(), value.clone())),
+            // Some count seconds, others milliseconds, under the same key.
+            "timeout" => {
+                self.time("call_timeout", value, if value.spelled().is_some_and(|n| n.len() > 3) { "ms" } else { "s" })
+            }
             "startup_timeout_sec" => self.time("start_timeout", value, "s"),
             "startup_timeout_ms" => self.time("start_timeout", value, "ms"),
             "tool_timeout_sec" => self.time("call_timeout", value, "s"),
@@ -161,7 +162,7 @@ impl Reader {
     }
 
     fn time(&mut self, name: &str, value: &Value, unit: &str) {
-        if let Some(number) = value.spelled() {
+        if let Value::Number(number) = value {
             self.settings.push((name.to_owned(), Value::text(format!("{number}{unit}"))));
         }
     }
@@ -358,14 +359,7 @@ pub fn secrets() -> impl Fn(&[&str], &str) -> bool {
     }
 }
 
-/// Names that mean something else in addresses.
-const RESERVED: [&str; 11] =
-    ["api", "mcp", "health", "health_check", "metrics", "oauth", "admin", "ui", "ws", "favicon.ico", "robots.txt"];
-
 /// The nearest name that a server can have here; the name itself, if it can have that.
-pub fn mended(name: &str) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
-    let mended: String = name.chars().map(plain).collect();
-    let mended = mended.trim_start_matches(['-', '.', '_']);
-    if mended.is_empty() || RESERVED.contains(&mended) { format!("server-{mended}") } else { mended.to_owned() }
+pub fn lawful_name(name: &str) -> String {
+    if refused(name).is_none() { name.to_owned() } else { mended(name) }
 }
