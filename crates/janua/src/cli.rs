@@ -10,10 +10,14 @@ use tokio::runtime::Builder;
 mod check;
 pub(crate) mod compat;
 mod connect;
+mod edits;
+mod export;
+mod import;
 mod logs;
 mod proxy;
 mod schema;
 mod serve;
+mod servers;
 
 pub(crate) use janua::config::{duration, size};
 
@@ -106,6 +110,24 @@ enum Command {
     Connect(connect::ConnectArgs),
     /// Take the place of another tool: its flags, unchanged
     Compat(compat::CompatArgs),
+    /// Add a server to the configuration
+    Add(servers::AddArgs),
+    /// Add a server to the configuration, given as JSON
+    AddJson(servers::AddJsonArgs),
+    /// List the servers of the configuration
+    List(servers::ListArgs),
+    /// Show a server of the configuration
+    Get(servers::GetArgs),
+    /// Take a server out of the configuration
+    Remove(servers::NameArgs),
+    /// Switch a server of the configuration on
+    Enable(servers::NameArgs),
+    /// Switch a server of the configuration off
+    Disable(servers::NameArgs),
+    /// Take over the servers of a client's configuration
+    Import(import::ImportArgs),
+    /// Write an entry that leads here into a client's configuration
+    Export(export::ExportArgs),
     /// Validate a configuration, and show what it would serve
     Check(check::CheckArgs),
     /// Print the JSON Schema of the configuration file
@@ -139,6 +161,15 @@ pub(crate) fn run() -> i32 {
         Command::Connect(args) => connect::run(&cli.global, args),
         Command::Compat(args) => compat::run(&cli.global, args),
         Command::Serve(args) => serve::run(&cli.global, &args),
+        Command::Add(args) => servers::add(args),
+        Command::AddJson(args) => servers::add_json(&args),
+        Command::List(args) => servers::list(&args),
+        Command::Get(args) => servers::get(&args),
+        Command::Remove(args) => servers::remove(&args),
+        Command::Enable(args) => servers::switch(&args, true),
+        Command::Disable(args) => servers::switch(&args, false),
+        Command::Import(args) => import::run(&args),
+        Command::Export(args) => export::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Schema(args) => {
             schema::run(&args);

@@ -5,6 +5,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub mod client_files;
+pub mod edit;
 pub mod limits;
 pub mod settings;
 
