@@ -13,15 +13,22 @@ use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
 use janua_wire::capabilities::{Class, ClientCapabilities};
-use janua_wire::error::INTERNAL_ERROR;
+use janua_wire::error::{
+    CANCELLED, HEADER_MISMATCH, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, MISSING_CAPABILITY, PARSE_ERROR,
+    UNSUPPORTED_VERSION,
+};
 use janua_wire::id::ClientId;
 use janua_wire::message::{Notification, Request, Response};
 use janua_wire::method::Method;
+use janua_wire::raw;
 use janua_wire::version::Version;
+use memchr::memmem;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::error::{Failure, Kind};
 use crate::lock::Lock;
+use crate::observe::metrics;
+use crate::observe::{End, Observation};
 
 /// Which callers may share one running instance of a server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -153,6 +160,7 @@ impl fmt::Debug for Ask {
 pub struct Reply {
     source: Source,
     deadline: Option<Deadline>,
+    observation: Option<Observation>,
 }
 
 enum Source {
@@ -172,7 +180,7 @@ struct Deadline {
 impl Reply {
     /// A reply that is over already.
     pub fn ready(outcome: Outcome) -> Self {
-        Reply { source: Source::Ready(Some(outcome)), deadline: None }
+        Reply { source: Source::Ready(Some(outcome)), deadline: None, observation: None }
     }
 
     /// A reply that failed before it began.
@@ -182,7 +190,7 @@ impl Reply {
 
     /// A reply that unfolds. The stream must end with exactly one [`Event::Done`].
     pub fn stream(events: impl Stream<Item = Event> + Send + 'static) -> Self {
-        Reply { source: Source::Stream(Box::pin(events)), deadline: None }
+        Reply { source: Source::Stream(Box::pin(events)), deadline: None, observation: None }
     }
 
     /// A reply that `work` unfolds: what goes into the sink comes before the outcome that the work ends with. Dropped
@@ -204,6 +212,105 @@ impl Reply {
         self.deadline = Some(Deadline { idle, total, last: now, hard: now + total, timer: None });
         self
     }
+}
+
+impl Reply {
+    /// The same reply, whose end is told to `observation`.
+    pub(crate) fn observed(mut self, observation: Observation) -> Self {
+        self.observation = Some(observation);
+        self
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        let events = match &mut self.source {
+            Source::Ready(outcome) => return Poll::Ready(outcome.take().map(Event::Done)),
+            Source::Stream(events) => events,
+        };
+        match events.poll_next_unpin(cx) {
+            Poll::Ready(Some(event)) => {
+                if let Some(deadline) = &mut self.deadline {
+                    deadline.saw(&event);
+                }
+                if matches!(event, Event::Done(_)) {
+                    self.source = Source::Ready(None);
+                }
+                Poll::Ready(Some(event))
+            }
+            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Pending => {
+                let Some(deadline) = &mut self.deadline else { return Poll::Pending };
+                if deadline.poll_expired(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                let failure = deadline.failure();
+                // Dropping the events here is what cancels the request at the server.
+                self.source = Source::Ready(None);
+                Poll::Ready(Some(Event::Done(Outcome::Failure(failure))))
+            }
+        }
+    }
+}
+
+impl Outcome {
+    /// The same, for the count.
+    pub(crate) fn end(&self) -> End {
+        match self {
+            Outcome::Answer(response) if response.is_error() => {
+                let code = raw::peek(response.body(), "code").map(|code| String::from_utf8_lossy(code).into_owned());
+                let outcome = match code.as_deref().unwrap_or_default().parse() {
+                    Ok(code) if is_of_client(code) => metrics::Outcome::Client,
+                    Ok(CANCELLED) => metrics::Outcome::Cancelled,
+                    _ => metrics::Outcome::Server,
+                };
+                End { outcome, code: code.map(Into::into), bytes: response.text().len() }
+            }
+            Outcome::Answer(response) => {
+                let failed = admits_failure(response.body());
+                let outcome = if failed { metrics::Outcome::Tool } else { metrics::Outcome::Ok };
+                End { outcome, code: None, bytes: response.text().len() }
+            }
+            Outcome::Failure(failure) => failure.end(),
+        }
+    }
+}
+
+impl Failure {
+    /// The same, for the count.
+    pub(crate) fn end(&self) -> End {
+        let outcome = match self.kind.culprit() {
+            _ if self.kind == Kind::Cancelled => metrics::Outcome::Cancelled,
+            "client" => metrics::Outcome::Client,
+            "gateway" => metrics::Outcome::Gateway,
+            _ => metrics::Outcome::Server,
+        };
+        End { outcome, code: Some(self.kind.code().into()), bytes: 0 }
+    }
+}
+
+/// Errors that say that the request was wrong, not that the server failed.
+fn is_of_client(code: i32) -> bool {
+    const WRONG: [i32; 7] = [
+        PARSE_ERROR,
+        INVALID_REQUEST,
+        METHOD_NOT_FOUND,
+        INVALID_PARAMS,
+        HEADER_MISMATCH,
+        MISSING_CAPABILITY,
+        UNSUPPORTED_VERSION,
+    ];
+    // Until 2025-11-25 a resource that is not there has a code of its own (server/resources).
+    WRONG.contains(&code) || code == -32002
+}
+
+/// Whether a tool's result says of itself that it is a failure. Nearly every result is let off by a search that costs
+/// next to nothing; one that might say so is looked at.
+fn admits_failure(result: &[u8]) -> bool {
+    const KEY: &[u8] = b"\"isError\"";
+    let says = |at: usize| {
+        let rest = result[at + KEY.len()..].trim_ascii_start().strip_prefix(b":");
+        rest.is_some_and(|rest| rest.trim_ascii_start().starts_with(b"true"))
+    };
+    memmem::find_iter(result, KEY).any(says) && raw::peek(result, "isError") == Some(b"true")
 }
 
 /// Where the work behind a reply puts what comes before the outcome.
@@ -281,33 +388,16 @@ impl Stream for Reply {
     type Item = Event;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        let this = &mut *self;
-        let events = match &mut this.source {
-            Source::Ready(outcome) => return Poll::Ready(outcome.take().map(Event::Done)),
-            Source::Stream(events) => events,
+        let polled = self.poll(cx);
+        let end = match &polled {
+            Poll::Ready(Some(Event::Done(outcome))) if self.observation.is_some() => outcome.end(),
+            Poll::Ready(None) if self.observation.is_some() => Failure::new(Kind::ServerExited, "").end(),
+            _ => return polled,
         };
-        match events.poll_next_unpin(cx) {
-            Poll::Ready(Some(event)) => {
-                if let Some(deadline) = &mut this.deadline {
-                    deadline.saw(&event);
-                }
-                if matches!(event, Event::Done(_)) {
-                    this.source = Source::Ready(None);
-                }
-                Poll::Ready(Some(event))
-            }
-            Poll::Ready(None) => Poll::Ready(None),
-            Poll::Pending => {
-                let Some(deadline) = &mut this.deadline else { return Poll::Pending };
-                if deadline.poll_expired(cx).is_pending() {
-                    return Poll::Pending;
-                }
-                let failure = deadline.failure();
-                // Dropping the events here is what cancels the request at the server.
-                this.source = Source::Ready(None);
-                Poll::Ready(Some(Event::Done(Outcome::Failure(failure))))
-            }
+        if let Some(observation) = self.observation.take() {
+            observation.ended(end);
         }
+        polled
     }
 }
 
