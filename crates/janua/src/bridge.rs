@@ -19,6 +19,7 @@ use crate::call::{Call, Caller, Event, Outcome, Scope};
 use crate::config::{Declared, Limits, Share};
 use crate::error::{Failure, Kind};
 use crate::lock::Lock;
+use crate::observe::metrics::ServerMetrics;
 use crate::servers::inventory::Inventory;
 use crate::servers::pool::Pool;
 use crate::servers::{Connection, Eras, Opening, Place, Refusal};
@@ -71,9 +72,13 @@ impl Bridge {
         limits: Arc<Limits>,
         tasks: Tasks,
     ) -> Arc<Self> {
-        let parking = Parking::new(limits.clone(), tasks.clone());
+        let parking = Parking::new(limits.clone(), tasks.clone(), pool.metrics().clone());
         let (faces, turns) = (Lock::default(), Lock::default());
-        Arc::new(Bridge { pool, parking, inventory, limits, tasks, faces, turns, share, declared })
+        let bridge = Arc::new(Bridge { pool, parking, inventory, limits, tasks, faces, turns, share, declared });
+        let watched = Arc::downgrade(&bridge);
+        let parked = move || watched.upgrade().map_or(0, |bridge| bridge.parking.count());
+        bridge.pool.metrics().watch_parked(parked);
+        bridge
     }
 
     /// Opens the server for a client with a session, whose link it is from then on.
@@ -274,6 +279,10 @@ impl Place for Bridge {
 
     fn close_session(&self, scope: &Scope, why: &Failure) -> Vec<BoxFuture<'static, ()>> {
         self.pool.close(scope, why.clone()).into_iter().collect()
+    }
+
+    fn metrics(&self) -> &Arc<ServerMetrics> {
+        self.pool.metrics()
     }
 
     fn observe(&self, event: &Event) {

@@ -14,8 +14,8 @@ use std::time::Duration;
 use futures_util::{Stream, StreamExt};
 use janua_wire::capabilities::{Class, ClientCapabilities};
 use janua_wire::error::{
-    CANCELLED, HEADER_MISMATCH, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, MISSING_CAPABILITY, PARSE_ERROR,
-    UNSUPPORTED_VERSION,
+    CANCELLED, HEADER_MISMATCH, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, MISSING_CAPABILITY,
+    PARSE_ERROR, UNSUPPORTED_VERSION,
 };
 use janua_wire::id::ClientId;
 use janua_wire::message::{Notification, Request, Response};

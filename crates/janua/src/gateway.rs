@@ -8,7 +8,10 @@ use futures_util::future::join_all;
 use crate::catalog::Catalog;
 use crate::config::Limits;
 use crate::error::{Failure, Kind};
+use crate::observe::Observer;
+use crate::observe::metrics::{self, Limit, Readings};
 use crate::servers::{Connection, Place};
+use crate::sessions::session::short;
 use crate::sessions::{self, Session, Sessions};
 use crate::tasks::Tasks;
 
@@ -18,15 +21,55 @@ pub(crate) struct Gateway {
     pub(crate) sessions: Sessions,
     pub(crate) limits: Arc<Limits>,
     pub(crate) tasks: Tasks,
+    /// What it shows of itself.
+    pub(crate) observer: Observer,
     /// Held by each request under way that belongs to no session.
     pub(crate) alone: Arc<()>,
     sweeping: AtomicBool,
 }
 
 impl Gateway {
-    pub(crate) fn new(catalog: Catalog, limits: Arc<Limits>, tasks: Tasks) -> Arc<Self> {
-        let sessions = Sessions::new(limits.clone());
-        Arc::new(Gateway { catalog, sessions, limits, tasks, alone: Arc::default(), sweeping: AtomicBool::new(false) })
+    pub(crate) fn new(catalog: Catalog, limits: Arc<Limits>, tasks: Tasks, observer: Observer) -> Arc<Self> {
+        let (sessions, alone, sweeping) = (Sessions::new(limits.clone()), Arc::default(), AtomicBool::new(false));
+        let gateway = Arc::new(Gateway { catalog, sessions, limits, tasks, observer, alone, sweeping });
+        let read = Arc::downgrade(&gateway);
+        gateway.observer.metrics.read(move |readings| {
+            if let Some(gateway) = read.upgrade() {
+                gateway.read(readings);
+            }
+        });
+        gateway
+    }
+
+    /// Takes down what is not counted but looked up.
+    fn read(&self, readings: &mut Readings) {
+        readings.put(&metrics::READY, usize::from(self.unready().is_empty()));
+        let sessions = self.sessions.all();
+        for kind in sessions::Kind::ALL {
+            let of_kind = || sessions.iter().filter(|session| session.kind == kind);
+            readings.put_for(&metrics::SESSIONS, kind.name(), of_kind().count());
+            let waiting = of_kind().map(|session| session.waiting()).sum();
+            readings.put_for(&metrics::STREAM_QUEUE, kind.name(), waiting);
+        }
+        let connections = self.observer.metrics.connections.count();
+        for (limit, most, current) in [
+            (Limit::Sessions, self.limits.sessions, Some(sessions.len())),
+            (Limit::Connections, self.limits.connections, Some(connections)),
+            (Limit::SessionRequests, self.limits.session_requests, None),
+            (Limit::Parked, self.limits.parked, Some(self.catalog.parked())),
+            (Limit::ServerQueue, self.limits.server_queue_items, None),
+            (Limit::RequestBody, self.limits.request_body, None),
+        ] {
+            readings.put_for(&metrics::LIMIT, limit.name(), most);
+            if let Some(current) = current {
+                readings.put_for(&metrics::LIMIT_CURRENT, limit.name(), current);
+            }
+        }
+    }
+
+    /// Why the gateway takes in no new work; nothing if it does.
+    pub(crate) fn unready(&self) -> Vec<&'static str> {
+        if self.tasks.is_stopping() { vec!["the gateway is stopping"] } else { Vec::new() }
     }
 
     /// Opens a session at `place`, or says why not.
@@ -43,6 +86,7 @@ impl Gateway {
             self.tasks.spawn("session sweeper", sweep(Arc::downgrade(self), self.tasks.clone()));
         }
         let full = || {
+            self.observer.metrics.rejected(Limit::Sessions);
             let message = format!("there are {} sessions already, the most there may be", self.limits.sessions);
             Failure::new(Kind::Overloaded, message).retry_after(self.limits.session_idle)
         };
@@ -106,6 +150,9 @@ impl Gateway {
             session.end();
         }
         join_all(closing).await;
+        if let Some(traces) = &self.observer.traces {
+            traces.flush().await;
+        }
     }
 }
 
@@ -118,11 +165,6 @@ async fn settle(session: &Session) {
         }
         tokio::time::sleep(step).await;
     }
-}
-
-/// Enough of a session id to tell sessions apart in a log, too little to use one.
-pub(crate) fn short(id: &str) -> &str {
-    id.get(..8).unwrap_or(id)
 }
 
 async fn sweep(gateway: Weak<Gateway>, tasks: Tasks) {

@@ -16,6 +16,9 @@ use crate::clients::{self, Edge, Paths};
 use crate::config::{Declared, Limits, Protocol, Server, ServerCommand, Share};
 use crate::error::Failure;
 use crate::gateway::Gateway;
+use crate::observe::Observer;
+use crate::observe::gauge::Gauge;
+use crate::observe::traces::Traces;
 use crate::servers::demo::DemoOpener;
 use crate::servers::inventory::Inventory;
 use crate::servers::pool::Pool;
@@ -57,6 +60,10 @@ pub struct Options {
     /// Origins of web pages that may use the proxy and read its answers, exactly as browsers send them; `*` for
     /// any.
     pub cors_origins: Vec<String>,
+    /// Where metrics are served, on a listener of their own; `None`: they are not. Not used by [`router`].
+    pub metrics: Option<SocketAddr>,
+    /// Where traces go, as an OTLP endpoint; `None`: nowhere. Needs the feature `otel`. Not used by [`router`].
+    pub traces: Option<url::Url>,
     /// Bounds of everything.
     pub limits: Limits,
     /// Path of Streamable HTTP; empty: it is not served.
@@ -91,6 +98,8 @@ impl Options {
             insecure_no_auth: false,
             allowed_hosts: Vec::new(),
             cors_origins: Vec::new(),
+            metrics: None,
+            traces: None,
             limits: Limits::default(),
             mcp_path: paths.mcp,
             sse_path: paths.sse,
@@ -123,11 +132,7 @@ impl Options {
     }
 
     fn edge(self, gateway: Arc<Gateway>, loopback: bool) -> Edge {
-        let hosts = match (self.allowed_hosts.is_empty(), loopback) {
-            (false, _) => Some(self.allowed_hosts.iter().map(|host| host.to_ascii_lowercase()).collect()),
-            (true, true) => Some(LOOPBACK.map(str::to_owned).to_vec()),
-            (true, false) => None,
-        };
+        let hosts = hosts(&self.allowed_hosts, loopback);
         Edge {
             gateway,
             guard: Guard { hosts, cors: !self.cors_origins.is_empty(), origins: self.cors_origins },
@@ -176,6 +181,53 @@ const REST: Duration = Duration::from_secs(3);
 pub struct Proxy {
     gateway: Arc<Gateway>,
     address: SocketAddr,
+    metrics: Option<Shown>,
+}
+
+/// The name in metrics of the only server there is.
+const ONLY: &str = "default";
+
+/// The listener of the metrics. It ends last, so that the end can be watched.
+struct Shown {
+    address: SocketAddr,
+    tasks: Tasks,
+}
+
+impl Shown {
+    fn serve(listener: TcpListener, address: SocketAddr, gateway: &Arc<Gateway>, allowed_hosts: &[String]) -> Shown {
+        let tasks = Tasks::default();
+        let guard = Guard { hosts: hosts(allowed_hosts, address.ip().is_loopback()), ..Guard::default() };
+        let router = clients::metrics::router(gateway.clone(), guard);
+        let limits = Arc::new(clients::metrics::limits(&gateway.limits));
+        let serving = clients::listener::serve(listener, router, limits, tasks.clone(), Gauge::default());
+        tasks.spawn("metrics listener", serving);
+        Shown { address, tasks }
+    }
+
+    async fn stop(self) {
+        self.tasks.stop();
+        self.tasks.finished(REST).await;
+    }
+}
+
+/// The names under which something is served that listens on loopback or elsewhere.
+fn hosts(allowed: &[String], loopback: bool) -> Option<Vec<String>> {
+    match (allowed.is_empty(), loopback) {
+        (false, _) => Some(allowed.iter().map(|host| host.to_ascii_lowercase()).collect()),
+        (true, true) => Some(LOOPBACK.map(str::to_owned).to_vec()),
+        (true, false) => None,
+    }
+}
+
+/// Listens on an address, unless others reach it although nobody has to authenticate.
+async fn bind(address: SocketAddr, exposed: bool) -> Result<(TcpListener, SocketAddr), Error> {
+    if !address.ip().is_loopback() && !exposed {
+        return Err(Error::Exposed(address.ip()));
+    }
+    let failed = |source| Error::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
 }
 
 /// The gateway behind a proxy, without anything that listens.
@@ -184,19 +236,24 @@ pub(crate) fn gateway(
     protocol: Protocol,
     sharing: (Share, Declared),
     limits: &Limits,
-) -> (Arc<Gateway>, Arc<dyn Place>) {
+    traces: Option<&url::Url>,
+) -> Result<(Arc<Gateway>, Arc<dyn Place>), String> {
     let (limits, tasks) = (Arc::new(limits.clone()), Tasks::default());
+    let traces = traces.map(|endpoint| Traces::new(endpoint, &tasks)).transpose()?;
+    let observer = Observer { traces, ..Observer::default() };
+    let metrics = observer.metrics.server(ONLY);
     let inventory = Arc::new(Inventory::default());
     let opener: Box<dyn Opener> = match server {
         Server::Command(command) => {
-            Box::new(StdioOpener { command: Arc::new(command.clone()), limits: limits.clone(), tasks: tasks.clone() })
+            let (command, limits, tasks) = (Arc::new(command.clone()), limits.clone(), tasks.clone());
+            Box::new(StdioOpener { command, limits, tasks, metrics: metrics.clone() })
         }
         Server::Remote(remote) => Box::new(RemoteOpener::new(remote, limits.clone(), tasks.clone(), inventory.clone())),
         Server::Demo | Server::InProcess(_) => Box::new(DemoOpener),
     };
-    let bridge = Bridge::new(Pool::new(opener, protocol), sharing, inventory, limits.clone(), tasks.clone());
+    let bridge = Bridge::new(Pool::new(opener, protocol, metrics), sharing, inventory, limits.clone(), tasks.clone());
     let catalog = Catalog::of_one(bridge.clone());
-    (Gateway::new(catalog, limits, tasks), bridge)
+    Ok((Gateway::new(catalog, limits, tasks, observer), bridge))
 }
 
 /// The proxy's routes, to be nested into an application of one's own:
@@ -217,26 +274,31 @@ pub(crate) fn gateway(
 /// # }
 /// ```
 pub fn router(options: Options) -> Router {
-    let (gateway, _) = gateway(&options.server, options.protocol, (options.share, options.declared), &options.limits);
+    let sharing = (options.share, options.declared);
+    #[expect(clippy::expect_used, reason = "only traces can fail, and none are asked for here")]
+    let (gateway, _) = gateway(&options.server, options.protocol, sharing, &options.limits, None).expect("no traces");
     clients::router(Arc::new(options.edge(gateway, true)))
 }
 
 /// Binds the address and starts to serve. The proxy runs until it is stopped.
 pub async fn start(options: Options) -> Result<Proxy, Error> {
-    if !options.host.is_loopback() && !options.insecure_no_auth {
-        return Err(Error::Exposed(options.host));
-    }
     let wanted = SocketAddr::new(options.host, options.port);
-    let failed = |source| Error::Listen { address: wanted, source };
-    let listener = TcpListener::bind(wanted).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    let (gateway, _) = gateway(&options.server, options.protocol, (options.share, options.declared), &options.limits);
+    let (listener, address) = bind(wanted, options.insecure_no_auth).await?;
+    let shown = match options.metrics {
+        Some(address) => Some(bind(address, options.insecure_no_auth).await?),
+        None => None,
+    };
+    let (sharing, traces) = ((options.share, options.declared), options.traces.as_ref());
+    let gateway = gateway(&options.server, options.protocol, sharing, &options.limits, traces);
+    let (gateway, _) = gateway.map_err(Error::Options)?;
     orphans::bury(&gateway.tasks);
     let loopback = options.host.is_loopback();
+    let metrics = shown.map(|(listener, address)| Shown::serve(listener, address, &gateway, &options.allowed_hosts));
     let router = clients::router(Arc::new(options.edge(gateway.clone(), loopback)));
-    let serving = clients::listener::serve(listener, router, gateway.limits.clone(), gateway.tasks.clone());
-    gateway.tasks.spawn("listener", serving);
-    Ok(Proxy { gateway, address })
+    let (limits, tasks) = (gateway.limits.clone(), gateway.tasks.clone());
+    let open = gateway.observer.metrics.connections.clone();
+    gateway.tasks.spawn("listener", clients::listener::serve(listener, router, limits, tasks, open));
+    Ok(Proxy { gateway, address, metrics })
 }
 
 /// Starts a proxy and runs it until the process gets SIGINT or SIGTERM; then stops it in order.
@@ -262,6 +324,11 @@ impl Proxy {
         self.address
     }
 
+    /// The address on which it serves its metrics, if it does.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(|shown| shown.address)
+    }
+
     /// Stops it: no new connections, running requests get their time, sessions and servers end. A second signal
     /// cuts the waiting short.
     pub async fn stop(self) {
@@ -274,6 +341,9 @@ impl Proxy {
         }
         if !self.gateway.tasks.finished(REST).await {
             tracing::warn!("some connections did not end in time");
+        }
+        if let Some(shown) = self.metrics {
+            shown.stop().await;
         }
     }
 }

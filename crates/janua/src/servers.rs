@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::call::{Call, Caller, Event, Outcome, Reply, Scope};
 use crate::error::Failure;
+use crate::observe::metrics::ServerMetrics;
 
 pub(crate) mod demo;
 pub(crate) mod http_client;
@@ -155,6 +156,9 @@ pub(crate) trait Place: Send + Sync {
 
     /// Closes what was opened for a session. The future resolves when nothing of it is left.
     fn close_session(&self, scope: &Scope, why: &Failure) -> Vec<BoxFuture<'static, ()>>;
+
+    /// What is counted of it.
+    fn metrics(&self) -> &Arc<ServerMetrics>;
 
     /// Takes note of what passes: lists of tools, and the news that they have changed.
     fn observe(&self, event: &Event);

@@ -15,6 +15,7 @@ use super::streamable_http::last_line;
 use crate::call::{Call, Caller, Outcome, Reply};
 use crate::error::{Failure, Kind};
 use crate::gateway::Gateway;
+use crate::observe::metrics::Limit;
 use crate::servers::Refusal;
 use crate::sessions::Session;
 use crate::{local, pipeline};
@@ -115,6 +116,7 @@ async fn run(gateway: &Arc<Gateway>, session: &Arc<Session>, caller: Option<Arc<
     let listens = request.method() == Method::Listen;
     let running = session.enter();
     if running.is_none() {
+        gateway.observer.metrics.rejected(Limit::SessionRequests);
         let failure = Failure::new(Kind::Overloaded, "too many requests of this session are under way");
         return put(session, &failure.response().answering(id.raw()));
     }
@@ -122,7 +124,7 @@ async fn run(gateway: &Arc<Gateway>, session: &Arc<Session>, caller: Option<Arc<
     let running = running.filter(|_| !listens);
     // Before the next message is looked at: a cancellation must find what it cancels.
     let cancelled = (caller.version.era() == Era::Modern).then(|| session.cancels.enter(id.clone()));
-    let reply = pipeline::handle(gateway, &session.place, Call { request, caller }).await;
+    let reply = pipeline::handle(gateway, &session.place, Call { request, caller }, session.origin()).await;
     let session = session.clone();
     gateway.tasks.spawn("request", async move {
         let _running = running;

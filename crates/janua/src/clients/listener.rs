@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use crate::config::Limits;
+use crate::observe::gauge::Gauge;
 use crate::tasks::Tasks;
 
 /// A peer that does not acknowledge for so long is gone.
@@ -21,7 +22,7 @@ const DEAD_PEER: Duration = Duration::from_secs(30);
 const HEAD: usize = 32 * 1024;
 
 /// Serves `router` on `listener` until the gateway stops; answers under way are finished.
-pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Arc<Limits>, tasks: Tasks) {
+pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Arc<Limits>, tasks: Tasks, open: Gauge) {
     let places = Arc::new(Semaphore::new(limits.connections));
     loop {
         let Ok(place) = places.clone().acquire_owned().await else { return };
@@ -32,9 +33,10 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Arc<Lim
         match accepted {
             Ok((socket, _)) => {
                 let connection = connection(socket, router.clone(), limits.clone(), tasks.clone());
+                let counted = open.enter();
                 tasks.spawn("connection", async move {
                     connection.await;
-                    drop(place);
+                    drop((place, counted));
                 });
             }
             Err(error) => pause_after(&error).await,

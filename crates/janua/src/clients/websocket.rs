@@ -21,8 +21,9 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::{Edge, answer, duplex};
 use crate::config::Limits;
-use crate::gateway::{Gateway, short};
+use crate::gateway::Gateway;
 use crate::servers::Place;
+use crate::sessions::session::short;
 use crate::sessions::stream::Read;
 use crate::sessions::{Kind, Session};
 use crate::socket::{self, Bounds, Ended, Receiver, SUBPROTOCOL, Sender};

@@ -9,7 +9,9 @@ use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet, 
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
-use super::metrics::{self, BUCKETS, Kind, Limit, METHODS, Metric, MethodMetrics, Metrics, Outcome, Route, ServerMetrics, Source, Start};
+use super::metrics::{
+    self, BUCKETS, Kind, Limit, METHODS, MethodMetrics, Metric, Metrics, Outcome, Route, ServerMetrics, Source, Start,
+};
 use super::process;
 
 /// The content type of [`scrape`].
@@ -244,7 +246,8 @@ mod tests {
     #[test]
     fn every_metric_of_the_table_is_scraped_and_no_other() {
         let text = scrape(&busy()).expect("text");
-        let mut said: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+        let mut said: Vec<&str> =
+            text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
         let mut wanted: Vec<&str> = metrics::TABLE.iter().map(|metric| metric.name).collect();
         said.sort_unstable();
         wanted.sort_unstable();

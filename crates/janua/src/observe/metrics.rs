@@ -97,10 +97,26 @@ impl Outcome {
     /// All, with the values of their label and what they mean.
     pub(crate) const ALL: [(Outcome, &'static str, &'static str); 6] = [
         (Outcome::Ok, "ok", "It ended with a result."),
-        (Outcome::Tool, "tool_error", "It ended with the result of a tool that says of itself that it failed (`isError`)."),
-        (Outcome::Client, "client_error", "It ended with an error that is the client's: a method or parameters that the server does not know."),
-        (Outcome::Server, "server_error", "It ended with an error that is the server's: its own, or because it did not start, did not answer, or ended."),
-        (Outcome::Gateway, "gateway_error", "It ended with an error that is the gateway's: a limit was reached, or it was stopping."),
+        (
+            Outcome::Tool,
+            "tool_error",
+            "It ended with the result of a tool that says of itself that it failed (`isError`).",
+        ),
+        (
+            Outcome::Client,
+            "client_error",
+            "It ended with an error that is the client's: a method or parameters that the server does not know.",
+        ),
+        (
+            Outcome::Server,
+            "server_error",
+            "It ended with an error that is the server's: its own, or because it did not start, did not answer, or ended.",
+        ),
+        (
+            Outcome::Gateway,
+            "gateway_error",
+            "It ended with an error that is the gateway's: a limit was reached, or it was stopping.",
+        ),
         (Outcome::Cancelled, "cancelled", "The client gave it up: by a cancellation, or by leaving."),
     ];
 

@@ -14,6 +14,7 @@ use crate::call::Scope;
 use crate::config::Protocol;
 use crate::error::{Failure, Kind};
 use crate::lock::Lock;
+use crate::observe::metrics::{ServerMetrics, Start};
 use crate::random::jitter;
 use crate::servers::{Connection, Eras, Opener, Opening, Refusal};
 
@@ -34,6 +35,7 @@ pub(crate) struct Pool {
     proven: AtomicBool,
     trouble: Lock<Trouble>,
     eras: Lock<Known>,
+    metrics: Arc<ServerMetrics>,
 }
 
 /// Which eras the server has been found to speak, or not to.
@@ -53,7 +55,7 @@ struct Trouble {
 }
 
 impl Pool {
-    pub(crate) fn new(opener: Box<dyn Opener>, protocol: Protocol) -> Self {
+    pub(crate) fn new(opener: Box<dyn Opener>, protocol: Protocol, metrics: Arc<ServerMetrics>) -> Self {
         let (turns, proven) = (Semaphore::new(TURNS), AtomicBool::new(false));
         Pool {
             opener,
@@ -64,7 +66,13 @@ impl Pool {
             proven,
             trouble: Lock::default(),
             eras: Lock::default(),
+            metrics,
         }
+    }
+
+    /// What is counted of the server.
+    pub(crate) fn metrics(&self) -> &Arc<ServerMetrics> {
+        &self.metrics
     }
 
     /// The link that serves `scope`, if there is one. It may be over.
@@ -109,6 +117,11 @@ impl Pool {
             start.await
         };
         self.proven.store(opened.is_ok(), Ordering::Relaxed);
+        self.metrics.started(match &opened {
+            Ok(_) => Start::Ok,
+            Err(Refusal::Failed(_)) => Start::Failed,
+            Err(Refusal::ByServer(_)) => Start::Refused,
+        });
         let mut trouble = self.trouble.lock();
         match opened {
             Ok(link) => {
@@ -201,11 +214,16 @@ impl Trouble {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::observe::metrics::Metrics;
     use futures_util::FutureExt;
     use janua_wire::capabilities::ClientCapabilities;
     use std::sync::atomic::AtomicU32;
 
     struct Broken(Arc<AtomicU32>);
+
+    fn pool(starts: Arc<AtomicU32>, protocol: Protocol) -> Pool {
+        Pool::new(Box::new(Broken(starts)), protocol, Metrics::default().server("broken"))
+    }
 
     fn nobody() -> Opening {
         Opening::of_gateway(ClientCapabilities::default(), Eras::Legacy)
@@ -213,15 +231,15 @@ mod tests {
 
     #[test]
     fn a_server_is_spoken_to_in_the_clients_era_unless_it_lacks_that() {
-        let pool = Pool::new(Box::new(Broken(Arc::default())), Protocol::Auto);
+        let pool = pool(Arc::default(), Protocol::Auto);
         assert_eq!(pool.eras_for(Era::Modern), Eras::ModernFirst);
         pool.eras.lock().saw(Eras::ModernFirst, Era::Legacy);
         assert_eq!(pool.eras_for(Era::Modern), Eras::LegacyFirst);
         assert_eq!(pool.eras_for(Era::Legacy), Eras::LegacyFirst);
-        let other = Pool::new(Box::new(Broken(Arc::default())), Protocol::Auto);
+        let other = pool(Arc::default(), Protocol::Auto);
         other.eras.lock().saw(Eras::LegacyFirst, Era::Modern);
         assert_eq!(other.eras_for(Era::Legacy), Eras::ModernFirst);
-        let pinned = Pool::new(Box::new(Broken(Arc::default())), Protocol::Legacy);
+        let pinned = pool(Arc::default(), Protocol::Legacy);
         assert_eq!(pinned.eras_for(Era::Modern), Eras::Legacy);
     }
 
@@ -235,7 +253,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_server_that_cannot_start_is_left_alone_more_and_more() {
         let starts = Arc::new(AtomicU32::new(0));
-        let pool = Pool::new(Box::new(Broken(starts.clone())), Protocol::Auto);
+        let pool = pool(starts.clone(), Protocol::Auto);
         for _ in 0..600 {
             let refused = pool.open(nobody()).await;
             assert!(matches!(refused, Err(Refusal::Failed(_))));

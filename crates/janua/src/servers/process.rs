@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{Limits, ServerCommand};
 use crate::error::{Failure, Kind};
+use crate::observe::gauge::{Entered, Gauge};
 use crate::tasks::Tasks;
 
 pub(crate) mod census;
@@ -45,6 +46,7 @@ pub(crate) struct Child {
     mark: String,
     /// How it ended, once it was waited for.
     end: Option<String>,
+    counted: Option<Entered>,
 }
 
 /// Starts `command`. Blocks for the time of a fork and an exec.
@@ -62,7 +64,7 @@ pub(crate) fn start(command: &ServerCommand) -> Result<Process, Failure> {
     let stdio = [OwnedFd::from(stdin), OwnedFd::from(stdout), OwnedFd::from(stderr)];
     let pid = launch::launch(command, &mark, &stdio).map_err(failed)?;
     orphans::claim(pid, true);
-    let child = Child { pid, pidfd: None, mark, end: None }.watched().map_err(failed)?;
+    let child = Child { pid, pidfd: None, mark, end: None, counted: None }.watched().map_err(failed)?;
     Ok(Process {
         stdin: pipe::Sender::from_owned_fd(OwnedFd::from(ours_in)).map_err(failed)?,
         stdout: pipe::Receiver::from_owned_fd(OwnedFd::from(ours_out)).map_err(failed)?,
@@ -85,6 +87,12 @@ fn reason(error: &io::Error) -> String {
 }
 
 impl Child {
+    /// The same child, counted until nothing of it is left.
+    pub(crate) fn counted(mut self, children: &Gauge) -> Self {
+        self.counted = Some(children.enter());
+        self
+    }
+
     /// The same child, whose end the runtime hears of.
     fn watched(mut self) -> io::Result<Self> {
         let pidfd = pidfd_open(self.pid, PidfdFlags::empty())?;

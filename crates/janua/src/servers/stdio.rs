@@ -21,6 +21,7 @@ use crate::config::{Limits, ServerCommand};
 use crate::error::{Failure, Kind};
 use crate::lock::Lock;
 use crate::mailbox::Mailbox;
+use crate::observe::metrics::{Limit, ServerMetrics};
 use crate::servers::peer::{Outbox, Peer};
 use crate::servers::process::last_words::{self, LastWords};
 use crate::servers::process::{self, Child, Ending, Process};
@@ -32,24 +33,26 @@ pub(crate) struct StdioOpener {
     pub(crate) command: Arc<ServerCommand>,
     pub(crate) limits: Arc<Limits>,
     pub(crate) tasks: Tasks,
+    pub(crate) metrics: Arc<ServerMetrics>,
 }
 
 impl Opener for StdioOpener {
     fn open(&self, opening: Opening) -> BoxFuture<'static, Result<Arc<dyn Connection>, Refusal>> {
-        let (command, limits, tasks) = (self.command.clone(), self.limits.clone(), self.tasks.clone());
+        let (command, metrics) = (self.command.clone(), self.metrics.clone());
+        let (limits, tasks) = (self.limits.clone(), self.tasks.clone());
         async move {
-            let first = start(&command, &limits, &tasks, &opening).await;
+            let first = start(&command, (&limits, &metrics), &tasks, &opening).await;
             match first {
                 // Some programs end at a first message that they do not know; with a handshake they may live.
                 Err(Unstarted { ended: true, .. }) if opening.eras == Eras::ModernFirst => {
-                    let second = start(&command, &limits, &tasks, &opening.speaking(Eras::Legacy)).await;
+                    let second = start(&command, (&limits, &metrics), &tasks, &opening.speaking(Eras::Legacy)).await;
                     second.map_err(|unstarted| unstarted.refusal)
                 }
                 // Some keep to the era they were first spoken to in, even after refusing it.
                 Err(Unstarted { refusal: Refusal::ByServer(refused), .. })
                     if opening.eras == Eras::LegacyFirst && opening::is_modern_refusal(&refused) =>
                 {
-                    let second = start(&command, &limits, &tasks, &opening.speaking(Eras::Modern)).await;
+                    let second = start(&command, (&limits, &metrics), &tasks, &opening.speaking(Eras::Modern)).await;
                     second.map_err(|_| Refusal::ByServer(refused))
                 }
                 settled => settled.map_err(|unstarted| unstarted.refusal),
@@ -68,7 +71,7 @@ struct Unstarted {
 
 async fn start(
     command: &Arc<ServerCommand>,
-    limits: &Arc<Limits>,
+    (limits, metrics): (&Arc<Limits>, &Arc<ServerMetrics>),
     tasks: &Tasks,
     opening: &Opening,
 ) -> Result<Arc<dyn Connection>, Unstarted> {
@@ -76,7 +79,7 @@ async fn start(
     let process = Tasks::on_spawner(move || process::start(&started)).await;
     let process = process.unwrap_or_else(|| Err(Failure::new(Kind::StartFailed, "the start was interrupted")));
     let process = process.map_err(|failure| Unstarted { refusal: failure.into(), ended: false })?;
-    let link = Link::new(process, command, limits.clone(), tasks.clone(), opening);
+    let link = Link::new(process, command, (limits.clone(), metrics), tasks.clone(), opening);
     let opened = tokio::time::timeout(limits.start, opening::agree(&link.peer, opening)).await;
     let outcome = opened.unwrap_or_else(|_| {
         let message = format!("the server did not answer initialize within {:?}", limits.start);
@@ -145,9 +148,18 @@ struct Link {
 }
 
 impl Link {
-    fn new(process: Process, command: &ServerCommand, limits: Arc<Limits>, tasks: Tasks, opening: &Opening) -> Link {
+    fn new(
+        process: Process,
+        command: &ServerCommand,
+        (limits, metrics): (Arc<Limits>, &Arc<ServerMetrics>),
+        tasks: Tasks,
+        opening: &Opening,
+    ) -> Link {
         let Process { stdin, stdout, stderr, child } = process;
-        let stdin = Arc::new(Stdin::new(stdin, limits.clone()));
+        let child = child.counted(&metrics.children);
+        let stdin = Arc::new(Stdin::new(stdin, limits.clone(), metrics.clone()));
+        let queue = Arc::downgrade(&stdin);
+        metrics.watch_queue(move || queue.upgrade()?.queued());
         let owned = !opening.on_own_behalf;
         let peer = Peer::new(Box::new(stdin.clone()), opening.capabilities.clone(), owned);
         let (ending, words) = (Ending::default(), LastWords::default());
@@ -184,6 +196,7 @@ struct Stdin {
     state: Lock<Pending>,
     changed: Notify,
     limits: Arc<Limits>,
+    metrics: Arc<ServerMetrics>,
 }
 
 struct Pending {
@@ -197,10 +210,16 @@ struct Pending {
 }
 
 impl Stdin {
-    fn new(pipe: pipe::Sender, limits: Arc<Limits>) -> Self {
+    fn new(pipe: pipe::Sender, limits: Arc<Limits>, metrics: Arc<ServerMetrics>) -> Self {
         let pending =
             Pending { pipe: Some(Arc::new(pipe)), queue: VecDeque::new(), items: 0, bytes: 0, gathering: false };
-        Stdin { state: Lock::new(pending), changed: Notify::new(), limits }
+        Stdin { state: Lock::new(pending), changed: Notify::new(), limits, metrics }
+    }
+
+    /// How many messages wait and how large they are; `None` once closed.
+    fn queued(&self) -> Option<(usize, usize)> {
+        let state = self.state.lock();
+        state.pipe.as_ref().map(|_| (state.items, state.bytes))
     }
 
     fn close(&self) {
@@ -293,6 +312,7 @@ impl Outbox for Arc<Stdin> {
         let full = state.items >= self.limits.server_queue_items
             || (state.items >= ALWAYS && state.bytes + line.len() > self.limits.server_queue_bytes);
         if full {
+            self.metrics.rejected(Limit::ServerQueue);
             let message = "the server does not keep up: too many requests wait to be written to it";
             return Err(Failure::new(Kind::Overloaded, message).retry_after(Duration::from_secs(1)));
         }
@@ -356,6 +376,7 @@ impl Reader {
             }
         };
         if at_once {
+            self.stdin.metrics.exited();
             self.words.complete().await;
         }
         let stderr = self.words.quote(&self.env);
