@@ -111,6 +111,7 @@ impl Observer {
 
 /// What a span is to say of a call when it begins.
 #[derive(Debug)]
+#[cfg_attr(not(feature = "otel"), expect(dead_code, reason = "only spans show it"))]
 pub(crate) struct Sight<'a> {
     pub(crate) server: &'a str,
     pub(crate) method: Method,

@@ -49,7 +49,7 @@ pub(super) fn serve(
     protocol: Protocol,
     limits: &Limits,
 ) -> Result<(), Failed> {
-    block_on(global, quiet, async {
+    block_on(global, (quiet, Level::Debug), async {
         let end = connect::run(server, protocol, limits, tokio::io::stdin(), tokio::io::stdout()).await?;
         match end {
             connect::End::Client => Ok(()),

@@ -10,7 +10,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
 use super::metrics::{
-    self, BUCKETS, Kind, Limit, METHODS, MethodMetrics, Metric, Metrics, Outcome, Route, ServerMetrics, Source, Start,
+    self, BUCKETS, Kind, Limit, METHODS, MethodMetrics, Metric, Metrics, Outcome, Route, ServerMetrics, Start,
 };
 use super::process;
 
@@ -133,14 +133,7 @@ fn calls(servers: &[Arc<ServerMetrics>], encoder: &mut DescriptorEncoder<'_>) ->
     each(&metrics::RUNNING, servers, encoder, |server| server.running.load(Ordering::Relaxed))?;
     each(&metrics::PARKED, servers, encoder, |server| server.parked())?;
     counted(&metrics::REQUEST_BYTES, servers, encoder, |server| &server.request_bytes)?;
-    counted(&metrics::ANSWER_BYTES, servers, encoder, |server| &server.answer_bytes)?;
-    let mut family = Family::of(&metrics::LISTS, encoder)?;
-    for server in servers {
-        for (source, name) in Source::ALL {
-            family.count(&[server.name(), name], &server.lists[source as usize])?;
-        }
-    }
-    Ok(())
+    counted(&metrics::ANSWER_BYTES, servers, encoder, |server| &server.answer_bytes)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "microseconds of half a million years fit")]
@@ -252,6 +245,56 @@ mod tests {
         said.sort_unstable();
         wanted.sort_unstable();
         assert_eq!(said, wanted);
+    }
+
+    /// The page of the metrics, as Markdown.
+    fn page() -> String {
+        let mut page = String::from(PREFACE);
+        let row = |page: &mut String, cells: &[&str]| *page += &format!("| {} |\n", cells.join(" | "));
+        page.push_str("\n| metric | kind | labels | meaning |\n|---|---|---|---|\n");
+        for metric in metrics::TABLE {
+            let (name, kind) = match metric.kind {
+                Kind::Counter => (format!("`{}_total`", metric.name), "counter"),
+                Kind::Gauge => (format!("`{}`", metric.name), "gauge"),
+                Kind::Histogram => (format!("`{}`", metric.name), "histogram"),
+            };
+            let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+            row(&mut page, &[&name, kind, &labels.join(", "), metric.help]);
+        }
+        let mut values = |title: &str, rows: &mut dyn Iterator<Item = (&str, &str)>| {
+            page += &format!("\n## {title}\n\n| value | meaning |\n|---|---|\n");
+            rows.for_each(|(name, means)| row(&mut page, &[&format!("`{name}`"), means]));
+        };
+        values("`outcome` of calls", &mut Outcome::ALL.into_iter().map(|(_, name, means)| (name, means)));
+        values("`outcome` of starts", &mut Start::ALL.into_iter().map(|(_, name, means)| (name, means)));
+        values("`limit`", &mut Limit::ALL.into_iter().map(|(_, name, means)| (name, means)));
+        let methods: Vec<String> = METHODS.iter().map(|method| format!("`{method}`")).collect();
+        page += &format!("\n## `method`\n\n{}. Every method that is not listed is `other`.\n", methods[1..].join(", "));
+        page
+    }
+
+    const PREFACE: &str = "\
+<!-- Written by `JANUA_BLESS=1 cargo test -p janua --lib the_page_of_the_metrics`; change `crates/janua/src/observe/metrics.rs`. -->
+# Metrics
+
+`janua proxy --metrics 127.0.0.1:9091` serves them at `http://127.0.0.1:9091/metrics`, in the text form of OpenMetrics
+1.0 that Prometheus reads. The listener is apart from the one for clients: it answers when that one is full, and while the
+gateway stops. `/livez` and `/readyz` are there, too.
+
+Every label has a bounded set of values: no user, session, tool or argument is one. `server` is the name of the server;
+of the only one of a proxy it is `default`. The label sets of a server end with it. Those of a method begin with its first
+request.
+";
+
+    #[test]
+    fn the_page_of_the_metrics_is_what_the_table_says() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/metrics.md");
+        #[expect(clippy::disallowed_methods, reason = "whoever runs the test says so there")]
+        if std::env::var_os("JANUA_BLESS").is_some() {
+            std::fs::write(path, page()).expect("write the page");
+        }
+        let there = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(there == page(), "docs/metrics.md is not what the table says: run this test with JANUA_BLESS=1");
     }
 
     #[test]

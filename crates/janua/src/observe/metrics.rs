@@ -41,6 +41,7 @@ macro_rules! metrics {
     ($($id:ident = $kind:ident $name:literal $labels:expr, $help:literal;)*) => {
         $(pub(crate) const $id: Metric = Metric::new(Kind::$kind, $name, &$labels, $help);)*
         /// All of them, in the order in which they are shown.
+        #[cfg(test)]
         pub(crate) const TABLE: &[Metric] = &[$($id),*];
     };
 }
@@ -54,7 +55,6 @@ metrics! {
     PARKED = Gauge "janua_calls_parked" ["server"], "Calls that wait for their clients to come back with answers.";
     REQUEST_BYTES = Counter "janua_request_bytes" ["server"], "Size of the requests of clients.";
     ANSWER_BYTES = Counter "janua_answer_bytes" ["server"], "Size of what they were answered.";
-    LISTS = Counter "janua_lists" ["server", "source"], "Lists answered, by where they came from: the server, or the catalogue of what it said before.";
     STARTS = Counter "janua_server_starts" ["server", "outcome"], "Attempts to start a program or to open a remote server.";
     RESTARTS = Counter "janua_server_restarts" ["server"], "Starts that took the place of an instance that had ended by itself or was given up.";
     EXITS = Counter "janua_server_exits" ["server"], "Programs that ended by themselves or were given up, not those that were stopped because nobody needed them.";
@@ -162,17 +162,6 @@ impl Limit {
     }
 }
 
-/// Where a list came from.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Source {
-    Server,
-    Catalogue,
-}
-
-impl Source {
-    pub(crate) const ALL: [(Source, &'static str); 2] = [(Source::Server, "server"), (Source::Catalogue, "catalogue")];
-}
-
 /// How an attempt to start a server ended.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Start {
@@ -258,7 +247,6 @@ pub(crate) struct ServerMetrics {
     pub(crate) children: Gauge,
     pub(crate) request_bytes: AtomicU64,
     pub(crate) answer_bytes: AtomicU64,
-    pub(crate) lists: [AtomicU64; Source::ALL.len()],
     pub(crate) starts: [AtomicU64; Start::ALL.len()],
     pub(crate) restarts: AtomicU64,
     pub(crate) exits: AtomicU64,
@@ -284,7 +272,6 @@ impl ServerMetrics {
             children: Gauge::default(),
             request_bytes: AtomicU64::new(0),
             answer_bytes: AtomicU64::new(0),
-            lists: Default::default(),
             starts: Default::default(),
             restarts: AtomicU64::new(0),
             exits: AtomicU64::new(0),
@@ -307,11 +294,6 @@ impl ServerMetrics {
         add(&counted.outcomes[outcome as usize], 1);
         add(&counted.buckets[bucket], 1);
         add(&counted.micros, u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
-    }
-
-    /// A list was answered.
-    pub(crate) fn listed(&self, source: Source) {
-        add(&self.lists[source as usize], 1);
     }
 
     /// An attempt to start the server has ended.
@@ -436,6 +418,7 @@ impl Metrics {
         new
     }
 
+    #[cfg_attr(not(test), expect(dead_code, reason = "the one server of a proxy never goes"))]
     /// Forgets a server that is gone, and its label sets. Calls that are still under way there count nowhere.
     pub(crate) fn remove(&self, name: &str) {
         self.servers.lock().remove(name);
