@@ -30,9 +30,9 @@ pub(super) fn start(global: &Global, usual: Level, calls: Level) -> anyhow::Resu
     let file = env(&["LOG_FILE"]).map(|path| open(Path::new(&path))).transpose()?;
     let colour = is_watched() && file.is_none();
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Sink(file.map(Mutex::new)));
-    let log = log.with_ansi(colour).with_target(false);
+    let log = log.with_ansi(colour);
     match global.log_format {
-        Format::Text => log.compact().init(),
+        Format::Text => log.with_target(false).compact().init(),
         Format::Json => log.json().flatten_event(true).init(),
     }
     Ok(())

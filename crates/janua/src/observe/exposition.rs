@@ -138,7 +138,7 @@ fn calls(servers: &[Arc<ServerMetrics>], encoder: &mut DescriptorEncoder<'_>) ->
 
 #[expect(clippy::cast_precision_loss, reason = "microseconds of half a million years fit")]
 fn durations(counted: &MethodMetrics, metric: &mut MetricEncoder<'_>) -> fmt::Result {
-    let bounds = BUCKETS.into_iter().chain([f64::MAX]);
+    let bounds = BUCKETS.into_iter().chain([f64::INFINITY]);
     let buckets = bounds.zip(counted.buckets.iter().map(|count| count.load(Ordering::Relaxed)));
     let buckets: Vec<(f64, u64)> = buckets.collect();
     let sum = counted.micros.load(Ordering::Relaxed) as f64 / 1e6;
@@ -303,6 +303,6 @@ request.
         let held = metrics.server("git \"hub\"");
         metrics.remove("git \"hub\"");
         held.ended(Method::ToolsCall, Outcome::Ok, Duration::ZERO);
-        assert!(!scrape(&metrics).expect("text").contains("git"));
+        assert!(!scrape(&metrics).expect("text").contains("git \\\"hub"));
     }
 }

@@ -221,7 +221,7 @@ mod tests {
 
     struct Broken(Arc<AtomicU32>);
 
-    fn pool(starts: Arc<AtomicU32>, protocol: Protocol) -> Pool {
+    fn made(starts: Arc<AtomicU32>, protocol: Protocol) -> Pool {
         Pool::new(Box::new(Broken(starts)), protocol, Metrics::default().server("broken"))
     }
 
@@ -231,15 +231,15 @@ mod tests {
 
     #[test]
     fn a_server_is_spoken_to_in_the_clients_era_unless_it_lacks_that() {
-        let pool = pool(Arc::default(), Protocol::Auto);
+        let pool = made(Arc::default(), Protocol::Auto);
         assert_eq!(pool.eras_for(Era::Modern), Eras::ModernFirst);
         pool.eras.lock().saw(Eras::ModernFirst, Era::Legacy);
         assert_eq!(pool.eras_for(Era::Modern), Eras::LegacyFirst);
         assert_eq!(pool.eras_for(Era::Legacy), Eras::LegacyFirst);
-        let other = pool(Arc::default(), Protocol::Auto);
+        let other = made(Arc::default(), Protocol::Auto);
         other.eras.lock().saw(Eras::LegacyFirst, Era::Modern);
         assert_eq!(other.eras_for(Era::Legacy), Eras::ModernFirst);
-        let pinned = pool(Arc::default(), Protocol::Legacy);
+        let pinned = made(Arc::default(), Protocol::Legacy);
         assert_eq!(pinned.eras_for(Era::Modern), Eras::Legacy);
     }
 
@@ -253,7 +253,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_server_that_cannot_start_is_left_alone_more_and_more() {
         let starts = Arc::new(AtomicU32::new(0));
-        let pool = pool(starts.clone(), Protocol::Auto);
+        let pool = made(starts.clone(), Protocol::Auto);
         for _ in 0..600 {
             let refused = pool.open(nobody()).await;
             assert!(matches!(refused, Err(Refusal::Failed(_))));
