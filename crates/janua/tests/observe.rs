@@ -329,3 +329,65 @@ async fn traces_that_were_not_built_in_are_refused() {
     let fault = Gateway::builder(JANUA).args(&line).try_start().await.expect_err("it started");
     assert!(fault.stderr.contains("feature `otel`") && fault.stderr.contains("4318"), "{fault}");
 }
+
+/// A collector that keeps what it is sent, and answers as one does.
+#[cfg(feature = "otel")]
+async fn collector() -> (String, std::sync::Arc<std::sync::Mutex<Vec<u8>>>) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = format!("http://{}", listener.local_addr().expect("an address"));
+    let kept = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let keep = kept.clone();
+    #[expect(clippy::disallowed_methods, reason = "a test's own server ends with the test")]
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let (mut buffer, mut got) = (vec![0; 65536], Vec::new());
+            loop {
+                let count = socket.read(&mut buffer).await.unwrap_or_default();
+                got.extend_from_slice(&buffer[..count]);
+                let text = String::from_utf8_lossy(&got).to_lowercase();
+                let length =
+                    text.split("content-length: ").nth(1).and_then(|rest| rest.split('\r').next()?.parse().ok());
+                let head = got.windows(4).position(|bytes| bytes == b"\r\n\r\n");
+                if count == 0
+                    || head.zip(length).is_some_and(|(head, length): (usize, usize)| got.len() >= head + 4 + length)
+                {
+                    break;
+                }
+            }
+            keep.lock().expect("a lock").extend(got);
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+            let _ = socket.write_all(answer).await;
+        }
+    });
+    (address, kept)
+}
+
+#[cfg(feature = "otel")]
+#[tokio::test]
+async fn a_call_is_a_span_between_its_client_and_its_server() {
+    let (address, kept) = collector().await;
+    let mut gateway = gateway(&format!("--traces {address}"), "probe", &[]).await;
+    let client = gateway.client().deadline(SOON).header("traceparent", PARENT);
+    let session = client.initialize(LEGACY, "{}").await;
+    let meta = meta_of(session.call("raw", r#"{"secret":"mark-4711"}"#).await.text()).await;
+    let parts: Vec<&str> = meta["traceparent"].as_str().expect("a parent").split('-').collect();
+    let given: Vec<&str> = PARENT.split('-').collect();
+    assert_eq!((parts[0], parts[1], parts[3]), (given[0], given[1], given[3]), "{meta}");
+    assert_ne!(parts[2], given[2], "{meta}");
+    gateway.terminate(SOON).await;
+    let sent = kept.lock().expect("a lock").clone();
+    let has = |bytes: &[u8]| sent.windows(bytes.len()).any(|window| window == bytes);
+    let raw = |hex: &str| -> Vec<u8> {
+        (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).expect("hex")).collect()
+    };
+    assert!(has(b"POST /v1/traces HTTP/1.1"), "{}", String::from_utf8_lossy(&sent));
+    for word in ["tools/call raw", "mcp.method.name", "gen_ai.tool.name", "execute_tool", "service.name", "2025-11-25"]
+    {
+        assert!(has(word.as_bytes()), "{word} in {}", String::from_utf8_lossy(&sent));
+    }
+    for id in [given[1], given[2], parts[2]] {
+        assert!(has(&raw(id)), "{id}");
+    }
+    assert!(!has(b"mark-4711"), "{}", String::from_utf8_lossy(&sent));
+}

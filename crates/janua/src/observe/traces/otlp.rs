@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use opentelemetry::trace::{
     SpanContext, SpanId, SpanKind, Status, TraceContextExt, TraceFlags, TraceId, TraceState, Tracer, TracerProvider,
 };
-use opentelemetry::{Context, KeyValue};
+use opentelemetry::{Context, Key, KeyValue};
 use opentelemetry_http::{HttpClient, HttpError};
 use opentelemetry_otlp::{SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
@@ -51,9 +51,7 @@ impl Traces {
             .with_endpoint(target)
             .build()
             .map_err(|error| failed(&error))?;
-        let named = Resource::builder_empty().with_service_name("janua").build();
-        let resource = Resource::builder().build().merge(&named);
-        let provider = SdkTracerProvider::builder().with_resource(resource).with_batch_exporter(exporter).build();
+        let provider = SdkTracerProvider::builder().with_resource(resource()).with_batch_exporter(exporter).build();
         let tracer = provider.tracer("janua");
         Ok(Traces { provider, tracer })
     }
@@ -83,6 +81,16 @@ impl Traces {
 impl fmt::Debug for Traces {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Traces").finish_non_exhaustive()
+    }
+}
+
+/// Who we are: what the environment says, else our name.
+fn resource() -> Resource {
+    let said = Resource::builder().build();
+    let name = said.get(&Key::from_static_str("service.name"));
+    match name {
+        Some(name) if !name.as_str().starts_with("unknown_service") => said,
+        _ => Resource::builder().with_service_name("janua").build(),
     }
 }
 
