@@ -395,7 +395,7 @@ impl Stream for Reply {
             _ => return polled,
         };
         if let Some(observation) = self.observation.take() {
-            observation.ended(end);
+            observation.ended(&end);
         }
         polled
     }

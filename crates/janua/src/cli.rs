@@ -94,7 +94,7 @@ pub(crate) enum Format {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Put one server behind HTTP: /mcp, /sse, /ws, /health
-    Proxy(proxy::ProxyArgs),
+    Proxy(Box<proxy::ProxyArgs>),
     /// Speak stdio to the client that started us, and to a server whatever it speaks
     Connect(connect::ConnectArgs),
     /// Take the place of another tool: its flags, unchanged
@@ -119,7 +119,7 @@ pub(crate) fn run() -> i32 {
         }
     };
     let outcome = match cli.command {
-        Command::Proxy(args) => proxy::run(&cli.global, args),
+        Command::Proxy(args) => proxy::run(&cli.global, *args),
         Command::Connect(args) => connect::run(&cli.global, args),
         Command::Compat(args) => compat::run(&cli.global, args),
     };

@@ -142,7 +142,11 @@ fn at(route: Route) -> MethodRouter<Arc<Edge>> {
 
 async fn serve(edge: &Edge, route: Route, name: Option<String>, request: Request) -> Response<Body> {
     let answer = respond(edge, route, name, request).await;
-    edge.gateway.observer.metrics.answered(route.counted(), answer.status().as_u16());
+    let metrics = &edge.gateway.observer.metrics;
+    metrics.answered(route.counted(), answer.status().as_u16());
+    if answer.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        metrics.rejected(counts::Limit::RequestBody);
+    }
     answer
 }
 

@@ -26,14 +26,14 @@ pub(crate) async fn initialize(
     let link = match session.place.clone().open_session(session.scope(), opening).await {
         Ok(link) => link,
         Err(refusal) => {
-            observation.ended(end(&refusal));
+            observation.ended(&end(&refusal));
             return Err(refusal);
         }
     };
     session.opened_by(Caller { scope: session.scope(), version, capabilities });
     gateway.attach(session, &link);
     let response = shown(link.opened(), version);
-    observation.ended(Outcome::Answer(response.clone()).end());
+    observation.ended(&Outcome::Answer(response.clone()).end());
     Ok(response)
 }
 

@@ -151,11 +151,11 @@ impl Observation {
     }
 
     /// The request has ended.
-    pub(crate) fn ended(mut self, end: End) {
+    pub(crate) fn ended(mut self, end: &End) {
         self.settle(end);
     }
 
-    fn settle(&mut self, end: End) {
+    fn settle(&mut self, end: &End) {
         self.over = true;
         let took = self.since.elapsed();
         self.server.running.fetch_sub(1, Ordering::Relaxed);
@@ -181,7 +181,7 @@ impl Observation {
             );
         }
         if let Some(span) = detail.span {
-            span.end(&end);
+            span.end(end);
         }
     }
 }
@@ -189,7 +189,7 @@ impl Observation {
 impl Drop for Observation {
     fn drop(&mut self) {
         if !self.over {
-            self.settle(End { outcome: Outcome::Cancelled, code: None, bytes: 0 });
+            self.settle(&End { outcome: Outcome::Cancelled, code: None, bytes: 0 });
         }
     }
 }

@@ -277,7 +277,7 @@ async fn a_proxy_says_nothing_of_calls_unless_asked() {
 }
 
 /// The `_meta` of the last call of `raw`, as a server with a handshake got it.
-async fn meta_of(reply: &str) -> Value {
+fn meta_of(reply: &str) -> Value {
     let request: Value = serde_json::from_str(reply).unwrap_or_else(|error| panic!("{error}: {reply}"));
     request["params"]["_meta"].clone()
 }
@@ -291,8 +291,8 @@ async fn a_trace_in_headers_goes_on_in_the_message() {
         client = client.header(name, value);
     }
     let session = client.initialize(LEGACY, "{}").await;
-    let legacy = meta_of(session.call("raw", "{}").await.text()).await;
-    let modern = meta_of(client.modern(MODERN, "{}").call("raw", "{}").await.text()).await;
+    let legacy = meta_of(session.call("raw", "{}").await.text());
+    let modern = meta_of(client.modern(MODERN, "{}").call("raw", "{}").await.text());
     for meta in [legacy, modern] {
         for (name, value) in traced {
             assert_eq!(meta[name], value, "{name} in {meta}");
@@ -301,11 +301,11 @@ async fn a_trace_in_headers_goes_on_in_the_message() {
     // What the message says itself counts, and what is no trace is nobody's.
     let own = "00-11111111111111111111111111111111-2222222222222222-00";
     let params = format!(r#"{{"name":"raw","arguments":{{}},"_meta":{{"traceparent":"{own}","acme":1}}}}"#);
-    let kept = meta_of(session.request("tools/call", &params).await.text()).await;
+    let kept = meta_of(session.request("tools/call", &params).await.text());
     assert_eq!((&kept["traceparent"], &kept["acme"], &kept["tracestate"]), (&own.into(), &1.into(), &Value::Null));
     let broken = gateway.client().deadline(SOON).header("traceparent", "00-00000000000000000000000000000000-1-01");
     let session = broken.initialize(LEGACY, "{}").await;
-    assert_eq!(meta_of(session.call("raw", "{}").await.text()).await, Value::Null);
+    assert_eq!(meta_of(session.call("raw", "{}").await.text()), Value::Null);
 }
 
 #[tokio::test]
@@ -370,7 +370,7 @@ async fn a_call_is_a_span_between_its_client_and_its_server() {
     let mut gateway = gateway(&format!("--traces {address}"), "probe", &[]).await;
     let client = gateway.client().deadline(SOON).header("traceparent", PARENT);
     let session = client.initialize(LEGACY, "{}").await;
-    let meta = meta_of(session.call("raw", r#"{"secret":"mark-4711"}"#).await.text()).await;
+    let meta = meta_of(session.call("raw", r#"{"secret":"mark-4711"}"#).await.text());
     let parts: Vec<&str> = meta["traceparent"].as_str().expect("a parent").split('-').collect();
     let given: Vec<&str> = PARENT.split('-').collect();
     assert_eq!((parts[0], parts[1], parts[3]), (given[0], given[1], given[3]), "{meta}");

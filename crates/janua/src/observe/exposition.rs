@@ -80,12 +80,14 @@ impl<'a> Family<'a> {
     }
 }
 
+/// What others keep, read at each scrape.
+const READ: [&Metric; 5] =
+    [&metrics::READY, &metrics::SESSIONS, &metrics::STREAM_QUEUE, &metrics::LIMIT, &metrics::LIMIT_CURRENT];
+
 /// What there is once.
 fn gateway(metrics: &Metrics, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
     Family::of(&metrics::BUILD, encoder)?.size(&[env!("CARGO_PKG_VERSION")], 1)?;
     let readings = metrics.readings();
-    const READ: [&Metric; 5] =
-        [&metrics::READY, &metrics::SESSIONS, &metrics::STREAM_QUEUE, &metrics::LIMIT, &metrics::LIMIT_CURRENT];
     for metric in READ {
         let mut family = Family::of(metric, encoder)?;
         for (label, value) in readings.of(metric) {
@@ -131,7 +133,7 @@ fn calls(servers: &[Arc<ServerMetrics>], encoder: &mut DescriptorEncoder<'_>) ->
         }
     }
     each(&metrics::RUNNING, servers, encoder, |server| server.running.load(Ordering::Relaxed))?;
-    each(&metrics::PARKED, servers, encoder, |server| server.parked())?;
+    each(&metrics::PARKED, servers, encoder, ServerMetrics::parked)?;
     counted(&metrics::REQUEST_BYTES, servers, encoder, |server| &server.request_bytes)?;
     counted(&metrics::ANSWER_BYTES, servers, encoder, |server| &server.answer_bytes)
 }
@@ -250,7 +252,7 @@ mod tests {
     /// The page of the metrics, as Markdown.
     fn page() -> String {
         let mut page = String::from(PREFACE);
-        let row = |page: &mut String, cells: &[&str]| *page += &format!("| {} |\n", cells.join(" | "));
+        let row = |page: &mut String, cells: &[&str]| page.push_str(&["| ", &cells.join(" | "), " |\n"].concat());
         page.push_str("\n| metric | kind | labels | meaning |\n|---|---|---|---|\n");
         for metric in metrics::TABLE {
             let (name, kind) = match metric.kind {
@@ -262,14 +264,15 @@ mod tests {
             row(&mut page, &[&name, kind, &labels.join(", "), metric.help]);
         }
         let mut values = |title: &str, rows: &mut dyn Iterator<Item = (&str, &str)>| {
-            page += &format!("\n## {title}\n\n| value | meaning |\n|---|---|\n");
+            page.push_str(&["\n## ", title, "\n\n| value | meaning |\n|---|---|\n"].concat());
             rows.for_each(|(name, means)| row(&mut page, &[&format!("`{name}`"), means]));
         };
         values("`outcome` of calls", &mut Outcome::ALL.into_iter().map(|(_, name, means)| (name, means)));
         values("`outcome` of starts", &mut Start::ALL.into_iter().map(|(_, name, means)| (name, means)));
         values("`limit`", &mut Limit::ALL.into_iter().map(|(_, name, means)| (name, means)));
         let methods: Vec<String> = METHODS.iter().map(|method| format!("`{method}`")).collect();
-        page += &format!("\n## `method`\n\n{}. Every method that is not listed is `other`.\n", methods[1..].join(", "));
+        let methods = methods[1..].join(", ");
+        page.push_str(&["\n## `method`\n\n", &methods, ". Every method that is not listed is `other`.\n"].concat());
         page
     }
 

@@ -36,7 +36,7 @@ mod absent {
             match *self {}
         }
 
-        pub(crate) async fn flush(&self) {
+        pub(crate) fn flush(&self) -> std::future::Ready<()> {
             match *self {}
         }
     }

@@ -131,7 +131,7 @@ impl Pool {
                 Ok(link)
             }
             Err(Refusal::Failed(failure)) => {
-                trouble.add(&failure);
+                trouble.add(self.metrics.name(), &failure);
                 Err(failure.into())
             }
             Err(refusal) => Err(refusal),
@@ -194,7 +194,7 @@ impl Trouble {
     }
 
     /// 0.2 s, doubled to 30 s; after five failures within a minute one attempt a minute.
-    fn add(&mut self, failure: &Failure) {
+    fn add(&mut self, server: &str, failure: &Failure) {
         const MINUTE: Duration = Duration::from_secs(60);
         const MANY: usize = 5;
         let now = Instant::now();
@@ -205,7 +205,7 @@ impl Trouble {
         let doubled = Duration::from_millis(200) * 2u32.pow(self.row.min(8));
         let wait = if self.failures.len() == MANY { MINUTE } else { doubled.min(Duration::from_secs(30)) };
         self.row += 1;
-        tracing::warn!(reason = %failure, row = self.row, ?wait, "server did not start");
+        tracing::warn!(server, reason = %failure, row = self.row, ?wait, "server did not start");
         self.last = Some(failure.clone());
         self.until = Some(now + wait.mul_f64(jitter()));
     }

@@ -257,7 +257,8 @@ impl Stdin {
                 () = ending.asked() => return,
             };
             if ready.is_err() {
-                tracing::warn!(limit = ?self.limits.write_stall, "the server does not read its input: stopping it");
+                let (server, limit) = (&**self.metrics.name(), self.limits.write_stall);
+                tracing::warn!(server, ?limit, "the server does not read its input: stopping it");
                 return ending.ask();
             }
             if self.state.lock().flush().is_err() {
@@ -380,7 +381,7 @@ impl Reader {
             self.words.complete().await;
         }
         let stderr = self.words.quote(&self.env);
-        tracing::debug!(reason = %why, "server link over");
+        tracing::debug!(server = &**self.stdin.metrics.name(), reason = %why, "server link over");
         self.peer.over(&why.with_stderr(stderr));
         self.stdin.close();
         ending.ask();
