@@ -12,10 +12,10 @@ use futures_util::future::BoxFuture;
 use janua_wire::capabilities::{Class, ClientCapabilities};
 use janua_wire::method::Method;
 use janua_wire::mirror::Mirror;
-use janua_wire::raw;
 use janua_wire::version::{Era, Version};
+use tokio::sync::watch;
 
-use crate::call::{Call, Caller, Event, Outcome, Scope};
+use crate::call::{Caller, Event, Outcome, Scope};
 use crate::config::{Declared, Limits, Share};
 use crate::error::{Failure, Kind};
 use crate::lock::Lock;
@@ -62,6 +62,8 @@ pub(crate) struct Bridge {
     share: Share,
     /// What such a server is told of them.
     declared: Declared,
+    /// Counts how often the server said on a link of everybody's that its lists have changed.
+    news: watch::Sender<u64>,
 }
 
 impl Bridge {
@@ -74,11 +76,27 @@ impl Bridge {
     ) -> Arc<Self> {
         let parking = Parking::new(limits.clone(), tasks.clone(), pool.metrics().clone());
         let (faces, turns) = (Lock::default(), Lock::default());
-        let bridge = Arc::new(Bridge { pool, parking, inventory, limits, tasks, faces, turns, share, declared });
+        let news = watch::Sender::new(0);
+        let bridge = Arc::new(Bridge { pool, parking, inventory, limits, tasks, faces, turns, share, declared, news });
         let watched = Arc::downgrade(&bridge);
         let parked = move || watched.upgrade().map_or(0, |bridge| bridge.parking.count());
         bridge.pool.metrics().watch_parked(parked);
         bridge
+    }
+
+    /// Changes with every word of the server that its lists have.
+    pub(crate) fn news(&self) -> watch::Receiver<u64> {
+        self.news.subscribe()
+    }
+
+    /// With whom clients of `class` share.
+    pub(crate) fn shared_class(&self, class: Class) -> Class {
+        self.class_of(&class.capabilities())
+    }
+
+    /// The link of everybody, or of the clients of `class`, if it is open.
+    pub(crate) fn instance(&self, class: Class) -> Option<Arc<dyn Connection>> {
+        self.pool.living(&Scope::Modern).or_else(|| self.pool.living(&Scope::Class(class, 0)))
     }
 
     /// Opens the server for a client with a session, whose link it is from then on.
@@ -223,6 +241,7 @@ impl Bridge {
                 let (Some(event), Some(bridge)) = (event, bridge.upgrade()) else { break };
                 if matches!(&event, Event::Notify(news) if news.method() == Method::ListChanged) {
                     bridge.inventory.forget();
+                    bridge.news.send_modify(|count| *count += 1);
                 }
             }
             if let Some(bridge) = bridge.upgrade() {
@@ -297,12 +316,15 @@ impl Place for Bridge {
         !self.inventory.is_known() || self.inventory.has_mirrors()
     }
 
-    fn mirror(self: Arc<Self>, call: Call) -> BoxFuture<'static, Result<Option<Arc<Mirror>>, Failure>> {
+    fn mirror(
+        self: Arc<Self>,
+        tool: String,
+        caller: Arc<Caller>,
+    ) -> BoxFuture<'static, Result<Option<Arc<Mirror>>, Failure>> {
         Box::pin(async move {
             if !self.inventory.is_known() {
-                learning::learn(&self, &call.caller).await?;
+                learning::learn(&self, &caller).await?;
             }
-            let tool = call.request.param("name").and_then(raw::string).unwrap_or_default();
             Ok(self.inventory.mirror(&tool))
         })
     }
@@ -312,7 +334,7 @@ impl Place for Bridge {
     }
 }
 
-fn lost() -> Failure {
+pub(crate) fn lost() -> Failure {
     Failure::new(Kind::SessionLost, "the server of this session has ended, and the session with it")
 }
 

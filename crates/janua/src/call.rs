@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::error::{Failure, Kind};
 use crate::lock::Lock;
-use crate::observe::metrics;
+use crate::observe::metrics::{self, ServerMetrics};
 use crate::observe::{End, Observation};
 
 /// Which callers may share one running instance of a server.
@@ -161,6 +161,10 @@ pub struct Reply {
     source: Source,
     deadline: Option<Deadline>,
     observation: Option<Observation>,
+    /// Which server has got the request, if not the one that it was sent to.
+    served: Served,
+    /// Held as long as there is more to come.
+    held: Option<Arc<()>>,
 }
 
 enum Source {
@@ -177,10 +181,24 @@ struct Deadline {
     timer: Option<Pin<Box<Sleep>>>,
 }
 
+/// Which server has got a request: known when the reply is made, or found out by the work behind it.
+#[derive(Clone, Default)]
+struct Served(Option<Arc<OnceLock<Arc<ServerMetrics>>>>);
+
+impl Served {
+    fn get(&self) -> Option<&Arc<ServerMetrics>> {
+        self.0.as_ref()?.get()
+    }
+}
+
 impl Reply {
+    fn of(source: Source) -> Self {
+        Reply { source, deadline: None, observation: None, served: Served::default(), held: None }
+    }
+
     /// A reply that is over already.
     pub fn ready(outcome: Outcome) -> Self {
-        Reply { source: Source::Ready(Some(outcome)), deadline: None, observation: None }
+        Reply::of(Source::Ready(Some(outcome)))
     }
 
     /// A reply that failed before it began.
@@ -190,7 +208,7 @@ impl Reply {
 
     /// A reply that unfolds. The stream must end with exactly one [`Event::Done`].
     pub fn stream(events: impl Stream<Item = Event> + Send + 'static) -> Self {
-        Reply { source: Source::Stream(Box::pin(events)), deadline: None, observation: None }
+        Reply::of(Source::Stream(Box::pin(events)))
     }
 
     /// A reply that `work` unfolds: what goes into the sink comes before the outcome that the work ends with. Dropped
@@ -201,15 +219,24 @@ impl Reply {
     {
         let sink = Sink::default();
         let work = Box::pin(work(sink.clone()));
-        Reply::stream(Unfolding { work: Some(work), sink })
+        let served = Served(Some(sink.served.clone()));
+        Reply { served, ..Reply::stream(Unfolding { work: Some(work), sink }) }
+    }
+
+    /// The same reply; it holds `token` until its end.
+    #[must_use]
+    pub(crate) fn holding(mut self, token: &Arc<()>) -> Self {
+        self.held = Some(token.clone());
+        self
     }
 
     /// The same reply, given up (and so cancelled) after `idle` without an event, or `total` in all. While the
-    /// server waits for an answer of the client only `total` counts.
+    /// server waits for an answer of the client only `total` counts. What was said first holds.
     #[must_use]
     pub fn within(mut self, idle: Duration, total: Duration) -> Self {
         let now = Instant::now();
-        self.deadline = Some(Deadline { idle, total, last: now, hard: now + total, timer: None });
+        let deadline = Deadline { idle, total, last: now, hard: now + total, timer: None };
+        self.deadline.get_or_insert(deadline);
         self
     }
 }
@@ -219,6 +246,17 @@ impl Reply {
     pub(crate) fn observed(mut self, observation: Observation) -> Self {
         self.observation = Some(observation);
         self
+    }
+
+    /// The same reply; it is `server` that has got the request.
+    pub(crate) fn served_by(mut self, server: &Arc<ServerMetrics>) -> Self {
+        self.served = Served(Some(Arc::new(OnceLock::from(server.clone()))));
+        self
+    }
+
+    /// Which server has got the request, if that was said.
+    pub(crate) fn server(&self) -> Option<&Arc<ServerMetrics>> {
+        self.served.get()
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
@@ -233,6 +271,7 @@ impl Reply {
                 }
                 if matches!(event, Event::Done(_)) {
                     self.source = Source::Ready(None);
+                    self.held = None;
                 }
                 Poll::Ready(Some(event))
             }
@@ -315,14 +354,22 @@ fn admits_failure(result: &[u8]) -> bool {
 
 /// Where the work behind a reply puts what comes before the outcome.
 #[derive(Clone, Default)]
-pub(crate) struct Sink(Arc<Lock<VecDeque<Event>>>);
+pub(crate) struct Sink {
+    events: Arc<Lock<VecDeque<Event>>>,
+    served: Arc<OnceLock<Arc<ServerMetrics>>>,
+}
 
 impl Sink {
+    /// Says which server has got the request.
+    pub(crate) fn served_by(&self, server: &Arc<ServerMetrics>) {
+        let _ = self.served.set(server.clone());
+    }
+
     /// Hands over an event; resolves when it was taken.
     pub(crate) async fn send(&self, event: Event) {
-        self.0.lock().push_back(event);
+        self.events.lock().push_back(event);
         // The work is polled by whoever takes the events: no other wake-up is needed.
-        poll_fn(|_| if self.0.lock().is_empty() { Poll::Ready(()) } else { Poll::Pending }).await;
+        poll_fn(|_| if self.events.lock().is_empty() { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 }
 
@@ -335,7 +382,7 @@ impl Stream for Unfolding {
     type Item = Event;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        if let Some(event) = self.sink.0.lock().pop_front() {
+        if let Some(event) = self.sink.events.lock().pop_front() {
             return Poll::Ready(Some(event));
         }
         let Some(work) = &mut self.work else { return Poll::Ready(None) };
@@ -344,7 +391,7 @@ impl Stream for Unfolding {
             self.work = None;
             return Poll::Ready(Some(Event::Done(outcome)));
         }
-        self.sink.0.lock().pop_front().map_or(Poll::Pending, |event| Poll::Ready(Some(event)))
+        self.sink.events.lock().pop_front().map_or(Poll::Pending, |event| Poll::Ready(Some(event)))
     }
 }
 
@@ -394,7 +441,10 @@ impl Stream for Reply {
             Poll::Ready(None) if self.observation.is_some() => Failure::new(Kind::ServerExited, "").end(),
             _ => return polled,
         };
-        if let Some(observation) = self.observation.take() {
+        if let Some(mut observation) = self.observation.take() {
+            if let Some(server) = self.served.get() {
+                observation.was_at(server);
+            }
             observation.ended(&end);
         }
         polled

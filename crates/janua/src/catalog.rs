@@ -1,17 +1,74 @@
 //! What exists, and what each address leads to.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Weak};
 
 use futures_util::future::BoxFuture;
 
 use crate::bridge::Bridge;
+use crate::config::{Limits, Prefix, ServerSettings, Settings, ToolRules, ViewSettings};
 use crate::error::Failure;
+use crate::lock::Lock;
+use crate::observe::metrics::Metrics;
 use crate::servers::Place;
+use crate::tasks::Tasks;
+
+pub(crate) mod greeting;
+pub(crate) mod hearing;
+pub(crate) mod kept;
+pub(crate) mod looking;
+pub(crate) mod merged;
+pub(crate) mod own;
+pub(crate) mod server;
+pub(crate) mod shelf;
+pub(crate) mod union;
+pub(crate) mod view;
+
+use server::Served;
+use shelf::Reader;
+use view::{Member, View};
 
 /// The places of one gateway.
 pub(crate) enum Catalog {
     /// One server, which every address leads to.
     One(Arc<Bridge>),
+    /// Servers and views by name.
+    Many(Many),
+}
+
+/// Servers and views by name, and all servers together.
+pub(crate) struct Many {
+    limits: Arc<Limits>,
+    tasks: Tasks,
+    folder: Option<PathBuf>,
+    metrics: Arc<Metrics>,
+    now: Lock<Arc<Now>>,
+}
+
+/// The name in metrics of all servers together.
+const EVERYTHING: &str = "all";
+
+/// What there is at one time.
+#[derive(Clone)]
+pub(crate) struct Now {
+    pub(crate) servers: BTreeMap<String, Arc<Served>>,
+    /// Servers that are not served, and why.
+    pub(crate) disabled: BTreeMap<String, String>,
+    all: Arc<View>,
+    /// Each server by itself, and the named selections.
+    views: BTreeMap<String, Arc<View>>,
+}
+
+/// What a change of the settings has changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Servers that are new.
+    pub added: Vec<String>,
+    /// Servers that are not there any more, or not served any more.
+    pub removed: Vec<String>,
+    /// Servers that are defined in another way.
+    pub changed: Vec<String>,
 }
 
 impl Catalog {
@@ -20,24 +77,51 @@ impl Catalog {
         Catalog::One(bridge)
     }
 
-    /// Whether there are addresses with names.
-    pub(crate) fn is_named(&self) -> bool {
+    /// Every server and view of the settings.
+    pub(crate) fn of_many(settings: &Settings, limits: &Arc<Limits>, tasks: &Tasks, metrics: &Arc<Metrics>) -> Self {
+        let all = View::new(limits.clone(), tasks.clone(), metrics.server(EVERYTHING));
+        let (servers, disabled, views) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let many = Many {
+            limits: limits.clone(),
+            tasks: tasks.clone(),
+            folder: settings.data_dir.clone(),
+            metrics: metrics.clone(),
+            now: Lock::new(Arc::new(Now { servers, disabled, all, views })),
+        };
+        many.apply(settings);
+        Catalog::Many(many)
+    }
+
+    /// Servers and views by name; `None` if there is one server without a name.
+    pub(crate) fn many(&self) -> Option<&Many> {
         match self {
-            Catalog::One(_) => false,
+            Catalog::One(_) => None,
+            Catalog::Many(many) => Some(many),
         }
     }
 
     /// What the address with that name leads to, or the one without; or why to nothing.
-    pub(crate) fn place(&self, _name: Option<&str>) -> Result<Arc<dyn Place>, String> {
-        match self {
-            Catalog::One(bridge) => Ok(bridge.clone()),
+    pub(crate) fn place(&self, name: Option<&str>) -> Result<Arc<dyn Place>, String> {
+        let many = match self {
+            Catalog::One(bridge) => return Ok(bridge.clone()),
+            Catalog::Many(many) => many.now(),
+        };
+        let Some(name) = name else { return Ok(many.all.clone()) };
+        if let Some(view) = many.views.get(name) {
+            return Ok(view.clone());
         }
+        let known = || many.views.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        Err(match many.disabled.get(name) {
+            Some(why) => format!("the server {name} is disabled: {why}"),
+            None => format!("there is no server or view {name}; there are: {}", known()),
+        })
     }
 
     /// Calls that wait for their clients to come back.
     pub(crate) fn parked(&self) -> usize {
         match self {
             Catalog::One(bridge) => bridge.parked(),
+            Catalog::Many(many) => many.now().servers.values().map(|served| served.bridge.parked()).sum(),
         }
     }
 
@@ -45,6 +129,106 @@ impl Catalog {
     pub(crate) fn close_all(&self, why: &Failure) -> Vec<BoxFuture<'static, ()>> {
         match self {
             Catalog::One(bridge) => bridge.close_all(why),
+            Catalog::Many(many) => {
+                let now = many.now();
+                now.views.values().for_each(|view| view.end());
+                now.all.end();
+                now.servers.values().flat_map(|served| served.bridge.close_all(why)).collect()
+            }
         }
     }
+}
+
+impl Many {
+    /// What there is now.
+    pub(crate) fn now(&self) -> Arc<Now> {
+        self.now.lock().clone()
+    }
+
+    /// Makes it what the settings say. Servers that are defined as before are not touched; what runs at others comes to
+    /// its end there.
+    pub(crate) fn apply(&self, settings: &Settings) -> Applied {
+        let old = self.now();
+        let mut applied = Applied::default();
+        let mut now = Now { servers: BTreeMap::new(), disabled: BTreeMap::new(), ..(*old).clone() };
+        for (name, server) in &settings.servers {
+            if let Some(why) = &server.disabled {
+                now.disabled.insert(name.clone(), why.clone());
+                continue;
+            }
+            now.servers.insert(name.clone(), self.served(name, server, &old, &mut applied));
+        }
+        applied.removed = old.servers.keys().filter(|name| !now.servers.contains_key(*name)).cloned().collect();
+        self.compose(&mut now, settings);
+        let (now, old) = (Arc::new(now), old);
+        *self.now.lock() = now.clone();
+        // Servers have views of their own name.
+        old.views.keys().filter(|name| !now.views.contains_key(*name)).for_each(|name| self.metrics.remove(name));
+        for (name, served) in &old.servers {
+            if !now.servers.get(name).is_some_and(|kept| Arc::ptr_eq(kept, served)) {
+                served.clone().retire();
+            }
+        }
+        applied
+    }
+
+    fn served(&self, name: &str, settings: &ServerSettings, old: &Now, applied: &mut Applied) -> Arc<Served> {
+        match old.servers.get(name) {
+            Some(served) if served.settings == *settings => return served.clone(),
+            Some(_) => applied.changed.push(name.to_owned()),
+            None => applied.added.push(name.to_owned()),
+        }
+        Served::new(name, settings, &self.limits, &self.tasks, &self.metrics, self.folder.as_deref())
+    }
+
+    /// Gives each view its servers, and each server the views that want to know of its changes.
+    fn compose(&self, now: &mut Now, settings: &Settings) {
+        let everything = ViewSettings::default();
+        compose(&now.all, &everything, &now.servers, settings.servers.len());
+        let mut views = BTreeMap::new();
+        for (name, served) in &now.servers {
+            let view = self.view(now, name);
+            view.compose(vec![Member { served: served.clone(), prefixed: false }], ToolRules::default(), true);
+            views.insert(name.clone(), view);
+        }
+        for (name, wanted) in &settings.views {
+            let view = self.view(now, name);
+            let named = if wanted.servers.is_empty() { settings.servers.len() } else { wanted.servers.len() };
+            compose(&view, wanted, &now.servers, named);
+            views.insert(name.clone(), view);
+        }
+        for (name, view) in &now.views {
+            if !views.contains_key(name) {
+                view.compose(Vec::new(), ToolRules::default(), true);
+            }
+        }
+        now.views = views;
+        for served in now.servers.values() {
+            let holds = |view: &&Arc<View>| view.members().list.iter().any(|m| Arc::ptr_eq(&m.served, served));
+            let readers = now.views.values().chain([&now.all]).filter(holds);
+            served.shelf.told_to(readers.map(|view| Arc::downgrade(view) as Weak<dyn Reader>).collect());
+        }
+    }
+
+    fn view(&self, now: &Now, name: &str) -> Arc<View> {
+        let new = || View::new(self.limits.clone(), self.tasks.clone(), self.metrics.server(name));
+        now.views.get(name).cloned().unwrap_or_else(new)
+    }
+}
+
+/// Gives a view its servers. Names that are shown without their server's stay so when another server joins.
+fn compose(view: &View, wanted: &ViewSettings, servers: &BTreeMap<String, Arc<Served>>, named: usize) {
+    let before = view.members();
+    let wants = |name: &String| wanted.servers.is_empty() || wanted.servers.contains(name);
+    let member = |(name, served): (&String, &Arc<Served>)| {
+        let held = before.list.iter().find(|member| member.served.name == *name);
+        let prefixed = match wanted.prefix {
+            Prefix::Always => true,
+            Prefix::Never => false,
+            Prefix::Auto => held.map_or(named > 1, |held| held.prefixed),
+        };
+        Member { served: served.clone(), prefixed }
+    };
+    let members = servers.iter().filter(|(name, _)| wants(name)).map(member).collect();
+    view.compose(members, wanted.tools.clone(), false);
 }

@@ -2,15 +2,18 @@
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
-use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tokio::runtime::Builder;
 
+mod check;
 pub(crate) mod compat;
 mod connect;
 mod logs;
 mod proxy;
+mod schema;
+
+pub(crate) use janua::config::{duration, size};
 
 /// Exit code of a wrong command line.
 const USAGE: i32 = 2;
@@ -99,9 +102,13 @@ enum Command {
     Connect(connect::ConnectArgs),
     /// Take the place of another tool: its flags, unchanged
     Compat(compat::CompatArgs),
+    /// Validate a configuration, and show what it would serve
+    Check(check::CheckArgs),
+    /// Print the JSON Schema of the configuration file
+    Schema(schema::SchemaArgs),
 }
 
-const COMMANDS: [&str; 4] = ["proxy", "connect", "compat", "help"];
+const COMMANDS: [&str; 6] = ["proxy", "connect", "compat", "check", "schema", "help"];
 
 /// Runs the command line of this process and gives its exit code.
 pub(crate) fn run() -> i32 {
@@ -122,6 +129,8 @@ pub(crate) fn run() -> i32 {
         Command::Proxy(args) => proxy::run(&cli.global, *args),
         Command::Connect(args) => connect::run(&cli.global, args),
         Command::Compat(args) => compat::run(&cli.global, args),
+        Command::Check(args) => check::run(&args),
+        Command::Schema(args) => schema::run(&args),
     };
     match outcome {
         Ok(()) => 0,
@@ -196,39 +205,6 @@ fn raise_descriptor_limit() {
     let _ = setrlimit(Resource::Nofile, limit);
 }
 
-/// Reads a time: seconds, or a number with `ms`, `s`, `m` or `h`.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(split);
-    let factor = match unit {
-        "ms" => 0.001,
-        "" | "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        _ => return Err(format!("unknown unit {unit:?}: use ms, s, m or h")),
-    };
-    let seconds = number.trim().parse::<f64>().map_err(|_| "not a number".to_owned())? * factor;
-    match Duration::try_from_secs_f64(seconds) {
-        Ok(duration) if !duration.is_zero() => Ok(duration),
-        _ => Err("must be more than nothing".to_owned()),
-    }
-}
-
-/// Reads a size in bytes, also with `k`, `M` or `G` (powers of 1024), `B` or `iB` added or not.
-pub(crate) fn size(text: &str) -> Result<usize, String> {
-    let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(split);
-    let shift = match unit.trim_end_matches('B').trim_end_matches('i').to_ascii_lowercase().as_str() {
-        "" => 0,
-        "k" => 10,
-        "m" => 20,
-        "g" => 30,
-        _ => return Err(format!("unknown unit {unit:?}: use k, M or G")),
-    };
-    let count = number.trim().parse::<usize>().map_err(|_| "not a whole number".to_owned())?;
-    count.checked_mul(1 << shift).filter(|size| *size > 0).ok_or_else(|| "out of range".to_owned())
-}
-
 /// Reads `NAME: VALUE`.
 pub(crate) fn header(text: &str) -> Result<(http::HeaderName, http::HeaderValue), String> {
     let (name, value) = text.split_once(':').ok_or("must be NAME: VALUE")?;
@@ -265,16 +241,5 @@ mod tests {
         assert_eq!(words("janua connect http://x").join(" "), "janua connect http://x");
         assert_eq!(words("janua --log-level debug connect x")[1], "--log-level");
         assert_eq!(words("janua --version")[1], "--version");
-    }
-
-    #[test]
-    fn times_and_sizes() {
-        assert_eq!(duration("300"), Ok(Duration::from_secs(300)));
-        assert_eq!(duration("1.5s"), Ok(Duration::from_millis(1500)));
-        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
-        assert!(duration("5 parsecs").is_err() && duration("-1").is_err() && duration("0").is_err());
-        assert_eq!(size("16MiB"), Ok(16 << 20));
-        assert_eq!(size("4096"), Ok(4096));
-        assert!(size("1T").is_err() && size("0").is_err() && size("x").is_err());
     }
 }

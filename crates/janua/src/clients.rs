@@ -122,7 +122,8 @@ pub(crate) fn router(edge: Arc<Edge>) -> Router {
     routes.retain(|(path, _)| !path.is_empty());
     let mut router = Router::new();
     for (path, route) in routes {
-        let named = matches!(route, Route::Mcp | Route::Sse | Route::WebSocket) && edge.gateway.catalog.is_named();
+        let named =
+            matches!(route, Route::Mcp | Route::Sse | Route::WebSocket) && edge.gateway.catalog.many().is_some();
         if named {
             router = router.route(&format!("{}/{{name}}", path.trim_end_matches('/')), at(route));
         }

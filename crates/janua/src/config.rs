@@ -7,8 +7,29 @@ use std::time::Duration;
 pub mod limits;
 pub mod settings;
 
+mod check;
+mod dotenv;
+mod environment;
+mod expand;
+mod field;
+mod file;
+mod finding;
+mod foreign;
+mod group;
+mod load;
+mod measure;
+mod schema;
+mod tree;
+mod watch;
+
+pub use environment::Environment;
+pub use finding::{Finding, Severity};
 pub use limits::Limits;
+pub use load::{Loaded, find, load};
+pub use measure::{duration, size};
+pub use schema::{reference, schema};
 pub use settings::{Prefix, ServerSettings, Settings, ToolRules, ViewSettings};
+pub use watch::{File, Watch, watch};
 
 /// A program that speaks MCP over its standard input and output.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -150,9 +150,7 @@ impl Gateway {
             session.end();
         }
         join_all(closing).await;
-        if let Some(traces) = &self.observer.traces {
-            traces.flush().await;
-        }
+        self.observer.flush().await;
     }
 }
 

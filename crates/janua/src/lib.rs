@@ -9,6 +9,7 @@ pub mod config;
 pub mod connect;
 pub mod error;
 pub mod proxy;
+pub mod serve;
 pub mod servers;
 
 mod bridge;

@@ -1,8 +1,8 @@
 //! Calls as seen from outside: counted, told in one line of the log, traced.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 
 use janua_wire::id::ClientId;
 use janua_wire::message::Request;
@@ -25,7 +25,7 @@ use traces::{Span, Traces};
 #[derive(Debug, Default)]
 pub(crate) struct Observer {
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) traces: Option<Traces>,
+    traces: OnceLock<Traces>,
 }
 
 /// Where a request came from.
@@ -79,6 +79,18 @@ struct Detail {
 const LONGEST_NAME: usize = 128;
 
 impl Observer {
+    /// Has calls traced from now on.
+    pub(crate) fn trace(&self, traces: Traces) {
+        let _ = self.traces.set(traces);
+    }
+
+    /// Sends what was gathered of traces.
+    pub(crate) async fn flush(&self) {
+        if let Some(traces) = self.traces.get() {
+            traces.flush().await;
+        }
+    }
+
     /// Begins to watch a request.
     pub(crate) fn begin(
         &self,
@@ -91,7 +103,7 @@ impl Observer {
         server.running.fetch_add(1, Ordering::Relaxed);
         add(&server.request_bytes, request.text().len() as u64);
         let logged = tracing::enabled!(target: "janua::call", tracing::Level::INFO);
-        let detail = (logged || self.traces.is_some()).then(|| {
+        let detail = (logged || self.traces.get().is_some()).then(|| {
             let name = matches!(method, Method::ToolsCall | Method::PromptsGet).then(|| request.param("name"));
             let mut detail = Detail {
                 name: name.flatten().and_then(raw::string).map(|name| name.chars().take(LONGEST_NAME).collect()),
@@ -102,7 +114,7 @@ impl Observer {
                 logged,
                 span: None,
             };
-            detail.span = self.traces.as_ref().map(|traces| traces.begin(&detail.sight(server.name(), request)));
+            detail.span = self.traces.get().map(|traces| traces.begin(&detail.sight(server.name(), request)));
             Box::new(detail)
         });
         Observation { server: server.clone(), method, since: Instant::now(), detail, over: false }
@@ -148,6 +160,13 @@ impl Observation {
         let (parent, state) = span.context();
         let state = (!state.is_empty()).then_some(&*state);
         with_trace(&request, &[("traceparent", Some(&parent)), ("tracestate", state)]).unwrap_or(request)
+    }
+
+    /// It was another server that got the request.
+    pub(crate) fn was_at(&mut self, server: &Arc<ServerMetrics>) {
+        server.running.fetch_add(1, Ordering::Relaxed);
+        self.server.running.fetch_sub(1, Ordering::Relaxed);
+        self.server = server.clone();
     }
 
     /// The request has ended.

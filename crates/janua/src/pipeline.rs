@@ -6,6 +6,7 @@ use futures_util::StreamExt;
 use janua_wire::error::HEADER_MISMATCH;
 use janua_wire::message::{Notification, Response};
 use janua_wire::method::Method;
+use janua_wire::raw;
 
 use crate::bridge::of_refusal;
 use crate::call::{Call, Caller, Outcome, Reply};
@@ -61,7 +62,8 @@ where
     if call.request.method() != Method::ToolsCall || !place.may_mirror() {
         return Ok(());
     }
-    let mirror = place.clone().mirror(call.clone()).await.map_err(Outcome::Failure)?;
+    let Some(tool) = call.request.param("name").and_then(raw::string) else { return Ok(()) };
+    let mirror = place.clone().mirror(tool, call.caller.clone()).await.map_err(Outcome::Failure)?;
     let Some(mirror) = mirror else { return Ok(()) };
     let arguments = call.request.param("arguments").unwrap_or(b"{}");
     mirror

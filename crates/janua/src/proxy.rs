@@ -9,23 +9,18 @@ use axum::Router;
 use http::{HeaderName, HeaderValue};
 use tokio::net::TcpListener;
 
-use crate::bridge::Bridge;
 use crate::catalog::Catalog;
+use crate::catalog::server::bridge;
 use crate::clients::guard::{Guard, LOOPBACK};
 use crate::clients::{self, Edge, Paths};
-use crate::config::{Declared, Limits, Protocol, Server, ServerCommand, Share};
+use crate::config::{Declared, Limits, Protocol, Server, ServerCommand, ServerSettings, Share};
 use crate::error::Failure;
 use crate::gateway::Gateway;
 use crate::observe::Observer;
 use crate::observe::gauge::Gauge;
 use crate::observe::traces::Traces;
-use crate::servers::demo::DemoOpener;
-use crate::servers::inventory::Inventory;
-use crate::servers::pool::Pool;
+use crate::servers::Place;
 use crate::servers::process::orphans;
-use crate::servers::remote::RemoteOpener;
-use crate::servers::stdio::StdioOpener;
-use crate::servers::{Opener, Place};
 use crate::tasks::Tasks;
 
 /// What a proxy serves, where, and under which limits.
@@ -188,13 +183,18 @@ pub struct Proxy {
 const ONLY: &str = "default";
 
 /// The listener of the metrics. It ends last, so that the end can be watched.
-struct Shown {
-    address: SocketAddr,
+pub(crate) struct Shown {
+    pub(crate) address: SocketAddr,
     tasks: Tasks,
 }
 
 impl Shown {
-    fn serve(listener: TcpListener, address: SocketAddr, gateway: &Arc<Gateway>, allowed_hosts: &[String]) -> Shown {
+    pub(crate) fn serve(
+        listener: TcpListener,
+        address: SocketAddr,
+        gateway: &Arc<Gateway>,
+        allowed_hosts: &[String],
+    ) -> Shown {
         let tasks = Tasks::default();
         let guard = Guard { hosts: hosts(allowed_hosts, address.ip().is_loopback()), ..Guard::default() };
         let router = clients::metrics::router(gateway.clone(), guard);
@@ -220,7 +220,7 @@ fn hosts(allowed: &[String], loopback: bool) -> Option<Vec<String>> {
 }
 
 /// Listens on an address, unless others reach it although nobody has to authenticate.
-async fn bind(address: SocketAddr, exposed: bool) -> Result<(TcpListener, SocketAddr), Error> {
+pub(crate) async fn bind(address: SocketAddr, exposed: bool) -> Result<(TcpListener, SocketAddr), Error> {
     if !address.ip().is_loopback() && !exposed {
         return Err(Error::Exposed(address.ip()));
     }
@@ -228,6 +228,15 @@ async fn bind(address: SocketAddr, exposed: bool) -> Result<(TcpListener, Socket
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     Ok((listener, address))
+}
+
+/// What a gateway shows of itself, its traces at `endpoint` if there is one.
+fn observer(endpoint: Option<&url::Url>, tasks: &Tasks) -> Result<Observer, String> {
+    let observer = Observer::default();
+    if let Some(endpoint) = endpoint {
+        observer.trace(Traces::new(endpoint, tasks)?);
+    }
+    Ok(observer)
 }
 
 /// The gateway behind a proxy, without anything that listens.
@@ -239,19 +248,10 @@ pub(crate) fn gateway(
     traces: Option<&url::Url>,
 ) -> Result<(Arc<Gateway>, Arc<dyn Place>), String> {
     let (limits, tasks) = (Arc::new(limits.clone()), Tasks::default());
-    let traces = traces.map(|endpoint| Traces::new(endpoint, &tasks)).transpose()?;
-    let observer = Observer { traces, ..Observer::default() };
-    let metrics = observer.metrics.server(ONLY);
-    let inventory = Arc::new(Inventory::default());
-    let opener: Box<dyn Opener> = match server {
-        Server::Command(command) => {
-            let (command, limits, tasks) = (Arc::new(command.clone()), limits.clone(), tasks.clone());
-            Box::new(StdioOpener { command, limits, tasks, metrics: metrics.clone() })
-        }
-        Server::Remote(remote) => Box::new(RemoteOpener::new(remote, limits.clone(), tasks.clone(), inventory.clone())),
-        Server::Demo | Server::InProcess(_) => Box::new(DemoOpener),
-    };
-    let bridge = Bridge::new(Pool::new(opener, protocol, metrics), sharing, inventory, limits.clone(), tasks.clone());
+    let observer = observer(traces, &tasks)?;
+    let (share, declared) = sharing;
+    let settings = ServerSettings { protocol, share, declared, ..ServerSettings::new(server.clone()) };
+    let bridge = bridge(&settings, &limits, &tasks, observer.metrics.server(ONLY));
     let catalog = Catalog::of_one(bridge.clone());
     Ok((Gateway::new(catalog, limits, tasks, observer), bridge))
 }
@@ -332,19 +332,24 @@ impl Proxy {
     /// Stops it: no new connections, running requests get their time, sessions and servers end. A second signal
     /// cuts the waiting short.
     pub async fn stop(self) {
-        tokio::select! {
-            () = self.gateway.stop() => {}
-            () = stop_signal() => {
-                tracing::warn!("stopping at once");
-                self.gateway.stop_now().await;
-            }
+        stop(&self.gateway, self.metrics).await;
+    }
+}
+
+/// Stops a gateway in order; a signal cuts the waiting short.
+pub(crate) async fn stop(gateway: &Gateway, metrics: Option<Shown>) {
+    tokio::select! {
+        () = gateway.stop() => {}
+        () = stop_signal() => {
+            tracing::warn!("stopping at once");
+            gateway.stop_now().await;
         }
-        if !self.gateway.tasks.finished(REST).await {
-            tracing::warn!("some connections did not end in time");
-        }
-        if let Some(shown) = self.metrics {
-            shown.stop().await;
-        }
+    }
+    if !gateway.tasks.finished(REST).await {
+        tracing::warn!("some connections did not end in time");
+    }
+    if let Some(shown) = metrics {
+        shown.stop().await;
     }
 }
 

@@ -166,9 +166,13 @@ pub(crate) trait Place: Send + Sync {
     /// Whether it may be that tools have arguments that travel as headers, too. False: nothing is to be checked.
     fn may_mirror(&self) -> bool;
 
-    /// Which arguments of the tool that is called travel as headers, too; asks for the tools if nobody has yet. A
-    /// server that cannot be asked cannot be called either.
-    fn mirror(self: Arc<Self>, call: Call) -> BoxFuture<'static, Result<Option<Arc<Mirror>>, Failure>>;
+    /// Which arguments of a tool travel as headers, too; asks for the tools if nobody has yet. A server that cannot be
+    /// asked cannot be called either.
+    fn mirror(
+        self: Arc<Self>,
+        tool: String,
+        caller: Arc<Caller>,
+    ) -> BoxFuture<'static, Result<Option<Arc<Mirror>>, Failure>>;
 
     /// Calls that wait for their clients to come back (2026-07-28).
     fn parked(&self) -> usize;

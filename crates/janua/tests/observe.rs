@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use axum::http::Method;
+use janua::config::{Server, ServerCommand, ServerSettings, Settings};
+use janua::serve::App;
 use janua_testkit::client::Client;
 use janua_testkit::client::faults::RawSocket;
 use janua_testkit::client::message::call_params;
@@ -209,6 +212,58 @@ async fn readiness_ends_when_stopping_begins() {
         } => {}
     }
     gateway.kill().await;
+}
+
+/// The settings of a gateway of many, with these servers, all of them `probe`.
+fn settings(names: &[&str]) -> Settings {
+    let mut settings =
+        Settings { port: 0, metrics: Some("127.0.0.1:0".parse().expect("valid")), ..Settings::default() };
+    for name in names {
+        let command = ServerCommand::new([program("probe").to_str().expect("text")]).expect("a command");
+        settings.servers.insert((*name).to_owned(), ServerSettings::new(Server::Command(command)));
+    }
+    settings
+}
+
+#[tokio::test]
+async fn calls_through_a_view_count_where_they_ran_and_end_with_their_server() {
+    let running = App::builder().settings(settings(&["left", "right"])).build().serve().await.expect("it serves");
+    let shown = running.metrics_address().expect("metrics");
+    let metrics = Client::new(&format!("http://{shown}")).deadline(SOON);
+    let client = Client::new(&format!("http://{}", running.address())).deadline(SOON);
+    let session = client.initialize(LEGACY, "{}").await;
+    let names = session.request("tools/list", "").await.raw().to_owned();
+    let prefixed = |server: &str| {
+        let found = names.split('"').find(|name| name.starts_with(server) && name.ends_with("echo"));
+        found.unwrap_or_else(|| panic!("no echo of {server} in {names}")).to_owned()
+    };
+    for (tool, times) in [(prefixed("left"), 2), (prefixed("right"), 1)] {
+        for _ in 0..times {
+            assert_eq!(session.call(&tool, r#"{"text":"x"}"#).await.text(), "x");
+        }
+    }
+    assert!(session.call("nobody-has-it", "{}").await.error_code().is_some());
+    let samples = scrape(&metrics).await;
+    let calls = |server: &str, method: &str, outcome: &str| {
+        let name = format!(r#"janua_calls_total{{server="{server}",method="{method}",outcome="{outcome}"}}"#);
+        value(&samples, &name)
+    };
+    let counted = [
+        calls("left", "tools/call", "ok"),
+        calls("right", "tools/call", "ok"),
+        calls("all", "tools/call", "ok"),
+        calls("all", "tools/call", "client_error"),
+        calls("all", "tools/list", "ok"),
+        value(&samples, r#"janua_calls_running{server="left"}"#),
+        value(&samples, r#"janua_calls_running{server="all"}"#),
+    ];
+    assert_eq!(counted.map(|count| count.to_string()), ["2", "1", "0", "1", "1", "0", "0"], "{samples:#?}");
+    running.apply(&settings(&["left"]));
+    let samples = scrape(&metrics).await;
+    assert!(samples.keys().any(|name| name.contains("\"left\"")), "{samples:#?}");
+    assert!(!samples.keys().any(|name| name.contains("\"right\"")), "{samples:#?}");
+    running.stop().await;
+    assert!(metrics.try_send(Method::GET, "/livez", "", &[]).await.is_err(), "the listener is still there");
 }
 
 /// The lines of the log that are about calls.

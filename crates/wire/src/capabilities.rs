@@ -27,6 +27,16 @@ impl Class {
     /// Clients that can be asked everything there is to ask.
     pub const EVERYTHING: Class = Class(1 | 2 | 4 | 8 | 16 | 32 | FORM);
 
+    /// A number for it, the same in every build.
+    pub fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// The class of that number.
+    pub fn from_bits(bits: u8) -> Class {
+        Class(bits & Class::EVERYTHING.0)
+    }
+
     /// Whether such a client can be asked nothing at all.
     pub fn is_none(self) -> bool {
         self.0 == 0

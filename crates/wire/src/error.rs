@@ -18,6 +18,8 @@ pub const INTERNAL_ERROR: i32 = -32603;
 /// Request refused for want of a session, or for a session that is gone. Implementation-defined space, the code
 /// existing bridges use for it.
 pub const SESSION: i32 = -32002;
+/// There is no such resource (revisions with a handshake, `server/resources`).
+pub const RESOURCE_NOT_FOUND: i32 = -32002;
 /// 2026-07-28: a header differs from the body it mirrors.
 pub const HEADER_MISMATCH: i32 = -32020;
 /// 2026-07-28: the request needs something that its client did not declare.

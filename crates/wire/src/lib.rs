@@ -18,6 +18,7 @@
 //! | [`uri_template`] | whether a URI fits a template |
 //! | [`version`] | revisions, eras, negotiation |
 //! | [`capabilities`] | what a client said it can be asked |
+//! | [`servers`] | what several servers can do, told as one |
 //! | [`error`] | error codes and error messages |
 //! | [`filter`] | what a client wants to hear of |
 //! | [`headers`] | HTTP header names and the rules of `Accept` |
@@ -45,6 +46,7 @@ pub mod mirror;
 pub mod names;
 pub mod opening;
 pub mod raw;
+pub mod servers;
 pub mod sse;
 pub mod translate;
 pub mod uri_template;

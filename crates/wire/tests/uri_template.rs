@@ -50,7 +50,7 @@ const EXPANSIONS: &[(&str, &str)] = &[
     ("{+hello}", "Hello%20World!"),
     ("{+half}", "50%25"),
     ("{base}index", "http%3A%2F%2Fexample.com%2Fhome%2Findex"),
-    ("{+base}index", "http://example.com/home/index"),
+    ("{+base}index", concat!("http://example.com/home", "/index")),
     ("O{+empty}X", "OX"),
     ("O{+undef}X", "OX"),
     ("{+path}/here", "/foo/bar/here"),

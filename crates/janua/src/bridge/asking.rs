@@ -227,17 +227,17 @@ impl Connection for Asking {
     }
 }
 
-pub(super) fn empty_result() -> Outcome {
+pub(crate) fn empty_result() -> Outcome {
     answer(Response::result("{}"))
 }
 
-pub(super) fn answer<E>(response: Result<Response, E>) -> Outcome {
+pub(crate) fn answer<E>(response: Result<Response, E>) -> Outcome {
     Outcome::Answer(response.unwrap_or_else(|_| {
         Response::error(janua_wire::error::INTERNAL_ERROR, "the gateway could not form its answer", None)
     }))
 }
 
-pub(super) fn refused(code: i32, message: &str) -> Outcome {
+pub(crate) fn refused(code: i32, message: &str) -> Outcome {
     Outcome::Answer(Response::error(code, message, None))
 }
 

@@ -284,8 +284,9 @@ mod tests {
 1.0 that Prometheus reads. The listener is apart from the one for clients: it answers when that one is full, and while the
 gateway stops. `/livez` and `/readyz` are there, too.
 
-Every label has a bounded set of values: no user, session, tool or argument is one. `server` is the name of the server;
-of the only one of a proxy it is `default`. The label sets of a server end with it. Those of a method begin with its first
+Every label has a bounded set of values: no user, session, tool or argument is one. `server` is the name of the server
+that got a request; of the only one of a proxy it is `default`. What no single server got (a list of several, a name that
+none has) counts at the view that was asked: `all`, or the view's name. The label sets of a server end with it. Those of a method begin with its first
 request.
 ";
 

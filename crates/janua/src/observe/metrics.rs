@@ -418,7 +418,6 @@ impl Metrics {
         new
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "the one server of a proxy never goes"))]
     /// Forgets a server that is gone, and its label sets. Calls that are still under way there count nowhere.
     pub(crate) fn remove(&self, name: &str) {
         self.servers.lock().remove(name);

@@ -155,6 +155,7 @@ impl Pool {
 
     /// Closes the link of `scope`. The future resolves when nothing of it is left.
     pub(crate) fn close(&self, scope: &Scope, why: Failure) -> Option<BoxFuture<'static, ()>> {
+        self.starts.lock().remove(scope);
         let link = self.links.lock().remove(scope)?;
         Some(link.close(why))
     }

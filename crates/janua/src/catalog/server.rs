@@ -1,0 +1,112 @@
+//! One server of a gateway: its settings, its links, and what is known of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::time::Instant;
+
+use super::kept::Kept;
+use super::shelf::Shelf;
+use crate::bridge::Bridge;
+use crate::config::{Limits, Server, ServerSettings};
+use crate::error::{Failure, Kind};
+use crate::observe::metrics::{Metrics, ServerMetrics};
+use crate::servers::demo::DemoOpener;
+use crate::servers::inventory::Inventory;
+use crate::servers::pool::Pool;
+use crate::servers::remote::RemoteOpener;
+use crate::servers::stdio::StdioOpener;
+use crate::servers::{Opener, Place};
+use crate::tasks::Tasks;
+
+/// A server that is served.
+pub(crate) struct Served {
+    pub(crate) name: String,
+    pub(crate) settings: ServerSettings,
+    pub(crate) bridge: Arc<Bridge>,
+    pub(crate) shelf: Arc<Shelf>,
+    /// Held by every call under way.
+    pub(crate) under_way: Arc<()>,
+    limits: Arc<Limits>,
+    tasks: Tasks,
+}
+
+/// The links to a server, none of which is open yet.
+pub(crate) fn bridge(
+    settings: &ServerSettings,
+    limits: &Arc<Limits>,
+    tasks: &Tasks,
+    metrics: Arc<ServerMetrics>,
+) -> Arc<Bridge> {
+    let inventory = Arc::new(Inventory::default());
+    let opener: Box<dyn Opener> = match &settings.server {
+        Server::Command(command) => {
+            let (command, limits, tasks) = (Arc::new(command.clone()), limits.clone(), tasks.clone());
+            Box::new(StdioOpener { command, limits, tasks, metrics: metrics.clone() })
+        }
+        Server::Remote(remote) => Box::new(RemoteOpener::new(remote, limits.clone(), tasks.clone(), inventory.clone())),
+        Server::Demo | Server::InProcess(_) => Box::new(DemoOpener),
+    };
+    let pool = Pool::new(opener, settings.protocol, metrics);
+    Bridge::new(pool, (settings.share, settings.declared), inventory, limits.clone(), tasks.clone())
+}
+
+impl Served {
+    /// The server `name`; what is known of it is kept in `folder`, if there is one.
+    pub(super) fn new(
+        name: &str,
+        settings: &ServerSettings,
+        limits: &Arc<Limits>,
+        tasks: &Tasks,
+        metrics: &Metrics,
+        folder: Option<&std::path::Path>,
+    ) -> Arc<Self> {
+        let limits = Arc::new(own(settings, limits));
+        let bridge = bridge(settings, &limits, tasks, metrics.server(name));
+        let kept = folder.map(|folder| Kept::new(folder, name, settings));
+        let shelf = Shelf::new(name, &settings.server, bridge.clone(), limits.clone(), tasks, kept);
+        Arc::new(Served {
+            name: name.to_owned(),
+            settings: settings.clone(),
+            bridge,
+            shelf,
+            under_way: Arc::default(),
+            limits,
+            tasks: tasks.clone(),
+        })
+    }
+
+    /// The limits that hold for it.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Ends its links once nothing is under way on them, or when that takes too long. New calls go elsewhere by now.
+    pub(super) fn retire(self: Arc<Self>) {
+        const STEP: Duration = Duration::from_millis(50);
+        let tasks = self.tasks.clone();
+        tasks.spawn("retired server", async move {
+            let end = Instant::now() + self.limits.call_total;
+            let busy = || Arc::strong_count(&self.under_way) > 1 || self.bridge.parked() > 0;
+            tokio::time::sleep(STEP).await;
+            while busy() && Instant::now() < end && !self.tasks.is_stopping() {
+                tokio::time::sleep(STEP).await;
+            }
+            let why = Failure::new(Kind::Stopping, "the server's settings have changed");
+            join_all(self.bridge.close_all(&why)).await;
+            tracing::info!(server = self.name, "server retired");
+        });
+    }
+}
+
+/// The limits of one server: the gateway's, but for what its settings say.
+fn own(settings: &ServerSettings, limits: &Limits) -> Limits {
+    let mut own = limits.clone();
+    let set = |limit: &mut Duration, wish: Option<Duration>| *limit = wish.unwrap_or(*limit);
+    set(&mut own.session_idle, settings.idle_timeout);
+    set(&mut own.call, settings.call_timeout);
+    set(&mut own.start, settings.start_timeout);
+    own.call_total = own.call_total.max(own.call);
+    own
+}

@@ -1,0 +1,317 @@
+//! The section `servers`: what each server is, how it is reached, and how it is treated.
+
+use std::path::Path;
+
+use http::{HeaderName, HeaderValue};
+
+use super::super::expand::{placed, said};
+use super::super::field::{Field, Kind};
+use super::super::finding::Findings;
+use super::super::group::Group;
+use super::super::tree::{Node, join};
+use super::super::{
+    Declared, Protocol, RemoteServer, RemoteTransport, Server, ServerCommand, ServerSettings, Share, dotenv,
+};
+use super::{Setting, tools};
+
+const REMOTE: &[&str] = &["http", "https", "ws", "wss"];
+
+static FIELDS: [Field; 22] = [
+    Field::new(
+        "command",
+        Kind::Text,
+        "",
+        "The program to start: a path, or a name looked up in PATH. No shell is involved.",
+    ),
+    Field::new("args", Kind::Texts, "[]", "Its arguments."),
+    Field::new(
+        "env",
+        Kind::TextMap,
+        "{}",
+        "Variables added to its environment, which otherwise is PATH, HOME, LANG and TZ.",
+    ),
+    Field::new("env_file", Kind::Path, "", "A file of NAME=VALUE lines, added to its environment below `env`."),
+    Field::new("cwd", Kind::Path, "", "Its working directory.").or(&["path"]),
+    Field::new("inherit_env", Kind::Switch, "false", "Pass the gateway's whole environment on to it."),
+    Field::new("url", Kind::Url(REMOTE), "", "Address of a remote server, instead of `command`."),
+    Field::new(
+        "transport",
+        Kind::Choice(&[
+            "auto",
+            "http",
+            "streamable-http",
+            "streamable_http",
+            "streamableHttp",
+            "sse",
+            "ws",
+            "websocket",
+            "stdio",
+        ]),
+        "auto",
+        "How it is spoken to: `auto` finds out, `http` is Streamable HTTP, `sse`, `ws`; `stdio` for a program.",
+    )
+    .or(&["type"]),
+    Field::new("headers", Kind::TextMap, "{}", "Headers sent with every request."),
+    Field::new(
+        "allow_private",
+        Kind::Switch,
+        "true",
+        "Whether its address may be one of this machine or of a private network.",
+    ),
+    Field::new("builtin", Kind::Text, "", "A server that is built in, by its name, instead of `command` and `url`."),
+    Field::new(
+        "protocol",
+        Kind::Choice(&["auto", "legacy", "2026-07-28"]),
+        "auto",
+        "Era of the protocol it is spoken to in: with a handshake (`legacy`), without (`2026-07-28`), or each client's own.",
+    ),
+    Field::new("share", Kind::Choice(&["session", "user", "all"]), "session", "Who shares one running instance of it."),
+    Field::new(
+        "capabilities",
+        Kind::Choice(&["class", "none", "all"]),
+        "class",
+        "What it is told that clients can be asked where they share an instance: what they can, nothing, everything.",
+    ),
+    Field::new(
+        "idle_timeout",
+        Kind::Time,
+        "",
+        "How long an instance goes on that nobody uses; absent: limits.session_idle.",
+    ),
+    Field::new(
+        "call_timeout",
+        Kind::Time,
+        "",
+        "Longest wait for a reply without a sign of progress; absent: limits.call_timeout.",
+    )
+    .or(&["timeout"]),
+    Field::new("start_timeout", Kind::Time, "", "Longest time to start it; absent: limits.start_timeout."),
+    Field::new("warm", Kind::Count, "0", "Instances that are kept started, though nobody uses them yet."),
+    Field::new(
+        "required",
+        Kind::Switch,
+        "false",
+        "Whether a list without this server's part is an error rather than a shorter list.",
+    ),
+    Field::new("enabled", Kind::Switch, "true", "Whether it is served."),
+    Field::new("disabled", Kind::Switch, "false", "The other way round."),
+    Field::new("tools", Kind::Section(tools::fields), "", "Which of its tools are shown, and how."),
+];
+
+/// The keys of a server.
+pub(super) fn fields() -> Vec<&'static Field> {
+    FIELDS.iter().collect()
+}
+
+/// Keys that only programs have.
+const PROGRAMS: [&str; 5] = ["args", "env", "env_file", "cwd", "inherit_env"];
+/// Keys that only remote servers have.
+const REMOTES: [&str; 2] = ["headers", "allow_private"];
+
+/// Reads a server. One that something is missing for is disabled, with the reason.
+pub(super) fn read(name: &str, node: &Node, setting: &Setting<'_>, findings: &mut Findings) -> ServerSettings {
+    let fields = fields();
+    let group = Group::new(node, &fields);
+    let path = join("servers", name);
+    let mut disabled = setting.unserved.get(name).cloned();
+    let server = match kind(&group, &path, setting, findings) {
+        Ok(server) => server,
+        Err(why) => {
+            disabled = disabled.or(why);
+            Server::Command(ServerCommand::default())
+        }
+    };
+    let server = with_env_file(server, &group, &path, setting, &mut disabled, findings);
+    let mut settings = ServerSettings::new(server);
+    let enabled = group.switch("enabled");
+    if let (Some(on), Some(off)) = (enabled, group.switch("disabled"))
+        && on == off
+    {
+        let message = "`enabled` and `disabled` contradict each other";
+        findings.error(group.mark("disabled"), &join(&path, "disabled"), message).hint("keep one of them");
+    }
+    if enabled == Some(false) || group.switch("disabled") == Some(true) {
+        disabled = Some("it is switched off in the configuration".to_owned());
+    }
+    settings.disabled = disabled;
+    settings.protocol = match group.text("protocol") {
+        Some("legacy") => Protocol::Legacy,
+        Some("2026-07-28") => Protocol::Modern,
+        _ => Protocol::Auto,
+    };
+    settings.share = match group.text("share") {
+        Some("user") => Share::User,
+        Some("all") => Share::All,
+        _ => Share::Session,
+    };
+    settings.declared = match group.text("capabilities") {
+        Some("none") => Declared::Nothing,
+        Some("all") => Declared::Everything,
+        _ => Declared::Class,
+    };
+    settings.idle_timeout = group.time("idle_timeout");
+    settings.call_timeout = group.time("call_timeout");
+    settings.start_timeout = group.time("start_timeout");
+    settings.warm = group.count("warm").unwrap_or(0);
+    settings.required = group.switch("required").unwrap_or(false);
+    settings.tools = tools::read(group.node("tools"), &path, findings);
+    settings
+}
+
+/// Which kind of server it is. An error that holds words is the reason why a server of a lenient file is not served.
+fn kind(
+    group: &Group<'_>,
+    path: &str,
+    setting: &Setting<'_>,
+    findings: &mut Findings,
+) -> Result<Server, Option<String>> {
+    let given: Vec<&str> =
+        ["command", "url", "builtin"].into_iter().filter(|name| group.node(name).is_some()).collect();
+    match given.as_slice() {
+        ["command"] => {
+            unfit(group, path, &REMOTES, "a remote server", setting.lenient, findings);
+            Ok(Server::Command(command(group, path, setting, findings)))
+        }
+        ["url"] => {
+            unfit(group, path, &PROGRAMS, "a program", setting.lenient, findings);
+            remote(group, path, findings).map(Server::Remote).ok_or(None)
+        }
+        [] if setting.lenient => {
+            let why = "it has neither `command` nor `url`";
+            findings.warning(group.mark(""), path, format!("not served: {why}"));
+            Err(Some(why.to_owned()))
+        }
+        // What is missing is there, but for a letter: that is a finding already.
+        [] if group.almost(&["command", "url", "builtin"]) => Err(None),
+        [] => {
+            let finding = findings.error(group.mark(""), path, "needs `command`, `url` or `builtin`");
+            finding.hint("a program to start, the address of a remote server, or the name of a built-in one");
+            Err(None)
+        }
+        [_] => {
+            unfit(group, path, &PROGRAMS, "a program", setting.lenient, findings);
+            unfit(group, path, &REMOTES, "a remote server", setting.lenient, findings);
+            Ok(Server::InProcess(group.text("builtin").unwrap_or_default().to_owned()))
+        }
+        [first, second, ..] => {
+            let message = format!("a server has `{first}` or `{second}`, not both");
+            findings.error(group.mark(second), &join(path, second), message).hint("make two servers of them");
+            Err(None)
+        }
+    }
+}
+
+/// Keys of another kind of server.
+fn unfit(group: &Group<'_>, path: &str, names: &[&str], whose: &str, lenient: bool, findings: &mut Findings) {
+    for name in names {
+        let Some(node) = group.node(name) else { continue };
+        let empty = node.scalar().is_none() && node.items().is_empty() && node.entries().is_empty();
+        if lenient || empty {
+            continue;
+        }
+        findings.error(&node.mark, &join(path, name), format!("only {whose} has this key"));
+    }
+}
+
+fn command(group: &Group<'_>, path: &str, setting: &Setting<'_>, findings: &mut Findings) -> ServerCommand {
+    let program = group.text("command").unwrap_or_default();
+    if program.trim().is_empty() || program.contains('\0') {
+        findings.error(group.mark("command"), &join(path, "command"), "must name a program");
+    }
+    if let Some(transport) = group.text("transport")
+        && !["stdio", "auto"].contains(&transport)
+        && !setting.lenient
+    {
+        let message = "a program is spoken to over its standard input and output";
+        findings.error(group.mark("transport"), &join(path, "transport"), message).hint("leave it out, or give `url`");
+    }
+    for (key, node) in group.node("env").map(Node::entries).unwrap_or_default() {
+        let broken = key.name.is_empty() || key.name.contains(['=', '\0']);
+        if broken || node.scalar().is_some_and(|value| value.contains('\0')) {
+            let message = "no variable can have this name or value";
+            findings.error(&key.mark, &join(&join(path, "env"), &key.name), message);
+        }
+    }
+    ServerCommand {
+        program: home(program, setting),
+        args: group.texts("args"),
+        env: group.pairs("env"),
+        cwd: group.text("cwd").map(|cwd| placed(cwd, setting.folder, setting.environment)),
+        inherit_env: group.switch("inherit_env").unwrap_or(setting.inherit_env),
+    }
+}
+
+/// A program below the home folder, written with `~/`.
+fn home(program: &str, setting: &Setting<'_>) -> String {
+    if program.starts_with("~/") {
+        return placed(program, Path::new(""), setting.environment).to_string_lossy().into_owned();
+    }
+    program.to_owned()
+}
+
+/// Adds the variables of `env_file`; those of `env` win. A file that is not there disables the server.
+fn with_env_file(
+    server: Server,
+    group: &Group<'_>,
+    path: &str,
+    setting: &Setting<'_>,
+    disabled: &mut Option<String>,
+    findings: &mut Findings,
+) -> Server {
+    let (Server::Command(mut command), Some(file)) = (server.clone(), group.text("env_file")) else { return server };
+    let place = placed(file, setting.folder, setting.environment);
+    match dotenv::read(&place) {
+        Ok(variables) => {
+            let own = std::mem::take(&mut command.env);
+            let named = |name: &String| own.iter().any(|(other, _)| other == name);
+            command.env = variables.into_iter().filter(|(name, _)| !named(name)).collect();
+            command.env.extend(own);
+        }
+        Err(error) if disabled.is_none() => {
+            let why = format!("the file {} cannot be read: {}", place.display(), said(&error));
+            findings.warning(group.mark("env_file"), &join(path, "env_file"), format!("not served: {why}"));
+            *disabled = Some(why);
+        }
+        Err(_) => {}
+    }
+    Server::Command(command)
+}
+
+fn remote(group: &Group<'_>, path: &str, findings: &mut Findings) -> Option<RemoteServer> {
+    let url = group.url("url")?;
+    let transport = match group.text("transport") {
+        Some("http" | "streamable-http" | "streamable_http" | "streamableHttp") => RemoteTransport::Http,
+        Some("sse") => RemoteTransport::Sse,
+        Some("ws" | "websocket") => RemoteTransport::Ws,
+        Some("stdio") => {
+            let message = "a server with a `url` is not spoken to over stdio";
+            findings
+                .error(group.mark("transport"), &join(path, "transport"), message)
+                .hint("use auto, http, sse or ws");
+            RemoteTransport::Auto
+        }
+        _ => RemoteTransport::Auto,
+    };
+    let socket = matches!(url.scheme(), "ws" | "wss");
+    if socket && matches!(transport, RemoteTransport::Http | RemoteTransport::Sse) {
+        let message = "a server at a ws: or wss: address is spoken to with `ws`";
+        findings.error(group.mark("transport"), &join(path, "transport"), message);
+    }
+    let mut headers = Vec::new();
+    for (key, node) in group.node("headers").map(Node::entries).unwrap_or_default() {
+        let path = join(&join(path, "headers"), &key.name);
+        let name = HeaderName::try_from(key.name.as_str());
+        let value = node.scalar().map(HeaderValue::try_from);
+        match (name, value) {
+            (Ok(name), Some(Ok(mut value))) => {
+                value.set_sensitive(true);
+                headers.push((name, value));
+            }
+            (Err(_), _) => drop(findings.error(&key.mark, &path, "no header can have this name")),
+            (_, Some(Err(_))) => drop(findings.error(&node.mark, &path, "no header can have this value")),
+            (_, None) => {}
+        }
+    }
+    let allow_private = group.switch("allow_private").unwrap_or(true);
+    Some(RemoteServer { url, headers, transport, allow_private })
+}

@@ -1,0 +1,164 @@
+//! The composition root of a gateway of many servers: `janua serve`, or embedded in a program.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+
+pub use crate::catalog::Applied;
+use crate::catalog::Catalog;
+use crate::clients::guard::{Guard, LOOPBACK};
+use crate::clients::{self, Edge, Paths};
+use crate::config::Settings;
+use crate::gateway::Gateway;
+use crate::observe::Observer;
+use crate::observe::traces::Traces;
+pub use crate::proxy::Error;
+use crate::proxy::{Shown, bind, stop};
+use crate::servers::process::orphans;
+use crate::tasks::Tasks;
+
+/// A gateway of many servers that is not running yet.
+///
+/// ```no_run
+/// use janua::config::{Server, ServerCommand, ServerSettings, Settings};
+/// use janua::serve::App;
+///
+/// # async fn serve() -> Result<(), janua::serve::Error> {
+/// let mut settings = Settings::default();
+/// let time = ServerCommand::new(["uvx", "mcp-server-time"]).expect("a command");
+/// settings.servers.insert("time".to_owned(), ServerSettings::new(Server::Command(time)));
+/// let running = App::builder().settings(settings).build().serve().await?;
+/// println!("http://{}/mcp", running.address());
+/// running.until_told_to_stop().await;
+/// # Ok(())
+/// # }
+/// ```
+pub struct App {
+    settings: Settings,
+    gateway: Arc<Gateway>,
+}
+
+/// Puts an [`App`] together.
+#[derive(Default)]
+pub struct Builder {
+    settings: Settings,
+}
+
+/// A gateway that serves.
+pub struct Running {
+    gateway: Arc<Gateway>,
+    address: SocketAddr,
+    metrics: Option<Shown>,
+}
+
+impl App {
+    /// An app with no servers yet.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// The gateway's routes, to be nested into an application of one's own: `/mcp`, `/mcp/{server}` and their
+    /// neighbours, relative to where they are nested. Must be served on a tokio runtime, as axum does.
+    pub fn router(&self) -> Router {
+        clients::router(Arc::new(edge(&self.settings, self.gateway.clone(), true)))
+    }
+
+    /// Gives the gateway other settings: what is defined as before is not touched. Addresses and limits stay what they
+    /// were.
+    pub fn apply(&self, settings: &Settings) -> Applied {
+        apply(&self.gateway, settings)
+    }
+
+    /// Binds the address of the settings and serves until it is stopped.
+    pub async fn serve(self) -> Result<Running, Error> {
+        let App { settings, gateway } = self;
+        let wanted = SocketAddr::new(settings.host, settings.port);
+        let (listener, address) = bind(wanted, settings.insecure_no_auth).await?;
+        let shown = match settings.metrics {
+            Some(address) => Some(bind(address, settings.insecure_no_auth).await?),
+            None => None,
+        };
+        let traces = settings.traces.as_ref().map(|endpoint| Traces::new(endpoint, &gateway.tasks));
+        if let Some(traces) = traces.transpose().map_err(Error::Options)? {
+            gateway.observer.trace(traces);
+        }
+        orphans::bury(&gateway.tasks);
+        let router = clients::router(Arc::new(edge(&settings, gateway.clone(), settings.host.is_loopback())));
+        let metrics = shown.map(|(listener, at)| Shown::serve(listener, at, &gateway, &settings.allowed_hosts));
+        let (limits, tasks) = (gateway.limits.clone(), gateway.tasks.clone());
+        let open = gateway.observer.metrics.connections.clone();
+        gateway.tasks.spawn("listener", clients::listener::serve(listener, router, limits, tasks, open));
+        Ok(Running { gateway, address, metrics })
+    }
+}
+
+impl Builder {
+    /// What the gateway is told.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// The gateway. Nothing is started before somebody needs it.
+    pub fn build(self) -> App {
+        let settings = self.settings;
+        let (limits, tasks) = (Arc::new(settings.limits.clone()), Tasks::default());
+        let observer = Observer::default();
+        let catalog = Catalog::of_many(&settings, &limits, &tasks, &observer.metrics);
+        let gateway = Gateway::new(catalog, limits, tasks, observer);
+        App { settings, gateway }
+    }
+}
+
+impl Running {
+    /// The address it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The address on which it serves its metrics, if it does.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(|shown| shown.address)
+    }
+
+    /// Gives the gateway other settings: what is defined as before is not touched. Addresses and limits stay what they
+    /// were.
+    pub fn apply(&self, settings: &Settings) -> Applied {
+        apply(&self.gateway, settings)
+    }
+
+    /// Serves until the process gets SIGINT or SIGTERM, then stops in order.
+    pub async fn until_told_to_stop(self) {
+        crate::proxy::stop_signal().await;
+        self.stop().await;
+    }
+
+    /// Stops it: no new connections, running requests get their time, sessions and servers end. A signal cuts the
+    /// waiting short.
+    pub async fn stop(self) {
+        stop(&self.gateway, self.metrics).await;
+    }
+}
+
+fn apply(gateway: &Gateway, settings: &Settings) -> Applied {
+    gateway.catalog.many().map(|many| many.apply(settings)).unwrap_or_default()
+}
+
+fn edge(settings: &Settings, gateway: Arc<Gateway>, loopback: bool) -> Edge {
+    let named = settings.allowed_hosts.iter().map(|host| host.to_ascii_lowercase());
+    let hosts = match (settings.allowed_hosts.is_empty(), loopback) {
+        (true, false) => None,
+        (_, loopback) => Some(LOOPBACK.iter().filter(|_| loopback).map(|&host| host.to_owned()).chain(named).collect()),
+    };
+    Edge {
+        gateway,
+        guard: Guard { hosts, cors: !settings.cors_origins.is_empty(), origins: settings.cors_origins.clone() },
+        paths: Paths::default(),
+        stateless: false,
+        label: format!("{} servers", settings.servers.len()),
+        headers: Vec::new(),
+        health_text: None,
+    }
+}
