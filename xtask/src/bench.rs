@@ -19,7 +19,7 @@ struct Scenario {
 const CALL: &[&str] = &["cpu_us", "per_s", "p50_us", "p99_us", "rss_kb"];
 const LARGE: &[&str] = &["cpu_us", "per_s", "p50_us", "peak_kb"];
 
-const SCENARIOS: [Scenario; 9] = [
+const SCENARIOS: [Scenario; 10] = [
     Scenario { name: "call-c1", load: &["--concurrency", "1"], server: &[], figures: CALL },
     Scenario { name: "call-c16", load: &["--concurrency", "16"], server: &[], figures: CALL },
     Scenario { name: "call-c64", load: &["--concurrency", "64"], server: &[], figures: CALL },
@@ -52,6 +52,12 @@ const SCENARIOS: [Scenario; 9] = [
         load: &["--sessions", "100"],
         server: &[],
         figures: &["opened_per_s", "session_kb", "peak_kb"],
+    },
+    Scenario {
+        name: "overload",
+        load: &["--sessions", "4", "--concurrency", "64", "--overload", "10"],
+        server: &[],
+        figures: &["cpu_us", "per_s", "goodput", "refusals_per_s", "refusal_p99_us"],
     },
     Scenario { name: "startup", load: &[], server: &[], figures: &["startup_ms", "rss_kb"] },
 ];

@@ -15,6 +15,7 @@ use janua_wire::mirror::Mirror;
 use janua_wire::version::{Era, Version};
 use tokio::sync::watch;
 
+use crate::admission::{Gauge, Slot, too_many};
 use crate::call::{Caller, Event, Outcome, Scope};
 use crate::config::{Declared, Limits, Share};
 use crate::error::{Failure, Kind};
@@ -54,6 +55,8 @@ pub(crate) struct Bridge {
     pub(crate) inventory: Arc<Inventory>,
     pub(crate) limits: Arc<Limits>,
     pub(crate) tasks: Tasks,
+    /// Requests under way at the server.
+    pub(crate) requests: Arc<Gauge>,
     /// What clients without a handshake see of a server with one, for each class of clients.
     faces: Lock<HashMap<Class, Arc<Facing>>>,
     /// The instances that clients of one class share.
@@ -74,14 +77,21 @@ impl Bridge {
         limits: Arc<Limits>,
         tasks: Tasks,
     ) -> Arc<Self> {
-        let parking = Parking::new(limits.clone(), tasks.clone(), pool.metrics().clone());
+        let parking = Parking::new(limits.clone(), tasks.clone());
         let (faces, turns) = (Lock::default(), Lock::default());
         let news = watch::Sender::new(0);
-        let bridge = Arc::new(Bridge { pool, parking, inventory, limits, tasks, faces, turns, share, declared, news });
+        let requests = Gauge::new("server_requests", limits.server_requests);
+        let bridge = Bridge { pool, parking, inventory, limits, tasks, requests, faces, turns, share, declared, news };
+        let bridge = Arc::new(bridge);
         let watched = Arc::downgrade(&bridge);
         let parked = move || watched.upgrade().map_or(0, |bridge| bridge.parking.count());
         bridge.pool.metrics().watch_parked(parked);
         bridge
+    }
+
+    /// Lets a request in, unless as many are under way as there may be. Whoever calls holds the slot until the end.
+    pub(crate) fn admit(&self) -> Result<Slot, Failure> {
+        self.requests.take().ok_or_else(|| too_many("the server", &self.requests))
     }
 
     /// Changes with every word of the server that its lists have.
@@ -302,6 +312,10 @@ impl Place for Bridge {
 
     fn metrics(&self) -> &Arc<ServerMetrics> {
         self.pool.metrics()
+    }
+
+    fn admit(&self) -> Result<Option<Slot>, Failure> {
+        self.admit().map(Some)
     }
 
     fn observe(&self, event: &Event) {

@@ -25,6 +25,7 @@ use janua_wire::version::Version;
 use memchr::memmem;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::admission::Slot;
 use crate::error::{Failure, Kind};
 use crate::lock::Lock;
 use crate::observe::metrics::{self, ServerMetrics};
@@ -163,8 +164,8 @@ pub struct Reply {
     observation: Option<Observation>,
     /// Which server has got the request, if not the one that it was sent to.
     served: Served,
-    /// Held as long as there is more to come.
-    held: Option<Arc<()>>,
+    /// What the request takes up, until its end.
+    slot: Option<Slot>,
 }
 
 enum Source {
@@ -193,7 +194,7 @@ impl Served {
 
 impl Reply {
     fn of(source: Source) -> Self {
-        Reply { source, deadline: None, observation: None, served: Served::default(), held: None }
+        Reply { source, deadline: None, observation: None, served: Served::default(), slot: None }
     }
 
     /// A reply that is over already.
@@ -222,14 +223,6 @@ impl Reply {
         let served = Served(Some(sink.served.clone()));
         Reply { served, ..Reply::stream(Unfolding { work: Some(work), sink }) }
     }
-
-    /// The same reply; it holds `token` until its end.
-    #[must_use]
-    pub(crate) fn holding(mut self, token: &Arc<()>) -> Self {
-        self.held = Some(token.clone());
-        self
-    }
-
     /// The same reply, given up (and so cancelled) after `idle` without an event, or `total` in all. While the
     /// server waits for an answer of the client only `total` counts. What was said first holds.
     #[must_use]
@@ -237,6 +230,13 @@ impl Reply {
         let now = Instant::now();
         let deadline = Deadline { idle, total, last: now, hard: now + total, timer: None };
         self.deadline.get_or_insert(deadline);
+        self
+    }
+
+    /// The same reply, which holds `slot` until its end.
+    #[must_use]
+    pub(crate) fn holding(mut self, slot: Slot) -> Self {
+        self.slot = Some(slot);
         self
     }
 }
@@ -271,7 +271,7 @@ impl Reply {
                 }
                 if matches!(event, Event::Done(_)) {
                     self.source = Source::Ready(None);
-                    self.held = None;
+                    self.slot = None;
                 }
                 Poll::Ready(Some(event))
             }
@@ -284,6 +284,7 @@ impl Reply {
                 let failure = deadline.failure();
                 // Dropping the events here is what cancels the request at the server.
                 self.source = Source::Ready(None);
+                self.slot = None;
                 Poll::Ready(Some(Event::Done(Outcome::Failure(failure))))
             }
         }

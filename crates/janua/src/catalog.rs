@@ -2,16 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use futures_util::future::BoxFuture;
 
+use crate::admission::Figure;
 use crate::bridge::Bridge;
 use crate::config::{Limits, Prefix, ServerSettings, Settings, ToolRules, ViewSettings};
 use crate::error::Failure;
 use crate::lock::Lock;
 use crate::observe::metrics::Metrics;
 use crate::servers::Place;
+use crate::servers::starts::Starts;
 use crate::tasks::Tasks;
 
 pub(crate) mod greeting;
@@ -43,6 +46,10 @@ pub(crate) struct Many {
     tasks: Tasks,
     folder: Option<PathBuf>,
     metrics: Arc<Metrics>,
+    /// What all servers share: turns to start, and how many programs there may be.
+    starts: Arc<Starts>,
+    /// Programs are kept ready, of servers that come later, too.
+    prepared: AtomicBool,
     now: Lock<Arc<Now>>,
 }
 
@@ -86,6 +93,8 @@ impl Catalog {
             tasks: tasks.clone(),
             folder: settings.data_dir.clone(),
             metrics: metrics.clone(),
+            starts: Starts::new(limits),
+            prepared: AtomicBool::new(false),
             now: Lock::new(Arc::new(Now { servers, disabled, all, views })),
         };
         many.apply(settings);
@@ -122,6 +131,37 @@ impl Catalog {
         match self {
             Catalog::One(bridge) => bridge.parked(),
             Catalog::Many(many) => many.now().servers.values().map(|served| served.bridge.parked()).sum(),
+        }
+    }
+
+    /// Starts what is to be ready before anybody asks for it, now and of servers that come later. Must be called on a
+    /// tokio runtime.
+    pub(crate) fn prepare(&self) {
+        match self {
+            Catalog::One(bridge) => bridge.pool.prepare(),
+            Catalog::Many(many) => {
+                many.prepared.store(true, Ordering::Relaxed);
+                many.now().servers.values().for_each(|served| served.bridge.pool.prepare());
+            }
+        }
+    }
+
+    /// How full everything is that the limits of servers are about.
+    pub(crate) fn figures(&self) -> Vec<Figure> {
+        match self {
+            Catalog::One(bridge) => {
+                [bridge.requests.figure()].into_iter().chain(bridge.pool.starts.figures()).collect()
+            }
+            Catalog::Many(many) => {
+                let now = many.now();
+                let each = now.servers.values().map(|served| served.bridge.requests.figure());
+                let busiest = each.reduce(|one, other| Figure {
+                    current: one.current.max(other.current),
+                    rejected: one.rejected + other.rejected,
+                    ..one
+                });
+                busiest.into_iter().chain(many.starts.figures()).collect()
+            }
         }
     }
 
@@ -178,7 +218,18 @@ impl Many {
             Some(_) => applied.changed.push(name.to_owned()),
             None => applied.added.push(name.to_owned()),
         }
-        Served::new(name, settings, &self.limits, &self.tasks, &self.metrics, self.folder.as_deref())
+        let served = Served::new(
+            name,
+            settings,
+            &self.limits,
+            (&self.tasks, &self.starts),
+            &self.metrics,
+            self.folder.as_deref(),
+        );
+        if self.prepared.load(Ordering::Relaxed) {
+            served.bridge.pool.prepare();
+        }
+        served
     }
 
     /// Gives each view its servers, and each server the views that want to know of its changes.

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io::IsTerminal;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use tokio::runtime::Builder;
 
 mod check;
@@ -12,6 +12,7 @@ mod connect;
 mod logs;
 mod proxy;
 mod schema;
+mod serve;
 
 pub(crate) use janua::config::{duration, size};
 
@@ -98,6 +99,8 @@ pub(crate) enum Format {
 enum Command {
     /// Put one server behind HTTP: /mcp, /sse, /ws, /health
     Proxy(Box<proxy::ProxyArgs>),
+    /// Put many servers behind one address, as a configuration says
+    Serve(serve::ServeArgs),
     /// Speak stdio to the client that started us, and to a server whatever it speaks
     Connect(connect::ConnectArgs),
     /// Take the place of another tool: its flags, unchanged
@@ -107,8 +110,6 @@ enum Command {
     /// Print the JSON Schema of the configuration file
     Schema(schema::SchemaArgs),
 }
-
-const COMMANDS: [&str; 6] = ["proxy", "connect", "compat", "check", "schema", "help"];
 
 /// Runs the command line of this process and gives its exit code.
 pub(crate) fn run() -> i32 {
@@ -129,8 +130,12 @@ pub(crate) fn run() -> i32 {
         Command::Proxy(args) => proxy::run(&cli.global, *args),
         Command::Connect(args) => connect::run(&cli.global, args),
         Command::Compat(args) => compat::run(&cli.global, args),
+        Command::Serve(args) => serve::run(&cli.global, &args),
         Command::Check(args) => check::run(&args),
-        Command::Schema(args) => schema::run(&args),
+        Command::Schema(args) => {
+            schema::run(&args);
+            Ok(())
+        }
     };
     match outcome {
         Ok(()) => 0,
@@ -148,7 +153,9 @@ pub(crate) fn run() -> i32 {
 /// `janua -- CMD` and `janua --port 1 -- CMD` mean `janua proxy …`.
 fn with_command(mut args: Vec<OsString>) -> Vec<OsString> {
     let before = args.iter().skip(1).take_while(|arg| *arg != "--");
-    let named = before.clone().any(|arg| COMMANDS.iter().any(|command| arg == command));
+    let commands = Cli::command();
+    let is_command = |arg: &OsString| arg == "help" || commands.get_subcommands().any(|known| arg == known.get_name());
+    let named = before.clone().any(is_command);
     let asks = args.get(1).is_some_and(|arg| ["-h", "--help", "-V", "--version"].iter().any(|flag| arg == flag));
     let option = args.get(1).is_some_and(|arg| arg.to_string_lossy().starts_with('-'));
     if !named && !asks && option {
@@ -222,7 +229,6 @@ pub(crate) fn is_watched() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     fn words(line: &str) -> Vec<String> {
         let args = line.split(' ').map(OsString::from).collect();

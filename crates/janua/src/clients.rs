@@ -9,6 +9,7 @@ use axum::http::{Method, Response, StatusCode};
 use axum::routing::{MethodRouter, any};
 use janua_wire::error::INVALID_REQUEST;
 
+use crate::admission::{Slot, overloaded};
 use crate::gateway::Gateway;
 use crate::observe::metrics as counts;
 use crate::servers::Place;
@@ -30,6 +31,7 @@ pub(crate) mod streamable_http;
 pub(crate) mod websocket;
 
 use guard::Guard;
+use listener::Crowded;
 
 /// Where things are, relative to where the router is mounted. What has an empty path is not served.
 #[derive(Clone, Debug)]
@@ -143,11 +145,7 @@ fn at(route: Route) -> MethodRouter<Arc<Edge>> {
 
 async fn serve(edge: &Edge, route: Route, name: Option<String>, request: Request) -> Response<Body> {
     let answer = respond(edge, route, name, request).await;
-    let metrics = &edge.gateway.observer.metrics;
-    metrics.answered(route.counted(), answer.status().as_u16());
-    if answer.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        metrics.rejected(counts::Limit::RequestBody);
-    }
+    edge.gateway.observer.metrics.answered(route.counted(), answer.status().as_u16());
     answer
 }
 
@@ -158,6 +156,11 @@ async fn respond(edge: &Edge, route: Route, name: Option<String>, request: Reque
         Ok(pass) => pass,
         Err(refused) => return edge.finish(refused),
     };
+    if let Some(Crowded(why)) = parts.extensions.get()
+        && !matches!(route, Route::Health | Route::Live | Route::Ready)
+    {
+        return edge.finish(pass.put_on(answer::refused(why)));
+    }
     let place = match edge.gateway.catalog.place(name.as_deref()) {
         Ok(place) => place,
         Err(unknown) => {
@@ -165,11 +168,17 @@ async fn respond(edge: &Edge, route: Route, name: Option<String>, request: Reque
         }
     };
     let answer = match (route, &parts.method) {
-        (Route::Mcp, &Method::POST) => streamable_http::post(edge, &place, &parts, body).await,
+        (Route::Mcp, &Method::POST) => match edge.admit() {
+            Ok(slot) => streamable_http::post(edge, &place, &parts, body, slot).await,
+            Err(refused) => refused,
+        },
         (Route::Mcp, &Method::GET) if !edge.stateless => streamable_http::get(edge, &place, &parts),
         (Route::Mcp, &Method::DELETE) if !edge.stateless => streamable_http::delete(edge, &place, &parts),
         (Route::Sse, &Method::GET) => sse::open(edge, place, &prefix),
-        (Route::Messages, &Method::POST) => sse::message(edge, &parts, body).await,
+        (Route::Messages, &Method::POST) => match edge.admit() {
+            Ok(_slot) => sse::message(edge, &parts, body).await,
+            Err(refused) => refused,
+        },
         (Route::WebSocket, &Method::GET) => websocket::open(edge, place, &parts),
         (Route::Health, &Method::GET | &Method::HEAD) => health::report(edge),
         (Route::Live, &Method::GET | &Method::HEAD) => health::live(),
@@ -189,6 +198,12 @@ impl Edge {
     pub(crate) fn session(&self, id: &str, place: &Arc<dyn Place>) -> Option<Arc<Session>> {
         let session = self.gateway.sessions.get(id, sessions::Kind::StreamableHttp)?;
         Arc::ptr_eq(&session.place, place).then_some(session)
+    }
+
+    /// Lets a request in before anything is read of it but its head.
+    fn admit(&self) -> Result<Slot, Response<Body>> {
+        let requests = &self.gateway.admission.requests;
+        requests.take().ok_or_else(|| answer::refused(&overloaded(requests)))
     }
 
     fn finish(&self, mut answer: Response<Body>) -> Response<Body> {

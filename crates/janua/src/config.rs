@@ -1,6 +1,7 @@
 //! Settings: what a server is, and the limits everything runs under.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ pub use settings::{Prefix, ServerSettings, Settings, ToolRules, ViewSettings};
 pub use watch::{File, Watch, watch};
 
 /// A program that speaks MCP over its standard input and output.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct ServerCommand {
     /// The program: a path, or a name looked up in `PATH`.
     pub program: String,
@@ -70,7 +71,7 @@ pub enum RemoteTransport {
 }
 
 /// A server that is reached over HTTP or WebSocket.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct RemoteServer {
     /// Its address; `ws:` and `wss:` say that it speaks WebSocket.
     pub url: url::Url,
@@ -81,6 +82,35 @@ pub struct RemoteServer {
     /// Whether it may have an address that is not public: of this machine, of a private network, of a cloud's
     /// metadata. True for an address that an operator has named.
     pub allow_private: bool,
+}
+
+/// Without the values of variables, and of arguments that look like secrets.
+impl fmt::Debug for ServerCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let env: Vec<&String> = self.env.iter().map(|(name, _)| name).collect();
+        let mut shown = f.debug_struct("ServerCommand");
+        shown.field("program", &self.program).field("args", &masked(&self.args)).field("env", &env);
+        shown.field("cwd", &self.cwd).field("inherit_env", &self.inherit_env).finish()
+    }
+}
+
+/// Without the values of headers, and of what in the address may be a credential.
+impl fmt::Debug for RemoteServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let headers: Vec<&http::HeaderName> = self.headers.iter().map(|(name, _)| name).collect();
+        let mut shown = f.debug_struct("RemoteServer");
+        shown.field("url", &bare(&self.url)).field("headers", &headers).field("transport", &self.transport);
+        shown.field("allow_private", &self.allow_private).finish()
+    }
+}
+
+/// An address without what may be a credential.
+fn bare(url: &url::Url) -> String {
+    let mut url = url.clone();
+    url.set_query(None);
+    let _ = url.set_password(None);
+    let _ = url.set_username("");
+    url.to_string()
 }
 
 /// The server that a proxy stands in front of.
@@ -143,13 +173,7 @@ impl Server {
                 words.extend(masked(&command.args));
                 words.join(" ")
             }
-            Server::Remote(remote) => {
-                let mut url = remote.url.clone();
-                url.set_query(None);
-                let _ = url.set_password(None);
-                let _ = url.set_username("");
-                url.to_string()
-            }
+            Server::Remote(remote) => bare(&remote.url),
             Server::Demo => "the built-in demo server".to_owned(),
             Server::InProcess(name) => format!("the built-in server {name}"),
         }

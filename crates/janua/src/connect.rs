@@ -5,7 +5,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::clients::stdio;
 pub use crate::clients::stdio::End;
 use crate::config::{Declared, Limits, Protocol, Server, Share};
-use crate::error::{Failure, Kind};
+use crate::error::Failure;
 use crate::proxy::{gateway, stop_signal};
 use crate::servers::process::orphans;
 
@@ -18,8 +18,7 @@ pub async fn run(
     input: impl AsyncRead + Unpin,
     output: impl AsyncWrite + Unpin,
 ) -> Result<End, Failure> {
-    let gateway = gateway(server, protocol, (Share::Session, Declared::Class), limits, None);
-    let (gateway, place) = gateway.map_err(|reason| Failure::new(Kind::StartFailed, reason))?;
+    let (gateway, place) = gateway(server, protocol, (Share::Session, Declared::Class), 0, limits);
     orphans::bury(&gateway.tasks);
     let end = tokio::select! {
         end = stdio::serve(&gateway, &place, input, output) => end,

@@ -22,6 +22,8 @@ pub enum Kind {
     DeadlineExceeded,
     /// A queue or a limit is full.
     Overloaded,
+    /// The same of one session, one server or one address: others are served.
+    TooMany,
     /// The answer is larger than the limit.
     ResponseTooLarge,
     /// The answer is no valid message.
@@ -46,7 +48,7 @@ impl Kind {
             Kind::BackingOff => "backing_off",
             Kind::ServerExited => "server_exited",
             Kind::DeadlineExceeded => "deadline_exceeded",
-            Kind::Overloaded => "overloaded",
+            Kind::Overloaded | Kind::TooMany => "overloaded",
             Kind::ResponseTooLarge => "response_too_large",
             Kind::InvalidResponse => "invalid_response",
             Kind::Unreachable => "unreachable",
@@ -61,7 +63,7 @@ impl Kind {
     pub fn culprit(self) -> &'static str {
         match self {
             Kind::Cancelled | Kind::Unsupported => "client",
-            Kind::Overloaded | Kind::Stopping => "gateway",
+            Kind::Overloaded | Kind::TooMany | Kind::Stopping => "gateway",
             _ => "server",
         }
     }
@@ -114,6 +116,7 @@ impl Failure {
     pub fn status(&self) -> StatusCode {
         match self.kind {
             Kind::StartFailed | Kind::BackingOff | Kind::Overloaded | Kind::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            Kind::TooMany => StatusCode::TOO_MANY_REQUESTS,
             Kind::DeadlineExceeded => StatusCode::REQUEST_TIMEOUT,
             Kind::Unreachable => StatusCode::BAD_GATEWAY,
             Kind::SessionLost => StatusCode::NOT_FOUND,

@@ -5,11 +5,12 @@ use std::sync::{Arc, Weak};
 
 use futures_util::future::join_all;
 
+use crate::admission::{Admission, Figure};
 use crate::catalog::Catalog;
 use crate::config::Limits;
 use crate::error::{Failure, Kind};
 use crate::observe::Observer;
-use crate::observe::metrics::{self, Limit, Readings};
+use crate::observe::metrics::{self, Readings};
 use crate::servers::{Connection, Place};
 use crate::sessions::session::short;
 use crate::sessions::{self, Session, Sessions};
@@ -23,15 +24,15 @@ pub(crate) struct Gateway {
     pub(crate) tasks: Tasks,
     /// What it shows of itself.
     pub(crate) observer: Observer,
-    /// Held by each request under way that belongs to no session.
-    pub(crate) alone: Arc<()>,
+    pub(crate) admission: Arc<Admission>,
     sweeping: AtomicBool,
 }
 
 impl Gateway {
     pub(crate) fn new(catalog: Catalog, limits: Arc<Limits>, tasks: Tasks, observer: Observer) -> Arc<Self> {
-        let (sessions, alone, sweeping) = (Sessions::new(limits.clone()), Arc::default(), AtomicBool::new(false));
-        let gateway = Arc::new(Gateway { catalog, sessions, limits, tasks, observer, alone, sweeping });
+        let sessions = Sessions::new(limits.clone());
+        let (admission, sweeping) = (Admission::new(&limits), AtomicBool::new(false));
+        let gateway = Arc::new(Gateway { catalog, sessions, limits, tasks, observer, admission, sweeping });
         let read = Arc::downgrade(&gateway);
         gateway.observer.metrics.read(move |readings| {
             if let Some(gateway) = read.upgrade() {
@@ -44,6 +45,7 @@ impl Gateway {
     /// Takes down what is not counted but looked up.
     fn read(&self, readings: &mut Readings) {
         readings.put(&metrics::READY, usize::from(self.unready().is_empty()));
+        readings.put(&metrics::CONNECTIONS, self.admission.connections.current());
         let sessions = self.sessions.all();
         for kind in sessions::Kind::ALL {
             let of_kind = || sessions.iter().filter(|session| session.kind == kind);
@@ -51,19 +53,10 @@ impl Gateway {
             let waiting = of_kind().map(|session| session.waiting()).sum();
             readings.put_for(&metrics::STREAM_QUEUE, kind.name(), waiting);
         }
-        let connections = self.observer.metrics.connections.count();
-        for (limit, most, current) in [
-            (Limit::Sessions, self.limits.sessions, Some(sessions.len())),
-            (Limit::Connections, self.limits.connections, Some(connections)),
-            (Limit::SessionRequests, self.limits.session_requests, None),
-            (Limit::Parked, self.limits.parked, Some(self.catalog.parked())),
-            (Limit::ServerQueue, self.limits.server_queue_items, None),
-            (Limit::RequestBody, self.limits.request_body, None),
-        ] {
-            readings.put_for(&metrics::LIMIT, limit.name(), most);
-            if let Some(current) = current {
-                readings.put_for(&metrics::LIMIT_CURRENT, limit.name(), current);
-            }
+        for Figure { name, limit, current, rejected } in self.figures() {
+            readings.put_for(&metrics::LIMIT, name, limit);
+            readings.put_for(&metrics::LIMIT_CURRENT, name, current);
+            readings.put_for(&metrics::LIMIT_REJECTED, name, usize::try_from(rejected).unwrap_or(usize::MAX));
         }
     }
 
@@ -86,11 +79,20 @@ impl Gateway {
             self.tasks.spawn("session sweeper", sweep(Arc::downgrade(self), self.tasks.clone()));
         }
         let full = || {
-            self.observer.metrics.rejected(Limit::Sessions);
             let message = format!("there are {} sessions already, the most there may be", self.limits.sessions);
             Failure::new(Kind::Overloaded, message).retry_after(self.limits.session_idle)
         };
         self.sessions.open(kind, place).ok_or_else(full)
+    }
+
+    /// How full everything is that is limited.
+    pub(crate) fn figures(&self) -> Vec<Figure> {
+        let busiest = self.sessions.all().iter().map(|session| session.running()).max().unwrap_or_default();
+        let mut figures = self.admission.figures();
+        figures.push(self.sessions.places.figure());
+        figures.push(self.sessions.requests.figure_of(busiest));
+        figures.extend(self.catalog.figures());
+        figures
     }
 
     /// Gives a session its link and pours what the server says of its own accord into the session's stream. When
@@ -125,21 +127,16 @@ impl Gateway {
         self.tasks.stop();
         let step = std::time::Duration::from_millis(20);
         let deadline = tokio::time::Instant::now() + self.limits.drain;
-        while self.running() > 0 && tokio::time::Instant::now() < deadline {
+        while self.admission.requests.current() > 0 && tokio::time::Instant::now() < deadline {
             tokio::time::sleep(step).await;
         }
         self.stop_now().await;
     }
 
-    fn running(&self) -> usize {
-        let of_sessions: usize = self.sessions.all().iter().map(|session| session.running()).sum();
-        of_sessions + Arc::strong_count(&self.alone) - 1
-    }
-
     /// Ends every session and server without waiting for requests.
     pub(crate) async fn stop_now(&self) {
         self.tasks.stop();
-        let cut = self.running();
+        let cut = self.admission.requests.current();
         if cut > 0 {
             tracing::warn!(requests = cut, "requests cut off by the stop");
         }

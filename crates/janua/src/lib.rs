@@ -12,6 +12,7 @@ pub mod proxy;
 pub mod serve;
 pub mod servers;
 
+mod admission;
 mod bridge;
 mod cancels;
 mod catalog;

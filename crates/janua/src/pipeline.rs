@@ -8,6 +8,7 @@ use janua_wire::message::{Notification, Response};
 use janua_wire::method::Method;
 use janua_wire::raw;
 
+use crate::admission::overloaded;
 use crate::bridge::of_refusal;
 use crate::call::{Call, Caller, Outcome, Reply};
 use crate::error::Failure;
@@ -28,15 +29,28 @@ pub(crate) async fn handle(
 }
 
 async fn send(gateway: &Arc<Gateway>, place: &Arc<dyn Place>, call: Call) -> Reply {
-    let link = match connect(place, &call.caller).await {
-        Ok(link) => link,
+    let streams = &gateway.admission.streams;
+    let admitted = match call.request.method() {
+        Method::Listen => streams.take().map(Some).ok_or_else(|| overloaded(streams)),
+        _ => place.admit(),
+    };
+    let opened = match admitted {
+        Ok(slot) => connect(place, &call.caller).await.map(|link| (link, slot)),
+        Err(failure) => Err(failure),
+    };
+    let (link, slot) = match opened {
+        Ok(opened) => opened,
         Err(failure) => return Reply::failed(failure),
     };
-    match call.request.method() {
+    let reply = match call.request.method() {
         // A stream of changes has no end that one could wait for.
         Method::Listen => noted(link.call(call), place.clone()),
         Method::ToolsList => noted(bounded(gateway, link.call(call)), place.clone()),
         _ => bounded(gateway, link.call(call)),
+    };
+    match slot {
+        Some(slot) => reply.holding(slot),
+        None => reply,
     }
 }
 

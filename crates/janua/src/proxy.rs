@@ -8,7 +8,9 @@ use std::time::Duration;
 use axum::Router;
 use http::{HeaderName, HeaderValue};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 
+use crate::admission::Admission;
 use crate::catalog::Catalog;
 use crate::catalog::server::bridge;
 use crate::clients::guard::{Guard, LOOPBACK};
@@ -17,10 +19,10 @@ use crate::config::{Declared, Limits, Protocol, Server, ServerCommand, ServerSet
 use crate::error::Failure;
 use crate::gateway::Gateway;
 use crate::observe::Observer;
-use crate::observe::gauge::Gauge;
 use crate::observe::traces::Traces;
 use crate::servers::Place;
 use crate::servers::process::orphans;
+use crate::servers::starts::Starts;
 use crate::tasks::Tasks;
 
 /// What a proxy serves, where, and under which limits.
@@ -43,6 +45,9 @@ pub struct Options {
     pub share: Share,
     /// What it is told that its clients can be asked, where they share an instance.
     pub declared: Declared,
+    /// Instances of a program that are kept started, though nobody uses them yet. Under [`router`] from the first
+    /// session on.
+    pub warm: usize,
     /// Address to listen on. Not used by [`router`].
     pub host: IpAddr,
     /// Port to listen on; 0 lets the system choose. Not used by [`router`].
@@ -88,6 +93,7 @@ impl Options {
             protocol: Protocol::Auto,
             share: Share::Session,
             declared: Declared::Class,
+            warm: 0,
             host: IpAddr::from([127, 0, 0, 1]),
             port: 3000,
             insecure_no_auth: false,
@@ -124,6 +130,10 @@ impl Options {
     pub fn session_timeout(mut self, timeout: Duration) -> Self {
         self.limits.session_idle = timeout;
         self
+    }
+
+    fn gateway(&self) -> (Arc<Gateway>, Arc<dyn Place>) {
+        gateway(&self.server, self.protocol, (self.share, self.declared), self.warm, &self.limits)
     }
 
     fn edge(self, gateway: Arc<Gateway>, loopback: bool) -> Edge {
@@ -199,7 +209,8 @@ impl Shown {
         let guard = Guard { hosts: hosts(allowed_hosts, address.ip().is_loopback()), ..Guard::default() };
         let router = clients::metrics::router(gateway.clone(), guard);
         let limits = Arc::new(clients::metrics::limits(&gateway.limits));
-        let serving = clients::listener::serve(listener, router, limits, tasks.clone(), Gauge::default());
+        let admission = Admission::new(&limits);
+        let serving = clients::listener::serve(listener, router, admission, limits, tasks.clone());
         tasks.spawn("metrics listener", serving);
         Shown { address, tasks }
     }
@@ -220,23 +231,22 @@ fn hosts(allowed: &[String], loopback: bool) -> Option<Vec<String>> {
 }
 
 /// Listens on an address, unless others reach it although nobody has to authenticate.
-pub(crate) async fn bind(address: SocketAddr, exposed: bool) -> Result<(TcpListener, SocketAddr), Error> {
+pub(crate) fn bind(address: SocketAddr, exposed: bool) -> Result<(TcpListener, SocketAddr), Error> {
     if !address.ip().is_loopback() && !exposed {
         return Err(Error::Exposed(address.ip()));
     }
     let failed = |source| Error::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let listener = clients::listener::bind(address).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     Ok((listener, address))
 }
 
-/// What a gateway shows of itself, its traces at `endpoint` if there is one.
-fn observer(endpoint: Option<&url::Url>, tasks: &Tasks) -> Result<Observer, String> {
-    let observer = Observer::default();
+/// Sends the traces of a gateway to `endpoint`, if there is one.
+pub(crate) fn trace(gateway: &Gateway, endpoint: Option<&url::Url>) -> Result<(), Error> {
     if let Some(endpoint) = endpoint {
-        observer.trace(Traces::new(endpoint, tasks)?);
+        gateway.observer.trace(Traces::new(endpoint, &gateway.tasks).map_err(Error::Options)?);
     }
-    Ok(observer)
+    Ok(())
 }
 
 /// The gateway behind a proxy, without anything that listens.
@@ -244,16 +254,16 @@ pub(crate) fn gateway(
     server: &Server,
     protocol: Protocol,
     sharing: (Share, Declared),
+    warm: usize,
     limits: &Limits,
-    traces: Option<&url::Url>,
-) -> Result<(Arc<Gateway>, Arc<dyn Place>), String> {
+) -> (Arc<Gateway>, Arc<dyn Place>) {
     let (limits, tasks) = (Arc::new(limits.clone()), Tasks::default());
-    let observer = observer(traces, &tasks)?;
+    let observer = Observer::default();
     let (share, declared) = sharing;
-    let settings = ServerSettings { protocol, share, declared, ..ServerSettings::new(server.clone()) };
-    let bridge = bridge(&settings, &limits, &tasks, observer.metrics.server(ONLY));
+    let settings = ServerSettings { protocol, share, declared, warm, ..ServerSettings::new(server.clone()) };
+    let bridge = bridge(&settings, &limits, &tasks, &Starts::new(&limits), observer.metrics.server(ONLY));
     let catalog = Catalog::of_one(bridge.clone());
-    Ok((Gateway::new(catalog, limits, tasks, observer), bridge))
+    (Gateway::new(catalog, limits, tasks, observer), bridge)
 }
 
 /// The proxy's routes, to be nested into an application of one's own:
@@ -274,30 +284,26 @@ pub(crate) fn gateway(
 /// # }
 /// ```
 pub fn router(options: Options) -> Router {
-    let sharing = (options.share, options.declared);
-    #[expect(clippy::expect_used, reason = "only traces can fail, and none are asked for here")]
-    let (gateway, _) = gateway(&options.server, options.protocol, sharing, &options.limits, None).expect("no traces");
+    let (gateway, _) = options.gateway();
     clients::router(Arc::new(options.edge(gateway, true)))
 }
 
 /// Binds the address and starts to serve. The proxy runs until it is stopped.
+#[expect(clippy::unused_async, reason = "it needs a runtime, and does not promise never to wait")]
 pub async fn start(options: Options) -> Result<Proxy, Error> {
     let wanted = SocketAddr::new(options.host, options.port);
-    let (listener, address) = bind(wanted, options.insecure_no_auth).await?;
-    let shown = match options.metrics {
-        Some(address) => Some(bind(address, options.insecure_no_auth).await?),
-        None => None,
-    };
-    let (sharing, traces) = ((options.share, options.declared), options.traces.as_ref());
-    let gateway = gateway(&options.server, options.protocol, sharing, &options.limits, traces);
-    let (gateway, _) = gateway.map_err(Error::Options)?;
+    let (listener, address) = bind(wanted, options.insecure_no_auth)?;
+    let shown = options.metrics.map(|address| bind(address, options.insecure_no_auth)).transpose()?;
+    let (gateway, _) = options.gateway();
+    trace(&gateway, options.traces.as_ref())?;
     orphans::bury(&gateway.tasks);
+    gateway.catalog.prepare();
     let loopback = options.host.is_loopback();
     let metrics = shown.map(|(listener, address)| Shown::serve(listener, address, &gateway, &options.allowed_hosts));
     let router = clients::router(Arc::new(options.edge(gateway.clone(), loopback)));
-    let (limits, tasks) = (gateway.limits.clone(), gateway.tasks.clone());
-    let open = gateway.observer.metrics.connections.clone();
-    gateway.tasks.spawn("listener", clients::listener::serve(listener, router, limits, tasks, open));
+    let (admission, limits) = (gateway.admission.clone(), gateway.limits.clone());
+    let serving = clients::listener::serve(listener, router, admission, limits, gateway.tasks.clone());
+    gateway.tasks.spawn("listener", serving);
     Ok(Proxy { gateway, address, metrics })
 }
 
@@ -340,7 +346,7 @@ impl Proxy {
 pub(crate) async fn stop(gateway: &Gateway, metrics: Option<Shown>) {
     tokio::select! {
         () = gateway.stop() => {}
-        () = stop_signal() => {
+        () = interrupted() => {
             tracing::warn!("stopping at once");
             gateway.stop_now().await;
         }
@@ -355,17 +361,24 @@ pub(crate) async fn stop(gateway: &Gateway, metrics: Option<Shown>) {
 
 /// Resolves at the next SIGINT, SIGTERM or SIGHUP.
 pub async fn stop_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let wait = |kind| async move {
-        match signal(kind) {
-            Ok(mut signal) => drop(signal.recv().await),
-            Err(_) => std::future::pending().await,
-        }
-    };
     tokio::select! {
-        () = wait(SignalKind::interrupt()) => {}
-        () = wait(SignalKind::terminate()) => {}
-        () = wait(SignalKind::hangup()) => {}
+        () = interrupted() => {}
+        () = arrived(SignalKind::hangup()) => {}
+    }
+}
+
+/// Resolves at the next SIGINT or SIGTERM.
+pub(crate) async fn interrupted() {
+    tokio::select! {
+        () = arrived(SignalKind::interrupt()) => {}
+        () = arrived(SignalKind::terminate()) => {}
+    }
+}
+
+async fn arrived(kind: SignalKind) {
+    match signal(kind) {
+        Ok(mut signal) => drop(signal.recv().await),
+        Err(_) => std::future::pending().await,
     }
 }
 

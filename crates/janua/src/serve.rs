@@ -12,9 +12,8 @@ use crate::clients::{self, Edge, Paths};
 use crate::config::Settings;
 use crate::gateway::Gateway;
 use crate::observe::Observer;
-use crate::observe::traces::Traces;
 pub use crate::proxy::Error;
-use crate::proxy::{Shown, bind, stop};
+use crate::proxy::{Shown, bind, stop, trace};
 use crate::servers::process::orphans;
 use crate::tasks::Tasks;
 
@@ -71,24 +70,20 @@ impl App {
     }
 
     /// Binds the address of the settings and serves until it is stopped.
+    #[expect(clippy::unused_async, reason = "it needs a runtime, and does not promise never to wait")]
     pub async fn serve(self) -> Result<Running, Error> {
         let App { settings, gateway } = self;
         let wanted = SocketAddr::new(settings.host, settings.port);
-        let (listener, address) = bind(wanted, settings.insecure_no_auth).await?;
-        let shown = match settings.metrics {
-            Some(address) => Some(bind(address, settings.insecure_no_auth).await?),
-            None => None,
-        };
-        let traces = settings.traces.as_ref().map(|endpoint| Traces::new(endpoint, &gateway.tasks));
-        if let Some(traces) = traces.transpose().map_err(Error::Options)? {
-            gateway.observer.trace(traces);
-        }
+        let (listener, address) = bind(wanted, settings.insecure_no_auth)?;
+        let shown = settings.metrics.map(|address| bind(address, settings.insecure_no_auth)).transpose()?;
+        trace(&gateway, settings.traces.as_ref())?;
         orphans::bury(&gateway.tasks);
         let router = clients::router(Arc::new(edge(&settings, gateway.clone(), settings.host.is_loopback())));
+        gateway.catalog.prepare();
         let metrics = shown.map(|(listener, at)| Shown::serve(listener, at, &gateway, &settings.allowed_hosts));
-        let (limits, tasks) = (gateway.limits.clone(), gateway.tasks.clone());
-        let open = gateway.observer.metrics.connections.clone();
-        gateway.tasks.spawn("listener", clients::listener::serve(listener, router, limits, tasks, open));
+        let (admission, limits) = (gateway.admission.clone(), gateway.limits.clone());
+        let serving = clients::listener::serve(listener, router, admission, limits, gateway.tasks.clone());
+        gateway.tasks.spawn("listener", serving);
         Ok(Running { gateway, address, metrics })
     }
 }
@@ -131,7 +126,7 @@ impl Running {
 
     /// Serves until the process gets SIGINT or SIGTERM, then stops in order.
     pub async fn until_told_to_stop(self) {
-        crate::proxy::stop_signal().await;
+        stop_signal().await;
         self.stop().await;
     }
 
@@ -140,6 +135,11 @@ impl Running {
     pub async fn stop(self) {
         stop(&self.gateway, self.metrics).await;
     }
+}
+
+/// Resolves at the next SIGINT or SIGTERM. SIGHUP means something else to a gateway: to read its configuration again.
+pub async fn stop_signal() {
+    crate::proxy::interrupted().await;
 }
 
 fn apply(gateway: &Gateway, settings: &Settings) -> Applied {

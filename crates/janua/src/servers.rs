@@ -11,6 +11,7 @@ use janua_wire::mirror::Mirror;
 use janua_wire::version::Version;
 use tokio::time::Instant;
 
+use crate::admission::Slot;
 use crate::call::{Call, Caller, Event, Outcome, Reply, Scope};
 use crate::error::Failure;
 use crate::observe::metrics::ServerMetrics;
@@ -24,9 +25,12 @@ pub(crate) mod pool;
 pub(crate) mod process;
 pub(crate) mod remote;
 pub(crate) mod sse;
+pub(crate) mod starts;
 pub(crate) mod stateless_http;
 pub(crate) mod stdio;
 pub(crate) mod streamable_http;
+mod trouble;
+pub(crate) mod warm;
 pub(crate) mod websocket;
 
 /// Which eras may be spoken on a link, and which is tried first.
@@ -137,6 +141,17 @@ impl fmt::Debug for dyn Connection {
 pub trait Opener: Send + Sync {
     /// Starts or reaches the server and performs the handshake.
     fn open(&self, opening: Opening) -> BoxFuture<'static, Result<Arc<dyn Connection>, Refusal>>;
+
+    /// Starts what is to be ready before anybody asks for it.
+    fn prepare(&self) {}
+
+    /// Whether something is ready, so that opening a link starts nothing.
+    fn is_ready(&self) -> bool {
+        false
+    }
+
+    /// Ends what is ready and was asked for by nobody, for good.
+    fn retire(&self) {}
 }
 
 /// What an address leads to: one server, or several as one.
@@ -156,6 +171,10 @@ pub(crate) trait Place: Send + Sync {
 
     /// Closes what was opened for a session. The future resolves when nothing of it is left.
     fn close_session(&self, scope: &Scope, why: &Failure) -> Vec<BoxFuture<'static, ()>>;
+
+    /// Lets a request in, or refuses it because as many are under way as there may be. `None`: whoever it is passed on to
+    /// does so.
+    fn admit(&self) -> Result<Option<Slot>, Failure>;
 
     /// What is counted of it.
     fn metrics(&self) -> &Arc<ServerMetrics>;

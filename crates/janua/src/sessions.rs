@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::admission::{Gauge, Slot};
 use crate::config::Limits;
 use crate::lock::Lock;
 use crate::random;
@@ -20,33 +21,42 @@ pub(crate) use session::{Kind, Session};
 
 /// All sessions of a gateway.
 pub(crate) struct Sessions {
-    table: Lock<HashMap<Arc<str>, Arc<Session>>>,
+    table: Lock<HashMap<Arc<str>, Kept>>,
     next: AtomicU64,
     limits: Arc<Limits>,
+    /// How many there are.
+    pub(crate) places: Arc<Gauge>,
+    /// Requests under way, of each session for itself.
+    pub(crate) requests: Arc<Gauge>,
+}
+
+/// A session in the table, and the place that it takes up there.
+struct Kept {
+    session: Arc<Session>,
+    _slot: Slot,
 }
 
 impl Sessions {
     pub(crate) fn new(limits: Arc<Limits>) -> Self {
-        Sessions { table: Lock::default(), next: AtomicU64::new(1), limits }
+        let places = Gauge::new("sessions", limits.sessions);
+        let requests = Gauge::new("session_requests", limits.session_requests);
+        Sessions { table: Lock::default(), next: AtomicU64::new(1), limits, places, requests }
     }
 
     /// Opens a session, unless there are as many as there may be.
     pub(crate) fn open(&self, kind: Kind, place: Arc<dyn Place>) -> Option<Arc<Session>> {
+        let slot = self.places.take()?;
         let id: Arc<str> = random::token().into();
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let session = Session::new(id.clone(), number, kind, place, self.limits.clone());
+        let session = Session::new((id.clone(), number, kind), place, self.limits.clone(), &self.requests);
         let session = Arc::new(session);
-        let mut table = self.table.lock();
-        if table.len() >= self.limits.sessions {
-            return None;
-        }
-        table.insert(id, session.clone());
+        self.table.lock().insert(id, Kept { session: session.clone(), _slot: slot });
         Some(session)
     }
 
     /// The living session of that id and kind.
     pub(crate) fn get(&self, id: &str, kind: Kind) -> Option<Arc<Session>> {
-        self.table.lock().get(id).filter(|session| session.kind == kind).cloned()
+        self.table.lock().get(id).map(|kept| &kept.session).filter(|session| session.kind == kind).cloned()
     }
 
     /// Takes a session out of the table. False if it was not in it any more.
@@ -61,7 +71,7 @@ impl Sessions {
 
     /// Every session.
     pub(crate) fn all(&self) -> Vec<Arc<Session>> {
-        self.table.lock().values().cloned().collect()
+        self.table.lock().values().map(|kept| kept.session.clone()).collect()
     }
 
     /// The sessions whose time is over; the others let go of what they need not keep any more.

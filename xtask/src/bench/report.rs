@@ -65,6 +65,9 @@ fn unit(figure: &str) -> &str {
         "notifications_each" => "notified per call",
         "opened_per_s" => "sessions opened/s",
         "session_kb" => "KB per idle session",
+        "goodput" => "left at ten times",
+        "refusals_per_s" => "refusals per s",
+        "refusal_p99_us" => "refused, 99th µs",
         "startup_ms" => "first answer ms",
         other => other,
     }

@@ -29,7 +29,6 @@ use crate::call::{Ask, Call, Caller, Event, Outcome, Reply, Sink};
 use crate::config::Limits;
 use crate::error::{Failure, Kind};
 use crate::lock::Lock;
-use crate::observe::metrics::{Limit, ServerMetrics};
 use crate::tasks::Tasks;
 
 /// Several questions asked at about the same time go to the client together.
@@ -46,12 +45,11 @@ pub(crate) struct Parking {
     seal: Result<Seal, Failure>,
     limits: Arc<Limits>,
     tasks: Tasks,
-    metrics: Arc<ServerMetrics>,
 }
 
 impl Parking {
-    pub(super) fn new(limits: Arc<Limits>, tasks: Tasks, metrics: Arc<ServerMetrics>) -> Self {
-        Parking { slots: Arc::default(), next: AtomicU64::new(1), seal: Seal::new(), limits, tasks, metrics }
+    pub(super) fn new(limits: Arc<Limits>, tasks: Tasks) -> Self {
+        Parking { slots: Arc::default(), next: AtomicU64::new(1), seal: Seal::new(), limits, tasks }
     }
 
     /// How many calls are parked now; those that are over and kept for clients that come back do not count.
@@ -93,7 +91,6 @@ impl Parking {
         {
             let mut slots = self.slots.lock();
             if slots.len() >= self.limits.parked && !make_room(&mut slots) {
-                self.metrics.rejected(Limit::Parked);
                 let message = format!("{} calls wait for answers of their clients, the most there may be", slots.len());
                 return Outcome::Failure(Failure::new(Kind::Overloaded, message).after_sending());
             }

@@ -16,7 +16,9 @@ use crate::servers::demo::DemoOpener;
 use crate::servers::inventory::Inventory;
 use crate::servers::pool::Pool;
 use crate::servers::remote::RemoteOpener;
+use crate::servers::starts::Starts;
 use crate::servers::stdio::StdioOpener;
+use crate::servers::warm::Stock;
 use crate::servers::{Opener, Place};
 use crate::tasks::Tasks;
 
@@ -26,8 +28,6 @@ pub(crate) struct Served {
     pub(crate) settings: ServerSettings,
     pub(crate) bridge: Arc<Bridge>,
     pub(crate) shelf: Arc<Shelf>,
-    /// Held by every call under way.
-    pub(crate) under_way: Arc<()>,
     limits: Arc<Limits>,
     tasks: Tasks,
 }
@@ -37,18 +37,19 @@ pub(crate) fn bridge(
     settings: &ServerSettings,
     limits: &Arc<Limits>,
     tasks: &Tasks,
+    starts: &Arc<Starts>,
     metrics: Arc<ServerMetrics>,
 ) -> Arc<Bridge> {
     let inventory = Arc::new(Inventory::default());
     let opener: Box<dyn Opener> = match &settings.server {
         Server::Command(command) => {
-            let (command, limits, tasks) = (Arc::new(command.clone()), limits.clone(), tasks.clone());
-            Box::new(StdioOpener { command, limits, tasks, metrics: metrics.clone() })
+            let (command, starts, metrics) = (command.clone(), starts.clone(), metrics.clone());
+            Box::new(StdioOpener(Stock::new(command, settings.warm, starts, limits.clone(), tasks.clone(), metrics)))
         }
         Server::Remote(remote) => Box::new(RemoteOpener::new(remote, limits.clone(), tasks.clone(), inventory.clone())),
         Server::Demo | Server::InProcess(_) => Box::new(DemoOpener),
     };
-    let pool = Pool::new(opener, settings.protocol, metrics);
+    let pool = Pool::new(opener, settings.protocol, starts.clone(), metrics);
     Bridge::new(pool, (settings.share, settings.declared), inventory, limits.clone(), tasks.clone())
 }
 
@@ -58,12 +59,12 @@ impl Served {
         name: &str,
         settings: &ServerSettings,
         limits: &Arc<Limits>,
-        tasks: &Tasks,
+        (tasks, starts): (&Tasks, &Arc<Starts>),
         metrics: &Metrics,
         folder: Option<&std::path::Path>,
     ) -> Arc<Self> {
         let limits = Arc::new(own(settings, limits));
-        let bridge = bridge(settings, &limits, tasks, metrics.server(name));
+        let bridge = bridge(settings, &limits, tasks, starts, metrics.server(name));
         let kept = folder.map(|folder| Kept::new(folder, name, settings));
         let shelf = Shelf::new(name, &settings.server, bridge.clone(), limits.clone(), tasks, kept);
         Arc::new(Served {
@@ -71,7 +72,6 @@ impl Served {
             settings: settings.clone(),
             bridge,
             shelf,
-            under_way: Arc::default(),
             limits,
             tasks: tasks.clone(),
         })
@@ -88,7 +88,7 @@ impl Served {
         let tasks = self.tasks.clone();
         tasks.spawn("retired server", async move {
             let end = Instant::now() + self.limits.call_total;
-            let busy = || Arc::strong_count(&self.under_way) > 1 || self.bridge.parked() > 0;
+            let busy = || self.bridge.requests.current() > 0 || self.bridge.parked() > 0;
             tokio::time::sleep(STEP).await;
             while busy() && Instant::now() < end && !self.tasks.is_stopping() {
                 tokio::time::sleep(STEP).await;

@@ -166,7 +166,11 @@ impl Union {
             }
         };
         let limits = member.served.limits();
-        let reply = link.call(Call { request, caller }).holding(&member.served.under_way);
+        let slot = match member.served.bridge.admit() {
+            Ok(slot) => slot,
+            Err(failure) => return Reply::failed(failure),
+        };
+        let reply = link.call(Call { request, caller }).holding(slot);
         let reply = reply.within(limits.call, limits.call_total);
         let reply = if method != Method::ResourcesRead || real == subject.key {
             reply
@@ -244,11 +248,9 @@ impl Union {
         let (Some(union), member) = (self.me.upgrade(), member.clone()) else { return stopping() };
         Reply::unfold(|sink| async move {
             let caller = union.caller_at(&member, &call.caller);
-            match union.link(&member, &caller).await {
-                Ok(link) => {
-                    let reply = link.call(Call { request: call.request, caller }).holding(&member.served.under_way);
-                    relay(reply, &sink).await
-                }
+            let linked = union.link(&member, &caller).await;
+            match linked.and_then(|link| Ok((link, member.served.bridge.admit()?))) {
+                Ok((link, slot)) => relay(link.call(Call { request: call.request, caller }).holding(slot), &sink).await,
                 Err(failure) => Outcome::Failure(failure),
             }
         })

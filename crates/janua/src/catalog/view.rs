@@ -15,6 +15,7 @@ use super::merged::{Merged, stamp};
 use super::server::Served;
 use super::shelf::{Changed, LISTS, Reader, Standing};
 use super::union::Union;
+use crate::admission::Slot;
 use crate::call::{Caller, Event, Scope};
 use crate::config::{Limits, ToolRules};
 use crate::error::Failure;
@@ -200,6 +201,10 @@ impl Place for View {
 
     fn metrics(&self) -> &Arc<ServerMetrics> {
         &self.metrics
+    }
+
+    fn admit(&self) -> Result<Option<Slot>, Failure> {
+        Ok(None)
     }
 
     fn observe(&self, _: &Event) {}

@@ -1,5 +1,7 @@
 //! `janua check`: what a configuration says, and everything that is wrong with it.
 
+use std::fmt::Write;
+use std::io;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -33,13 +35,13 @@ pub(super) fn run(args: &CheckArgs) -> Result<(), Failed> {
         Err(findings) => findings,
     };
     if args.json {
-        println!("{:#}", report(path.as_ref(), loaded.as_ref().ok(), findings));
+        print(&format!("{:#}\n", report(path.as_ref(), loaded.as_ref().ok(), findings)));
     } else {
         for finding in findings {
             eprintln!("{finding}");
         }
         if let Ok(loaded) = &loaded {
-            print!("{}", table(loaded));
+            print(&table(loaded));
         }
     }
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
@@ -49,6 +51,11 @@ pub(super) fn run(args: &CheckArgs) -> Result<(), Failed> {
         1 => Err(Failed::Run(anyhow::anyhow!("1 error in {place}"))),
         _ => Err(Failed::Run(anyhow::anyhow!("{errors} errors in {place}"))),
     }
+}
+
+/// Prints to whom may have seen enough before the end.
+fn print(text: &str) {
+    let _ = io::Write::write_all(&mut io::stdout(), text.as_bytes());
 }
 
 fn report(path: Option<&PathBuf>, loaded: Option<&Loaded>, findings: &[Finding]) -> serde_json::Value {
@@ -86,11 +93,11 @@ fn table(loaded: &Loaded) -> String {
             Some(why) => format!("not served: {why}"),
             None => server.server.label(),
         };
-        lines.push_str(&format!("  /mcp/{name:wide$}  {what}\n"));
+        let _ = writeln!(lines, "  /mcp/{name:wide$}  {what}");
     }
     for (name, view) in &settings.views {
         let servers = if view.servers.is_empty() { "all servers".to_owned() } else { view.servers.join(", ") };
-        lines.push_str(&format!("  /mcp/{name:wide$}  view of {servers}\n"));
+        let _ = writeln!(lines, "  /mcp/{name:wide$}  view of {servers}");
     }
     lines
 }

@@ -75,6 +75,9 @@ pub(super) struct ProxyArgs {
     /// The same as --share all
     #[arg(long)]
     stateless: bool,
+    /// Instances of the program that are kept started, for the sessions to come
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    warm: usize,
     /// Listen on an address that others can reach although nobody has to authenticate
     #[arg(long)]
     insecure_no_auth: bool,
@@ -297,6 +300,9 @@ pub(super) fn run(global: &Global, args: ProxyArgs) -> Result<(), Failed> {
     let (host, port, timeout) = place(args.host, args.port, args.timeout)?;
     let protocol = args.upstream.protocol();
     let server = if args.demo { Server::Demo } else { args.upstream.server(args.server)? };
+    if args.warm > 0 && !matches!(server, Server::Command(_)) {
+        return Err(Failed::Usage("--warm: only programs can be started ahead".to_owned()));
+    }
     let mut options = Options::new(server);
     options.protocol = protocol;
     (options.host, options.port) = (host, port);
@@ -313,6 +319,7 @@ pub(super) fn run(global: &Global, args: ProxyArgs) -> Result<(), Failed> {
     };
     options.metrics = args.metrics;
     options.traces = traces(args.traces)?;
+    options.warm = args.warm;
     options.insecure_no_auth = args.insecure_no_auth;
     options.allowed_hosts = args.allowed_host;
     options.cors_origins = args.cors_origin;

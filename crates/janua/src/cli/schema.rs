@@ -1,8 +1,9 @@
 //! `janua schema`: the description of the configuration file.
 
+use std::io::Write;
+
 use clap::Args;
 
-use super::Failed;
 use janua::config;
 
 /// Print the JSON Schema of the configuration file.
@@ -14,7 +15,8 @@ pub(super) struct SchemaArgs {
 }
 
 /// Runs the command.
-pub(super) fn run(args: &SchemaArgs) -> Result<(), Failed> {
-    print!("{}", if args.reference { config::reference() } else { config::schema() });
-    Ok(())
+pub(super) fn run(args: &SchemaArgs) {
+    let text = if args.reference { config::reference() } else { config::schema() };
+    // Who reads it may have seen enough.
+    let _ = std::io::stdout().write_all(text.as_bytes());
 }

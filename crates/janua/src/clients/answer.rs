@@ -46,7 +46,16 @@ pub(crate) fn outcome(id: &ClientId, outcome: Outcome) -> Response<Body> {
 
 /// A failure of the gateway's own.
 pub(crate) fn failure(id: &ClientId, why: &Failure) -> Response<Body> {
-    let mut answer = json(why.status(), why.response().answering(id.raw()));
+    failed(id.raw(), why)
+}
+
+/// A failure before anybody knows which request it is about.
+pub(crate) fn refused(why: &Failure) -> Response<Body> {
+    failed(b"null", why)
+}
+
+fn failed(id: &[u8], why: &Failure) -> Response<Body> {
+    let mut answer = json(why.status(), why.response().answering(id));
     if let Some(wait) = why.retry_after {
         answer.headers_mut().insert(RETRY_AFTER, seconds(wait));
     }

@@ -13,10 +13,15 @@ use janua_wire::error::INVALID_REQUEST;
 use janua_wire::headers::is_json;
 
 use super::answer;
+use crate::admission::{Slot, overloaded};
 use crate::config::Limits;
+use crate::gateway::Gateway;
 
-/// Reads the JSON body of a request, or gives the answer that refuses it.
-pub(crate) async fn read(parts: &Parts, body: Body, limits: &Limits) -> Result<Bytes, Response<Body>> {
+/// Reads the JSON body of a request, or gives the answer that refuses it. The slot is for the bytes, as long as they
+/// are held.
+pub(crate) async fn read(parts: &Parts, body: Body, gateway: &Gateway) -> Result<(Bytes, Slot), Response<Body>> {
+    let limits = &*gateway.limits;
+    let mut slot = gateway.admission.body_bytes.nothing();
     let refuse = |status, message: &str| Err(answer::error(status, None, INVALID_REQUEST, message));
     if !is_json(text(&parts.headers, &CONTENT_TYPE)) {
         return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the content type must be application/json in UTF-8");
@@ -34,11 +39,12 @@ pub(crate) async fn read(parts: &Parts, body: Body, limits: &Limits) -> Result<B
     }
     let length = announced.unwrap_or(limits.request_body);
     let whole = limits.body_total + Duration::from_secs(length as u64 / SLOWEST);
-    let collected = tokio::time::timeout(whole, collect(body, announced.unwrap_or(0), limits)).await;
+    let collected = tokio::time::timeout(whole, collect(body, announced.unwrap_or(0), limits, &mut slot)).await;
     match collected.unwrap_or(Err(Broken::Late)) {
-        Ok(Some(bytes)) => Ok(bytes),
+        Ok(Some(bytes)) => Ok((bytes, slot)),
         Ok(None) => too_large(),
         Err(Broken::Late) => refuse(StatusCode::REQUEST_TIMEOUT, "the request body did not arrive in time"),
+        Err(Broken::Crowded) => Err(answer::refused(&overloaded(&gateway.admission.body_bytes))),
         Err(Broken::Cut) => refuse(StatusCode::BAD_REQUEST, "the request body was cut off"),
     }
 }
@@ -52,10 +58,12 @@ const SLOWEST: u64 = 64 * 1024;
 enum Broken {
     Late,
     Cut,
+    /// All bodies together are as large as they may be.
+    Crowded,
 }
 
 /// `None` if the body is larger than the limit. A body that comes in one piece is not copied.
-async fn collect(mut body: Body, announced: usize, limits: &Limits) -> Result<Option<Bytes>, Broken> {
+async fn collect(mut body: Body, announced: usize, limits: &Limits, slot: &mut Slot) -> Result<Option<Bytes>, Broken> {
     let mut first = Bytes::new();
     let mut all = BytesMut::new();
     loop {
@@ -67,6 +75,9 @@ async fn collect(mut body: Body, announced: usize, limits: &Limits) -> Result<Op
         let Ok(data) = frame.into_data() else { continue };
         if first.len().max(all.len()) + data.len() > limits.request_body {
             return Ok(None);
+        }
+        if !slot.grow(data.len()) {
+            return Err(Broken::Crowded);
         }
         if first.is_empty() && all.is_empty() {
             first = data;

@@ -12,12 +12,13 @@ use janua_wire::version::Era;
 
 use super::envelope;
 use super::streamable_http::last_line;
+use crate::admission::overloaded;
 use crate::call::{Call, Caller, Outcome, Reply};
 use crate::error::{Failure, Kind};
 use crate::gateway::Gateway;
-use crate::observe::metrics::Limit;
 use crate::servers::Refusal;
 use crate::sessions::Session;
+use crate::sessions::session::Running;
 use crate::{local, pipeline};
 
 /// Takes in one message. Every answer goes to the session's outbound stream; what cannot be read is given back.
@@ -79,9 +80,13 @@ fn put(session: &Session, line: &Line) {
 
 fn open(gateway: &Arc<Gateway>, session: &Arc<Session>, request: Request) {
     let id = request.id();
-    let Some(running) = session.enter().filter(|_| session.begin_opening()) else {
-        return put(session, &error::response(Some(&id), INVALID_REQUEST, "Session already initialized", None).into());
+    let running = match enter(gateway, session) {
+        Ok(running) => running,
+        Err(failure) => return put(session, &failure.response().answering(id.raw())),
     };
+    if !session.begin_opening() {
+        return put(session, &error::response(Some(&id), INVALID_REQUEST, "Session already initialized", None).into());
+    }
     let (tasks, gateway, session) = (gateway.tasks.clone(), gateway.clone(), session.clone());
     tasks.spawn("open session", async move {
         let _running = running;
@@ -105,6 +110,13 @@ fn open(gateway: &Arc<Gateway>, session: &Arc<Session>, request: Request) {
     });
 }
 
+/// Takes a place among the requests of the session, and of the gateway.
+fn enter(gateway: &Gateway, session: &Arc<Session>) -> Result<Running, Failure> {
+    let requests = &gateway.admission.requests;
+    let slot = requests.take().ok_or_else(|| overloaded(requests))?;
+    session.enter(Some(slot)).ok_or_else(|| session.too_many())
+}
+
 async fn run(gateway: &Arc<Gateway>, session: &Arc<Session>, caller: Option<Arc<Caller>>, request: Request) {
     let id = request.id().detached();
     let Some(caller) = caller else {
@@ -114,20 +126,21 @@ async fn run(gateway: &Arc<Gateway>, session: &Arc<Session>, caller: Option<Arc<
         );
     };
     let listens = request.method() == Method::Listen;
-    let running = session.enter();
-    if running.is_none() {
-        gateway.observer.metrics.rejected(Limit::SessionRequests);
-        let failure = Failure::new(Kind::Overloaded, "too many requests of this session are under way");
-        return put(session, &failure.response().answering(id.raw()));
-    }
+    let running = match enter(gateway, session) {
+        Ok(running) => running,
+        Err(failure) => return put(session, &failure.response().answering(id.raw())),
+    };
     // Nobody waits for a stream of changes to end.
-    let running = running.filter(|_| !listens);
+    let (running, listening) = if listens { (None, session.listens.take()) } else { (Some(running), None) };
+    if listens && listening.is_none() {
+        return put(session, &session.too_many().response().answering(id.raw()));
+    }
     // Before the next message is looked at: a cancellation must find what it cancels.
     let cancelled = (caller.version.era() == Era::Modern).then(|| session.cancels.enter(id.clone()));
     let reply = pipeline::handle(gateway, &session.place, Call { request, caller }, session.origin()).await;
     let session = session.clone();
     gateway.tasks.spawn("request", async move {
-        let _running = running;
+        let _under_way = (running, listening);
         let cancelling = async {
             match &cancelled {
                 Some(token) => token.cancelled().await,

@@ -34,7 +34,7 @@ enum Page {
 
 /// The bounds of the listener, where those of the main one are `limits`.
 pub(crate) fn limits(limits: &Limits) -> Limits {
-    Limits { connections: CONNECTIONS, ..limits.clone() }
+    Limits { connections: CONNECTIONS, source_connections: CONNECTIONS, ..limits.clone() }
 }
 
 /// The routes.

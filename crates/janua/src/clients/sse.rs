@@ -18,7 +18,7 @@ use crate::sessions::session::short;
 pub(crate) fn open(edge: &Edge, place: Arc<dyn Place>, prefix: &str) -> Response<Body> {
     let session = match edge.gateway.open_session(Kind::Sse, place) {
         Ok(session) => session,
-        Err(failure) => return answer::error(failure.status(), None, SESSION, &failure.message),
+        Err(failure) => return answer::refused(&failure),
     };
     tracing::info!(session = short(&session.id), "session opened");
     let (ticket, _) = session.outbound.attach(None);
@@ -43,8 +43,8 @@ pub(crate) async fn message(edge: &Edge, parts: &Parts, body: Body) -> Response<
     let Some(session) = edge.gateway.sessions.get(&named, Kind::Sse) else {
         return answer::error(StatusCode::NOT_FOUND, None, SESSION, "there is no such session");
     };
-    let text = match body::read(parts, body, &edge.gateway.limits).await {
-        Ok(text) => text,
+    let (text, _held) = match body::read(parts, body, &edge.gateway).await {
+        Ok(read) => read,
         Err(refused) => return refused,
     };
     match duplex::receive(&edge.gateway, &session, text).await {

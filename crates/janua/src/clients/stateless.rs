@@ -26,6 +26,7 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 
 use super::streamable_http::last_line;
 use super::{Edge, answer, envelope};
+use crate::admission::Slot;
 use crate::call::{Call, Event, Outcome, Reply};
 use crate::error::{Failure, Kind};
 use crate::observe::Origin;
@@ -38,7 +39,7 @@ pub(crate) async fn respond(
     place: &Arc<dyn Place>,
     parts: &Parts,
     request: Request,
-    accepts: Accepts,
+    (accepts, slot): (Accepts, Slot),
 ) -> Response<Body> {
     let id = request.id();
     let caller = match envelope::mirrored(&parts.headers, &request).and_then(|()| envelope::caller(&request)) {
@@ -57,7 +58,7 @@ pub(crate) async fn respond(
         Err(Outcome::Failure(failure)) => return answer::failure(&id, &failure),
     }
     // Nobody waits for a stream of changes to end.
-    let under_way = (call.request.method() != Method::Listen).then(|| edge.gateway.alone.clone());
+    let under_way = (call.request.method() != Method::Listen).then_some(slot);
     let mut reply = pipeline::handle(&edge.gateway, place, call, Origin::ALONE).await;
     let limits = &edge.gateway.limits;
     let first = loop {
@@ -133,7 +134,7 @@ struct Events {
     timer: Pin<Box<Sleep>>,
     begun: bool,
     over: bool,
-    _under_way: Option<Arc<()>>,
+    _under_way: Option<Slot>,
 }
 
 impl Events {

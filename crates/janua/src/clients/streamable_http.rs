@@ -1,7 +1,6 @@
 //! Streamable HTTP of 2025-03-26 to 2025-11-25: one address, POST, GET and DELETE.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::header::ACCEPT;
@@ -20,11 +19,11 @@ use janua_wire::sse;
 use janua_wire::version::{Era, Version};
 
 use super::{Edge, answer, body, envelope, events, stateless};
+use crate::admission::Slot;
 use crate::call::{Call, Caller, Event, Outcome, Reply};
 use crate::error::{Failure, Kind};
 use crate::gateway::Gateway;
 use crate::observe::Origin;
-use crate::observe::metrics::Limit;
 use crate::servers::Place;
 use crate::sessions::session::{Running, short};
 use crate::sessions::stream::Stream;
@@ -41,14 +40,16 @@ enum From {
 }
 
 /// A message, or several, of a client of `place`.
-pub(crate) async fn post(edge: &Edge, place: &Arc<dyn Place>, parts: &Parts, body: Body) -> Response<Body> {
+///
+/// `slot` is its place among the requests under way, and goes where the request goes.
+pub(crate) async fn post(edge: &Edge, place: &Arc<dyn Place>, parts: &Parts, body: Body, slot: Slot) -> Response<Body> {
     let accepts = Accepts::of(body::text(&parts.headers, ACCEPT));
     if !accepts.any() {
         let message = "the client must accept application/json or text/event-stream";
         return answer::error(StatusCode::NOT_ACCEPTABLE, None, INVALID_REQUEST, message);
     }
-    let text = match body::read(parts, body, &edge.gateway.limits).await {
-        Ok(text) => text,
+    let (text, _held) = match body::read(parts, body, &edge.gateway).await {
+        Ok(read) => read,
         Err(refused) => return refused,
     };
     let incoming = match message::parse(text) {
@@ -62,7 +63,7 @@ pub(crate) async fn post(edge: &Edge, place: &Arc<dyn Place>, parts: &Parts, bod
     if let Incoming::Single(Message::Request(request)) = &incoming
         && request.claimed_version().is_some()
     {
-        return stateless::respond(edge, place, parts, request.clone(), accepts).await;
+        return stateless::respond(edge, place, parts, request.clone(), (accepts, slot)).await;
     }
     if let Incoming::Single(Message::Request(request)) = &incoming
         && request.method() == Method::Initialize
@@ -89,7 +90,7 @@ pub(crate) async fn post(edge: &Edge, place: &Arc<dyn Place>, parts: &Parts, bod
         Err(refused) => return refused,
     };
     match incoming {
-        Incoming::Single(Message::Request(request)) => respond(edge, from, request, accepts).await,
+        Incoming::Single(Message::Request(request)) => respond(edge, from, request, accepts, slot).await,
         Incoming::Single(Message::Notification(notification)) => notified(&from, notification).await,
         Incoming::Single(Message::Response(response)) => {
             if let From::Session(session) = &from {
@@ -183,7 +184,7 @@ async fn initialize(
         Err(failure) => return answer::failure(&id, &failure),
     };
     let mut opening = Opening { gateway, session: Some(session.clone()) };
-    let _running = session.enter();
+    let _running = session.enter(None);
     match local::initialize(gateway, &session, request).await {
         Ok(response) => {
             opening.session = None;
@@ -229,12 +230,12 @@ impl Drop for Exchange {
     }
 }
 
-async fn respond(edge: &Edge, from: From, request: Request, accepts: Accepts) -> Response<Body> {
+async fn respond(edge: &Edge, from: From, request: Request, accepts: Accepts, slot: Slot) -> Response<Body> {
     let id = request.id();
     let session = match from {
         From::Session(session) => session,
         From::Anybody(caller, place) => {
-            return respond_alone(edge, &place, Call { request, caller }, id, accepts).await;
+            return respond_alone(edge, &place, Call { request, caller }, id, (accepts, slot)).await;
         }
     };
     let Some(caller) = session.caller().cloned() else {
@@ -245,8 +246,8 @@ async fn respond(edge: &Edge, from: From, request: Request, accepts: Accepts) ->
             "the session is not initialized yet",
         );
     };
-    let Some(running) = session.enter() else {
-        return answer::failure(&id, &too_many(edge));
+    let Some(running) = session.enter(Some(slot)) else {
+        return answer::failure(&id, &session.too_many());
     };
     let reply = pipeline::handle(&edge.gateway, &session.place, Call { request, caller }, session.origin()).await;
     let gateway = edge.gateway.clone();
@@ -259,13 +260,6 @@ async fn respond(edge: &Edge, from: From, request: Request, accepts: Accepts) ->
         }
         first => stream(edge, exchange, id, first),
     }
-}
-
-fn too_many(edge: &Edge) -> Failure {
-    edge.gateway.observer.metrics.rejected(Limit::SessionRequests);
-    let limit = edge.gateway.limits.session_requests;
-    let message = format!("there are {limit} requests of this session under way, the most there may be");
-    Failure::new(Kind::Overloaded, message).retry_after(Duration::from_secs(1))
 }
 
 /// What comes first; `None` if nothing does for so long that a stream should be opened. For a client that takes
@@ -331,10 +325,9 @@ async fn respond_alone(
     place: &Arc<dyn Place>,
     call: Call,
     id: ClientId,
-    accepts: Accepts,
+    (accepts, slot): (Accepts, Slot),
 ) -> Response<Body> {
     let limits = &edge.gateway.limits;
-    let under_way = edge.gateway.alone.clone();
     let mut reply = pipeline::handle(&edge.gateway, place, call, Origin::ALONE).await;
     let first = loop {
         match tokio::time::timeout(limits.stream_after, reply.next()).await {
@@ -353,7 +346,7 @@ async fn respond_alone(
     let pouring = pour_alone(events, stream.clone(), id);
     edge.gateway.tasks.spawn("request stream", async move {
         pouring.await;
-        drop(under_way);
+        drop(slot);
     });
     events::answer(stream, ticket, Bytes::from_static(sse::COMMENT), limits.keep_alive, None)
 }
@@ -426,8 +419,8 @@ async fn element(edge: &Edge, session: &Arc<Session>, message: Result<Message, R
         Ok(Message::Request(request)) => {
             let id = request.id();
             let caller = session.caller()?.clone();
-            let Some(running) = session.enter() else {
-                return Some(last_line(&id, Outcome::Failure(too_many(edge))));
+            let Some(running) = session.enter(None) else {
+                return Some(last_line(&id, Outcome::Failure(session.too_many())));
             };
             let reply =
                 pipeline::handle(&edge.gateway, &session.place, Call { request, caller }, session.origin()).await;

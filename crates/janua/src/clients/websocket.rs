@@ -12,13 +12,14 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Response, StatusCode};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use janua_wire::error::{self, INVALID_REQUEST, SESSION};
+use janua_wire::error::{self, INVALID_REQUEST};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
+use super::listener::Entered;
 use super::{Edge, answer, duplex};
 use crate::config::Limits;
 use crate::gateway::Gateway;
@@ -35,6 +36,8 @@ const VERSION: &str = "13";
 struct Open {
     gateway: Arc<Gateway>,
     session: Arc<Session>,
+    /// The socket is still the connection that was let in.
+    _entered: Option<Entered>,
 }
 
 /// Why a socket is left.
@@ -57,10 +60,11 @@ pub(crate) fn open(edge: &Edge, place: Arc<dyn Place>, parts: &Parts) -> Respons
     };
     let session = match edge.gateway.open_session(Kind::WebSocket, place) {
         Ok(session) => session,
-        Err(failure) => return answer::error(failure.status(), None, SESSION, &failure.message),
+        Err(failure) => return answer::refused(&failure),
     };
     tracing::info!(session = short(&session.id), "session opened");
-    let open = Open { gateway: edge.gateway.clone(), session };
+    let entered = parts.extensions.get::<Entered>().cloned();
+    let open = Open { gateway: edge.gateway.clone(), session, _entered: entered };
     edge.gateway.tasks.spawn("websocket", async move {
         match upgrade.await {
             Ok(upgraded) => open.serve(TokioIo::new(upgraded)).await,

@@ -74,8 +74,8 @@ fn texts(node: &Node, path: &str, findings: &mut Findings) {
 
 fn scalar(node: &Node, kind: Kind, path: &str, findings: &mut Findings) {
     let fits = match (&node.value, kind) {
-        (Value::Null | Value::Unset(_), _) => true,
-        (Value::Made(_), _) | (Value::Text(_) | Value::Number(_) | Value::Switch(_), Kind::Text) => true,
+        (Value::Null | Value::Unset(_) | Value::Made(_), _)
+        | (Value::Text(_) | Value::Number(_) | Value::Switch(_), Kind::Text) => true,
         (Value::Switch(on), Kind::PathOrOff) => !on,
         (Value::Switch(_), _) => matches!(kind, Kind::Switch | Kind::AddressOrOff),
         (Value::Number(_), _) => {

@@ -94,15 +94,14 @@ impl Kind {
     /// What is wrong with a text as a value of this kind. The words never repeat the text.
     pub(super) fn refuses(self, text: &str) -> Option<String> {
         let verdict = match self {
-            Kind::Count => count(text).map(drop),
+            Kind::Count => count(text).map(drop).ok_or_else(String::new),
             Kind::Time => duration(text).map(drop),
             Kind::Size => size(text).map(drop),
             Kind::Port => text.parse::<u16>().map(drop).map_err(|_| String::new()),
             Kind::Switch => switch(text).map(drop).ok_or_else(String::new),
             Kind::Host => host(text).map(drop).ok_or_else(String::new),
-            Kind::Address => address(text).map(drop).ok_or_else(String::new),
             Kind::AddressOrOff if switch(text).is_some() => Ok(()),
-            Kind::AddressOrOff => address(text).map(drop).ok_or_else(String::new),
+            Kind::Address | Kind::AddressOrOff => address(text).map(drop).ok_or_else(String::new),
             Kind::Choice(words) => {
                 if words.contains(&text) {
                     Ok(())

@@ -10,7 +10,7 @@ use super::field::{Field, Kind};
 use super::finding::Findings;
 use super::group::Group;
 use super::load::Unserved;
-use super::tree::Node;
+use super::tree::{Node, Value};
 
 pub(super) mod limits;
 mod names;
@@ -114,7 +114,8 @@ pub(super) fn read(root: &Node, setting: &Setting<'_>, findings: &mut Findings) 
     }
     let servers = group.node("servers").map(Node::entries).unwrap_or_default();
     for (key, node) in servers {
-        if lawful(key, "servers", findings) {
+        let group = matches!(node.value, Value::Map(_) | Value::Null);
+        if group && lawful(key, "servers", findings) {
             settings.servers.insert(key.name.clone(), server::read(&key.name, node, setting, findings));
         }
     }

@@ -45,7 +45,7 @@ pub(super) fn ours(
         return (client(&root, "servers", path, environment, findings), Form::Client);
     }
     if format == Format::Yaml && is_gateway(&root, path) {
-        return (gateway(root, findings), Form::McpGateway);
+        return (gateway(&root, findings), Form::McpGateway);
     }
     (root, Form::Own)
 }
@@ -101,7 +101,7 @@ fn client(root: &Node, name: &str, path: &Path, environment: &Environment, findi
 }
 
 /// A file of acehoss/mcp-gateway: reached by everybody unless told otherwise, as it was.
-fn gateway(root: Node, findings: &mut Findings) -> Node {
+fn gateway(root: &Node, findings: &mut Findings) -> Node {
     let mut made = Node::empty(&root.mark);
     let mark = root.mark.clone();
     let words = "read as a file of mcp-gateway: its programs get the whole environment, and nobody has to authenticate";

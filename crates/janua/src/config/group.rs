@@ -48,7 +48,7 @@ impl<'a> Group<'a> {
     }
 
     pub(super) fn count(&self, name: &str) -> Option<usize> {
-        count(self.text(name)?).ok()
+        count(self.text(name)?)
     }
 
     pub(super) fn port(&self, name: &str) -> Option<u16> {

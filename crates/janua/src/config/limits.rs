@@ -46,14 +46,19 @@ pub struct Limits {
     pub stream_after: Duration,
     /// Time between comments that keep a stream alive.
     pub keep_alive: Duration,
-    /// Connections at once.
+    /// Connections at once; never more than half of the descriptors that the process may have.
     pub connections: usize,
-    /// Connections at once from one address.
+    /// Connections at once from one address, in IPv6 from one /64. 127.0.0.1 and ::1 may have any number: behind them
+    /// can be all clients of a reverse proxy.
     pub source_connections: usize,
     /// Requests under way at once.
     pub requests: usize,
     /// Requests under way at once at one server.
     pub server_requests: usize,
+    /// Streams of changes at once (2026-07-28 `subscriptions/listen`).
+    pub streams: usize,
+    /// Bytes of request bodies at once, that are being read or wait for their answers.
+    pub body_bytes: usize,
     /// Programs running at once.
     pub children: usize,
     /// Servers being started at once, as long as they take no longer than a few seconds.
@@ -102,6 +107,8 @@ impl Default for Limits {
             source_connections: 256,
             requests: 4096,
             server_requests: 256,
+            streams: 4096,
+            body_bytes: 256 << 20,
             children: 256,
             starts: 8,
             list: seconds(10),

@@ -1,4 +1,4 @@
-//! Times, sizes and counts as people write them.
+//! Times, sizes and counts as people write them. Errors do not repeat the text, which may be a secret gone astray.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
             "h" => 3600.0,
             "d" => 86400.0,
             "" => return Err("a unit is missing: use ms, s, m, h or d".to_owned()),
-            _ => return Err(format!("unknown unit {unit:?}: use ms, s, m, h or d")),
+            _ => return Err("unknown unit: use ms, s, m, h or d".to_owned()),
         };
         seconds += number.trim().parse::<f64>().map_err(|_| "not a number".to_owned())? * factor;
         rest = after.trim_start();
@@ -40,15 +40,15 @@ pub fn size(text: &str) -> Result<usize, String> {
         "k" => 10,
         "m" => 20,
         "g" => 30,
-        _ => return Err(format!("unknown unit {unit:?}: use k, M or G")),
+        _ => return Err("unknown unit: use k, M or G".to_owned()),
     };
     let count = number.trim().parse::<usize>().map_err(|_| "not a whole number".to_owned())?;
     count.checked_mul(1 << shift).filter(|size| *size > 0).ok_or_else(|| "out of range".to_owned())
 }
 
 /// Reads a whole number.
-pub(super) fn count(text: &str) -> Result<usize, String> {
-    text.trim().replace('_', "").parse().map_err(|_| "must be a whole number".to_owned())
+pub(super) fn count(text: &str) -> Option<usize> {
+    text.trim().replace('_', "").parse().ok()
 }
 
 #[cfg(test)]

@@ -71,25 +71,45 @@ impl Mark {
     }
 }
 
-/// Where the lines of a text begin.
+/// Where the lines of a text begin, and how many characters stand before every so many bytes: a file may be one line.
 struct Lines<'a> {
     text: &'a str,
     starts: Vec<usize>,
+    characters: Vec<usize>,
 }
+
+/// Bytes from one count of characters to the next.
+const STEP: usize = 256;
 
 impl<'a> Lines<'a> {
     fn new(text: &'a str) -> Self {
         let ends = text.match_indices('\n').map(|(at, _)| at + 1);
-        Lines { text, starts: std::iter::once(0).chain(ends).collect() }
+        let mut characters = vec![0];
+        let mut before = 0;
+        for piece in text.as_bytes().chunks(STEP) {
+            before += begun(piece);
+            characters.push(before);
+        }
+        Lines { text, starts: std::iter::once(0).chain(ends).collect(), characters }
     }
 
     /// The place of a byte.
     fn mark(&self, offset: usize) -> Mark {
         let line = self.starts.partition_point(|start| *start <= offset);
         let start = self.starts.get(line.saturating_sub(1)).copied().unwrap_or_default();
-        let before = self.text.get(start..offset).unwrap_or_default();
-        Mark::at(line, before.chars().count() + 1)
+        Mark::at(line, self.before(offset).saturating_sub(self.before(start)) + 1)
     }
+
+    /// How many characters stand before a byte.
+    fn before(&self, offset: usize) -> usize {
+        let counted = self.characters.get(offset / STEP).copied().unwrap_or_default();
+        counted + self.text.as_bytes().get(offset - offset % STEP..offset).map(begun).unwrap_or_default()
+    }
+}
+
+/// How many characters begin in these bytes.
+fn begun(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count()
 }
 
 impl Node {

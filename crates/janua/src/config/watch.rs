@@ -36,6 +36,11 @@ impl File {
         File { path: path.to_owned(), stamp }
     }
 
+    /// Takes note of how it is now.
+    pub fn refresh(&mut self) {
+        *self = File::now(&self.path);
+    }
+
     fn has_changed(&self) -> bool {
         File::now(&self.path) != *self
     }

@@ -10,7 +10,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
 use super::metrics::{
-    self, BUCKETS, Kind, Limit, METHODS, MethodMetrics, Metric, Metrics, Outcome, Route, ServerMetrics, Start,
+    self, BUCKETS, Kind, METHODS, MethodMetrics, Metric, Metrics, Outcome, Route, ServerMetrics, Start,
 };
 use super::process;
 
@@ -75,14 +75,29 @@ impl<'a> Family<'a> {
         self.put(values, |metric| metric.encode_gauge(&value))
     }
 
+    /// What somebody else counts or keeps.
+    fn read(&mut self, values: &[&str], value: f64) -> fmt::Result {
+        match self.metric.kind {
+            Kind::Counter => self.put(values, |metric| metric.encode_counter::<NoLabelSet, _, f64>(&value, None)),
+            _ => self.gauge(values, value),
+        }
+    }
+
     fn size(&mut self, values: &[&str], value: usize) -> fmt::Result {
         self.put(values, |metric| metric.encode_gauge(&value))
     }
 }
 
 /// What others keep, read at each scrape.
-const READ: [&Metric; 5] =
-    [&metrics::READY, &metrics::SESSIONS, &metrics::STREAM_QUEUE, &metrics::LIMIT, &metrics::LIMIT_CURRENT];
+const READ: [&Metric; 7] = [
+    &metrics::READY,
+    &metrics::CONNECTIONS,
+    &metrics::SESSIONS,
+    &metrics::STREAM_QUEUE,
+    &metrics::LIMIT,
+    &metrics::LIMIT_CURRENT,
+    &metrics::LIMIT_REJECTED,
+];
 
 /// What there is once.
 fn gateway(metrics: &Metrics, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
@@ -91,14 +106,9 @@ fn gateway(metrics: &Metrics, encoder: &mut DescriptorEncoder<'_>) -> fmt::Resul
     for metric in READ {
         let mut family = Family::of(metric, encoder)?;
         for (label, value) in readings.of(metric) {
-            family.gauge(label.as_slice(), value)?;
+            family.read(label.as_slice(), value)?;
         }
     }
-    let mut family = Family::of(&metrics::LIMIT_REJECTED, encoder)?;
-    for ((_, name, _), value) in Limit::ALL.iter().zip(metrics.rejections()) {
-        family.count(&[name], &AtomicU64::new(value))?;
-    }
-    Family::of(&metrics::CONNECTIONS, encoder)?.size(&[], metrics.connections.count())?;
     let mut family = Family::of(&metrics::HTTP, encoder)?;
     for (route, name) in Route::ALL {
         for (class, digit) in ["1xx", "2xx", "3xx", "4xx", "5xx"].iter().enumerate() {
@@ -212,7 +222,7 @@ mod tests {
         server.started(Start::Ok);
         server.exited();
         server.started(Start::Ok);
-        metrics.rejected(Limit::Sessions);
+        metrics.read(|readings| readings.put_for(&metrics::LIMIT_REJECTED, "sessions", 1));
         metrics.answered(Route::Mcp, 200);
         metrics
     }
@@ -230,7 +240,7 @@ mod tests {
             r#"janua_call_duration_seconds_count{server="git \"hub\"",method="tools/call"} 2"#,
             r#"janua_call_duration_seconds_bucket{le="0.001",server="git \"hub\"",method="other"} 1"#,
             r#"janua_server_restarts_total{server="git \"hub\""} 1"#,
-            r#"janua_limit_rejected_total{limit="sessions"} 1"#,
+            r#"janua_limit_rejected_total{limit="sessions"} 1.0"#,
             r#"janua_http_answers_total{route="mcp",status="2xx"} 1"#,
         ] {
             assert!(text.lines().any(|said| said == line), "{line}\n{text}");
@@ -269,7 +279,6 @@ mod tests {
         };
         values("`outcome` of calls", &mut Outcome::ALL.into_iter().map(|(_, name, means)| (name, means)));
         values("`outcome` of starts", &mut Start::ALL.into_iter().map(|(_, name, means)| (name, means)));
-        values("`limit`", &mut Limit::ALL.into_iter().map(|(_, name, means)| (name, means)));
         let methods: Vec<String> = METHODS.iter().map(|method| format!("`{method}`")).collect();
         let methods = methods[1..].join(", ");
         page.push_str(&["\n## `method`\n\n", &methods, ". Every method that is not listed is `other`.\n"].concat());
@@ -287,7 +296,7 @@ gateway stops. `/livez` and `/readyz` are there, too.
 Every label has a bounded set of values: no user, session, tool or argument is one. `server` is the name of the server
 that got a request; of the only one of a proxy it is `default`. What no single server got (a list of several, a name that
 none has) counts at the view that was asked: `all`, or the view's name. The label sets of a server end with it. Those of a method begin with its first
-request.
+request. `limit` is the name that a limit has in the configuration.
 ";
 
     #[test]

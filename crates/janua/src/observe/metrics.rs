@@ -125,43 +125,6 @@ impl Outcome {
     }
 }
 
-/// Something there may be only so many of, for the counts of what was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Limit {
-    Connections,
-    SourceConnections,
-    Requests,
-    ServerRequests,
-    SessionRequests,
-    Sessions,
-    Children,
-    Starts,
-    Parked,
-    ServerQueue,
-    RequestBody,
-}
-
-impl Limit {
-    /// All, with the values of their label and what they mean.
-    pub(crate) const ALL: [(Limit, &'static str, &'static str); 11] = [
-        (Limit::Connections, "connections", "Connections of clients."),
-        (Limit::SourceConnections, "source_connections", "Connections from one address."),
-        (Limit::Requests, "requests", "Requests under way."),
-        (Limit::ServerRequests, "server_requests", "Requests under way at one server."),
-        (Limit::SessionRequests, "session_requests", "Requests of one session under way."),
-        (Limit::Sessions, "sessions", "Sessions."),
-        (Limit::Children, "children", "Programs that run."),
-        (Limit::Starts, "starts", "Servers that are being started."),
-        (Limit::Parked, "parked", "Calls that wait for their clients to come back with answers."),
-        (Limit::ServerQueue, "server_queue", "Messages that wait to be written to one server."),
-        (Limit::RequestBody, "request_body", "Bytes of the body of one request."),
-    ];
-
-    pub(crate) fn name(self) -> &'static str {
-        Limit::ALL[self as usize].1
-    }
-}
-
 /// How an attempt to start a server ended.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Start {
@@ -254,17 +217,14 @@ pub(crate) struct ServerMetrics {
     vacant: AtomicU64,
     queues: Lock<Vec<Queue>>,
     parked: Lock<Option<Count>>,
-    rejected: Arc<Rejected>,
 }
 
 /// Messages that wait, and their size; `None` once there is no queue any more.
 type Queue = Box<dyn Fn() -> Option<(usize, usize)> + Send + Sync>;
 type Count = Box<dyn Fn() -> usize + Send + Sync>;
-/// What was refused, by limit.
-type Rejected = [AtomicU64; Limit::ALL.len()];
 
 impl ServerMetrics {
-    fn new(name: Arc<str>, rejected: Arc<Rejected>) -> Self {
+    fn new(name: Arc<str>) -> Self {
         ServerMetrics {
             name,
             methods: Default::default(),
@@ -278,7 +238,6 @@ impl ServerMetrics {
             vacant: AtomicU64::new(0),
             queues: Lock::default(),
             parked: Lock::default(),
-            rejected,
         }
     }
 
@@ -309,11 +268,6 @@ impl ServerMetrics {
     pub(crate) fn exited(&self) {
         add(&self.exits, 1);
         add(&self.vacant, 1);
-    }
-
-    /// Something at this server was refused because of a limit.
-    pub(crate) fn rejected(&self, limit: Limit) {
-        add(&self.rejected[limit as usize], 1);
     }
 
     /// Reads a queue from now on, until it gives `None`.
@@ -399,9 +353,7 @@ type Reader = Box<dyn Fn(&mut Readings) + Send + Sync>;
 #[derive(Default)]
 pub(crate) struct Metrics {
     servers: Lock<BTreeMap<Arc<str>, Arc<ServerMetrics>>>,
-    pub(crate) connections: Gauge,
     pub(crate) http: [[AtomicU64; 5]; Route::ALL.len()],
-    rejected: Arc<Rejected>,
     readers: Lock<Vec<Reader>>,
 }
 
@@ -413,7 +365,7 @@ impl Metrics {
             return known.clone();
         }
         let name: Arc<str> = name.into();
-        let new = Arc::new(ServerMetrics::new(name.clone(), self.rejected.clone()));
+        let new = Arc::new(ServerMetrics::new(name.clone()));
         servers.insert(name, new.clone());
         new
     }
@@ -432,16 +384,6 @@ impl Metrics {
     pub(crate) fn answered(&self, route: Route, status: u16) {
         let class = usize::from(status / 100).clamp(1, 5) - 1;
         add(&self.http[route as usize][class], 1);
-    }
-
-    /// Something was refused because of a limit.
-    pub(crate) fn rejected(&self, limit: Limit) {
-        add(&self.rejected[limit as usize], 1);
-    }
-
-    /// What was refused, by limit.
-    pub(crate) fn rejections(&self) -> [u64; Limit::ALL.len()] {
-        std::array::from_fn(|at| self.rejected[at].load(Ordering::Relaxed))
     }
 
     /// Reads gauges that somebody else keeps from now on, at every scrape.

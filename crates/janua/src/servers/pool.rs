@@ -1,21 +1,22 @@
 //! Which link serves which caller: opened once, shared as the server's settings say, backed off when starts fail.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use janua_wire::version::Era;
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
 
 use crate::call::Scope;
 use crate::config::Protocol;
 use crate::error::{Failure, Kind};
 use crate::lock::Lock;
 use crate::observe::metrics::{ServerMetrics, Start};
-use crate::random::jitter;
+use crate::servers::starts::Starts;
+use crate::servers::trouble::Trouble;
 use crate::servers::{Connection, Eras, Opener, Opening, Refusal};
 
 /// Starts at once of a server of which it is not known whether it starts.
@@ -29,7 +30,9 @@ pub(crate) struct Pool {
     protocol: Protocol,
     links: Lock<HashMap<Scope, Arc<dyn Connection>>>,
     /// One start at a time of a link that several share; whoever comes meanwhile waits for the same one.
-    starts: Lock<HashMap<Scope, Arc<tokio::sync::Mutex<()>>>>,
+    openings: Lock<HashMap<Scope, Arc<tokio::sync::Mutex<()>>>>,
+    /// Turns to start servers, whichever they are.
+    pub(crate) starts: Arc<Starts>,
     /// Turns to start a server that has not been seen to start, or that failed last time.
     turns: Semaphore,
     proven: AtomicBool,
@@ -45,23 +48,20 @@ struct Known {
     modern: Option<bool>,
 }
 
-/// Failed starts in a row.
-#[derive(Default)]
-struct Trouble {
-    failures: VecDeque<Instant>,
-    row: u32,
-    last: Option<Failure>,
-    until: Option<Instant>,
-}
-
 impl Pool {
-    pub(crate) fn new(opener: Box<dyn Opener>, protocol: Protocol, metrics: Arc<ServerMetrics>) -> Self {
+    pub(crate) fn new(
+        opener: Box<dyn Opener>,
+        protocol: Protocol,
+        starts: Arc<Starts>,
+        metrics: Arc<ServerMetrics>,
+    ) -> Self {
         let (turns, proven) = (Semaphore::new(TURNS), AtomicBool::new(false));
         Pool {
             opener,
             protocol,
             links: Lock::default(),
-            starts: Lock::default(),
+            openings: Lock::default(),
+            starts,
             turns,
             proven,
             trouble: Lock::default(),
@@ -73,6 +73,11 @@ impl Pool {
     /// What is counted of the server.
     pub(crate) fn metrics(&self) -> &Arc<ServerMetrics> {
         &self.metrics
+    }
+
+    /// Starts what is to be ready before anybody asks for it.
+    pub(crate) fn prepare(&self) {
+        self.opener.prepare();
     }
 
     /// The link that serves `scope`, if there is one. It may be over.
@@ -109,19 +114,24 @@ impl Pool {
         let turn = if self.proven.load(Ordering::Relaxed) { None } else { self.turns.acquire().await.ok() };
         self.trouble.lock().check()?;
         let eras = opening.eras;
-        let mut start = self.opener.open(opening);
+        let start = self.opener.open(opening);
+        let mut start = if self.opener.is_ready() { start } else { self.starts.in_turn(start).boxed() };
         let opened = if let Ok(opened) = tokio::time::timeout(TURN, &mut start).await {
             opened
         } else {
             drop(turn);
             start.await
         };
-        self.proven.store(opened.is_ok(), Ordering::Relaxed);
+        if let Err(Refusal::Failed(Failure { kind: Kind::Overloaded, .. })) = opened {
+            // It was not even tried.
+            return opened;
+        }
         self.metrics.started(match &opened {
             Ok(_) => Start::Ok,
             Err(Refusal::Failed(_)) => Start::Failed,
             Err(Refusal::ByServer(_)) => Start::Refused,
         });
+        self.proven.store(opened.is_ok(), Ordering::Relaxed);
         let mut trouble = self.trouble.lock();
         match opened {
             Ok(link) => {
@@ -141,7 +151,7 @@ impl Pool {
     /// The right to open the link of `scope` that several share. Whoever gets it looks again first whether there is
     /// one by now.
     pub(crate) async fn turn(&self, scope: &Scope) -> tokio::sync::OwnedMutexGuard<()> {
-        let turn = self.starts.lock().entry(scope.clone()).or_default().clone();
+        let turn = self.openings.lock().entry(scope.clone()).or_default().clone();
         turn.lock_owned().await
     }
 
@@ -155,13 +165,14 @@ impl Pool {
 
     /// Closes the link of `scope`. The future resolves when nothing of it is left.
     pub(crate) fn close(&self, scope: &Scope, why: Failure) -> Option<BoxFuture<'static, ()>> {
-        self.starts.lock().remove(scope);
+        self.openings.lock().remove(scope);
         let link = self.links.lock().remove(scope)?;
         Some(link.close(why))
     }
 
-    /// Closes every link.
+    /// Closes every link; nothing is kept ready any more.
     pub(crate) fn close_all(&self, why: &Failure) -> Vec<BoxFuture<'static, ()>> {
+        self.opener.retire();
         let links = std::mem::take(&mut *self.links.lock());
         links.into_values().map(|link| link.close(why.clone())).collect()
     }
@@ -182,48 +193,18 @@ impl Known {
     }
 }
 
-impl Trouble {
-    /// Fails at once while the wait after a failed start is not over.
-    fn check(&self) -> Result<(), Failure> {
-        let Some(wait) = self.until.and_then(|until| until.checked_duration_since(Instant::now())) else {
-            return Ok(());
-        };
-        let cause = self.last.as_ref().map_or_else(String::new, |last| format!(": {last}"));
-        let message = format!("the server failed to start {} times in a row{cause}", self.row);
-        let stderr = self.last.as_ref().and_then(|last| last.stderr.clone());
-        Err(Failure::new(Kind::BackingOff, message).with_stderr(stderr).retry_after(wait))
-    }
-
-    /// 0.2 s, doubled to 30 s; after five failures within a minute one attempt a minute.
-    fn add(&mut self, server: &str, failure: &Failure) {
-        const MINUTE: Duration = Duration::from_secs(60);
-        const MANY: usize = 5;
-        let now = Instant::now();
-        self.failures.push_back(now);
-        while self.failures.len() > MANY || self.failures.front().is_some_and(|at| now - *at > MINUTE) {
-            self.failures.pop_front();
-        }
-        let doubled = Duration::from_millis(200) * 2u32.pow(self.row.min(8));
-        let wait = if self.failures.len() == MANY { MINUTE } else { doubled.min(Duration::from_secs(30)) };
-        self.row += 1;
-        tracing::warn!(server, reason = %failure, row = self.row, ?wait, "server did not start");
-        self.last = Some(failure.clone());
-        self.until = Some(now + wait.mul_f64(jitter()));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::observe::metrics::Metrics;
-    use futures_util::FutureExt;
     use janua_wire::capabilities::ClientCapabilities;
     use std::sync::atomic::AtomicU32;
 
     struct Broken(Arc<AtomicU32>);
 
-    fn made(starts: Arc<AtomicU32>, protocol: Protocol) -> Pool {
-        Pool::new(Box::new(Broken(starts)), protocol, Metrics::default().server("broken"))
+    fn made(attempts: Arc<AtomicU32>, protocol: Protocol) -> Pool {
+        let starts = Starts::new(&crate::config::Limits::default());
+        Pool::new(Box::new(Broken(attempts)), protocol, starts, Metrics::default().server("broken"))
     }
 
     fn nobody() -> Opening {
@@ -253,14 +234,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_server_that_cannot_start_is_left_alone_more_and_more() {
-        let starts = Arc::new(AtomicU32::new(0));
-        let pool = made(starts.clone(), Protocol::Auto);
+        let attempts = Arc::new(AtomicU32::new(0));
+        let pool = made(attempts.clone(), Protocol::Auto);
         for _ in 0..600 {
             let refused = pool.open(nobody()).await;
             assert!(matches!(refused, Err(Refusal::Failed(_))));
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        let started = starts.load(Ordering::Relaxed);
+        let started = attempts.load(Ordering::Relaxed);
         // It may be just about time for another attempt.
         let _ = pool.open(nobody()).await;
         assert!((5..=10).contains(&started), "{started} starts in a minute");

@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use rustix::process::{
@@ -15,10 +16,13 @@ use tokio::io::unix::AsyncFd;
 use tokio::net::unix::pipe;
 use tokio_util::sync::CancellationToken;
 
+use crate::admission::Slot;
 use crate::config::{Limits, ServerCommand};
 use crate::error::{Failure, Kind};
 use crate::observe::gauge::{Entered, Gauge};
 use crate::tasks::Tasks;
+
+use last_words::LastWords;
 
 pub(crate) mod census;
 pub(crate) mod guardian;
@@ -31,11 +35,12 @@ pub(crate) const MARK: &str = "JANUA_INSTANCE";
 
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
-/// A started child with its three pipes.
+/// A started child with its pipes.
 pub(crate) struct Process {
     pub(crate) stdin: pipe::Sender,
     pub(crate) stdout: pipe::Receiver,
-    pub(crate) stderr: pipe::Receiver,
+    /// The end of its standard error, which a task reads.
+    pub(crate) words: LastWords,
     pub(crate) child: Child,
 }
 
@@ -46,11 +51,24 @@ pub(crate) struct Child {
     mark: String,
     /// How it ended, once it was waited for.
     end: Option<String>,
+    /// Its place among the programs there may be.
+    slot: Option<Slot>,
     counted: Option<Entered>,
 }
 
+/// Starts `command` in the place `slot`, and a task that reads its standard error.
+pub(crate) async fn launch(command: &Arc<ServerCommand>, slot: Slot, tasks: &Tasks) -> Result<Process, Failure> {
+    let started = command.clone();
+    let begun = Tasks::on_spawner(move || start(&started, slot)).await;
+    let interrupted = || Err(Failure::new(Kind::StartFailed, "the start was interrupted"));
+    let (process, stderr) = begun.unwrap_or_else(interrupted)?;
+    let label = program_name(&command.program).to_owned();
+    tasks.spawn("server stderr", last_words::drain(stderr, process.words.clone(), label, command.env.clone()));
+    Ok(process)
+}
+
 /// Starts `command`. Blocks for the time of a fork and an exec.
-pub(crate) fn start(command: &ServerCommand) -> Result<Process, Failure> {
+fn start(command: &ServerCommand, slot: Slot) -> Result<(Process, pipe::Receiver), Failure> {
     let name = program_name(&command.program);
     let failed = |error: io::Error| {
         let message = format!("cannot start {name}: {}", reason(&error));
@@ -64,13 +82,15 @@ pub(crate) fn start(command: &ServerCommand) -> Result<Process, Failure> {
     let stdio = [OwnedFd::from(stdin), OwnedFd::from(stdout), OwnedFd::from(stderr)];
     let pid = launch::launch(command, &mark, &stdio).map_err(failed)?;
     orphans::claim(pid, true);
-    let child = Child { pid, pidfd: None, mark, end: None, counted: None }.watched().map_err(failed)?;
-    Ok(Process {
+    let child =
+        Child { pid, pidfd: None, mark, end: None, slot: Some(slot), counted: None }.watched().map_err(failed)?;
+    let process = Process {
         stdin: pipe::Sender::from_owned_fd(OwnedFd::from(ours_in)).map_err(failed)?,
         stdout: pipe::Receiver::from_owned_fd(OwnedFd::from(ours_out)).map_err(failed)?,
-        stderr: pipe::Receiver::from_owned_fd(OwnedFd::from(ours_err)).map_err(failed)?,
+        words: LastWords::default(),
         child,
-    })
+    };
+    Ok((process, pipe::Receiver::from_owned_fd(OwnedFd::from(ours_err)).map_err(failed)?))
 }
 
 /// The program's name without the directories it lies in, which are nobody's business.
@@ -125,6 +145,31 @@ impl Child {
                 None => ready.clear_ready(),
             }
         }
+    }
+
+    /// Whether the program has ended; asked, not waited for.
+    pub(crate) fn has_ended(&self) -> bool {
+        let Some(pidfd) = &self.pidfd else { return true };
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        !matches!(waitid(WaitId::PidFd(pidfd.get_ref().as_fd()), look), Ok(None))
+    }
+
+    /// The same, for one task that is woken when it has.
+    pub(crate) fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(pidfd) = &self.pidfd else { return Poll::Ready(()) };
+        loop {
+            match ready!(pidfd.poll_read_ready(cx)) {
+                Ok(mut ready) if !self.has_ended() => ready.clear_ready(),
+                _ => return Poll::Ready(()),
+            }
+        }
+    }
+
+    /// Kills the program and everything it started, and gives its place.
+    pub(crate) async fn give_way(mut self) -> Option<Slot> {
+        let slot = self.slot.take();
+        self.kill().await;
+        slot
     }
 
     /// Stops the program and everything it started: a time to leave after its standard input was closed, then

@@ -17,48 +17,62 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::call::{Call, Caller, Reply};
-use crate::config::{Limits, ServerCommand};
+use crate::config::Limits;
 use crate::error::{Failure, Kind};
 use crate::lock::Lock;
 use crate::mailbox::Mailbox;
-use crate::observe::metrics::{Limit, ServerMetrics};
+use crate::observe::metrics::ServerMetrics;
 use crate::servers::peer::{Outbox, Peer};
-use crate::servers::process::last_words::{self, LastWords};
-use crate::servers::process::{self, Child, Ending, Process};
+use crate::servers::process::last_words::LastWords;
+use crate::servers::process::{Child, Ending, Process};
+use crate::servers::warm::Stock;
 use crate::servers::{Connection, Eras, Opened, Opener, Opening, Refusal, opening};
 use crate::tasks::Tasks;
 
-/// Starts a program for every link.
-pub(crate) struct StdioOpener {
-    pub(crate) command: Arc<ServerCommand>,
-    pub(crate) limits: Arc<Limits>,
-    pub(crate) tasks: Tasks,
-    pub(crate) metrics: Arc<ServerMetrics>,
-}
+/// Starts a program for every link, or takes one that is ready.
+pub(crate) struct StdioOpener(pub(crate) Arc<Stock>);
 
 impl Opener for StdioOpener {
     fn open(&self, opening: Opening) -> BoxFuture<'static, Result<Arc<dyn Connection>, Refusal>> {
-        let (command, metrics) = (self.command.clone(), self.metrics.clone());
-        let (limits, tasks) = (self.limits.clone(), self.tasks.clone());
+        self.0.keep();
+        let stock = self.0.clone();
         async move {
-            let first = start(&command, (&limits, &metrics), &tasks, &opening).await;
+            let first = start(&stock, &opening).await;
             match first {
                 // Some programs end at a first message that they do not know; with a handshake they may live.
                 Err(Unstarted { ended: true, .. }) if opening.eras == Eras::ModernFirst => {
-                    let second = start(&command, (&limits, &metrics), &tasks, &opening.speaking(Eras::Legacy)).await;
+                    let second = start(&stock, &opening.speaking(Eras::Legacy)).await;
                     second.map_err(|unstarted| unstarted.refusal)
                 }
                 // Some keep to the era they were first spoken to in, even after refusing it.
                 Err(Unstarted { refusal: Refusal::ByServer(refused), .. })
                     if opening.eras == Eras::LegacyFirst && opening::is_modern_refusal(&refused) =>
                 {
-                    let second = start(&command, (&limits, &metrics), &tasks, &opening.speaking(Eras::Modern)).await;
+                    let second = start(&stock, &opening.speaking(Eras::Modern)).await;
                     second.map_err(|_| Refusal::ByServer(refused))
                 }
                 settled => settled.map_err(|unstarted| unstarted.refusal),
             }
         }
         .boxed()
+    }
+
+    fn prepare(&self) {
+        self.0.keep();
+    }
+
+    fn is_ready(&self) -> bool {
+        self.0.is_ready()
+    }
+
+    fn retire(&self) {
+        self.0.retire();
+    }
+}
+
+impl Drop for StdioOpener {
+    fn drop(&mut self) {
+        self.0.retire();
     }
 }
 
@@ -69,17 +83,21 @@ struct Unstarted {
     ended: bool,
 }
 
-async fn start(
-    command: &Arc<ServerCommand>,
-    (limits, metrics): (&Arc<Limits>, &Arc<ServerMetrics>),
-    tasks: &Tasks,
-    opening: &Opening,
-) -> Result<Arc<dyn Connection>, Unstarted> {
-    let started = command.clone();
-    let process = Tasks::on_spawner(move || process::start(&started)).await;
-    let process = process.unwrap_or_else(|| Err(Failure::new(Kind::StartFailed, "the start was interrupted")));
-    let process = process.map_err(|failure| Unstarted { refusal: failure.into(), ended: false })?;
-    let link = Link::new(process, command, (limits.clone(), metrics), tasks.clone(), opening);
+async fn start(stock: &Stock, opening: &Opening) -> Result<Arc<dyn Connection>, Unstarted> {
+    if let Some(process) = stock.take() {
+        match speak(process, stock, opening).await {
+            // It may have been about to end before anybody spoke to it.
+            Err(Unstarted { ended: true, .. }) if opening.eras != Eras::ModernFirst => {}
+            settled => return settled,
+        }
+    }
+    let process = stock.start().await.map_err(|failure| Unstarted { refusal: failure.into(), ended: false })?;
+    speak(process, stock, opening).await
+}
+
+async fn speak(process: Process, stock: &Stock, opening: &Opening) -> Result<Arc<dyn Connection>, Unstarted> {
+    let Stock { command, limits, .. } = stock;
+    let link = Link::new(process, stock, opening);
     let opened = tokio::time::timeout(limits.start, opening::agree(&link.peer, opening)).await;
     let outcome = opened.unwrap_or_else(|_| {
         let message = format!("the server did not answer initialize within {:?}", limits.start);
@@ -148,23 +166,15 @@ struct Link {
 }
 
 impl Link {
-    fn new(
-        process: Process,
-        command: &ServerCommand,
-        (limits, metrics): (Arc<Limits>, &Arc<ServerMetrics>),
-        tasks: Tasks,
-        opening: &Opening,
-    ) -> Link {
-        let Process { stdin, stdout, stderr, child } = process;
-        let child = child.counted(&metrics.children);
-        let stdin = Arc::new(Stdin::new(stdin, limits.clone(), metrics.clone()));
+    fn new(process: Process, stock: &Stock, opening: &Opening) -> Link {
+        let Process { stdin, stdout, words, child } = process;
+        let (command, limits, tasks) = (&stock.command, stock.limits.clone(), stock.tasks.clone());
+        let stdin = Arc::new(Stdin::new(stdin, limits.clone(), stock.metrics.clone()));
         let queue = Arc::downgrade(&stdin);
-        metrics.watch_queue(move || queue.upgrade()?.queued());
+        stock.metrics.watch_queue(move || queue.upgrade()?.queued());
         let owned = !opening.on_own_behalf;
         let peer = Peer::new(Box::new(stdin.clone()), opening.capabilities.clone(), owned);
-        let (ending, words) = (Ending::default(), LastWords::default());
-        let label = command.program.rsplit('/').next().unwrap_or_default().to_owned();
-        tasks.spawn("server stderr", last_words::drain(stderr, words.clone(), label, command.env.clone()));
+        let ending = Ending::default();
         let writer = {
             let (stdin, ending) = (stdin.clone(), ending.clone());
             async move { stdin.write(&ending).await }
@@ -313,7 +323,6 @@ impl Outbox for Arc<Stdin> {
         let full = state.items >= self.limits.server_queue_items
             || (state.items >= ALWAYS && state.bytes + line.len() > self.limits.server_queue_bytes);
         if full {
-            self.metrics.rejected(Limit::ServerQueue);
             let message = "the server does not keep up: too many requests wait to be written to it";
             return Err(Failure::new(Kind::Overloaded, message).retry_after(Duration::from_secs(1)));
         }

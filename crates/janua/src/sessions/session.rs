@@ -1,7 +1,6 @@
 //! One legacy client: what it said when it opened, what it is owed, and whether it is still there.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::{Bytes, BytesMut};
@@ -14,9 +13,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::asks::Asks;
 use super::stream::Stream;
+use crate::admission::{Gauge, Slot, too_many};
 use crate::call::{Ask, Caller, Event, Outcome, Reply, Scope};
 use crate::cancels::Cancels;
 use crate::config::Limits;
+use crate::error::Failure;
 use crate::lock::Lock;
 use crate::observe::Origin;
 use crate::servers::Place;
@@ -64,7 +65,9 @@ pub(crate) struct Session {
     pub(crate) cancels: Cancels,
     /// Streams of requests, for a client that comes back. Number 0 is `outbound`.
     streams: Lock<Streams>,
-    running: AtomicUsize,
+    requests: Arc<Gauge>,
+    /// Streams of changes, on a channel that carries everything.
+    pub(crate) listens: Arc<Gauge>,
     opened: Instant,
     used: Lock<Instant>,
     ended: CancellationToken,
@@ -81,7 +84,13 @@ struct Streams {
 const KEPT_STREAMS: usize = 16;
 
 impl Session {
-    pub(super) fn new(id: Arc<str>, number: u64, kind: Kind, place: Arc<dyn Place>, limits: Arc<Limits>) -> Self {
+    /// A session at `place`, under a gauge of its own of what `requests` counts.
+    pub(super) fn new(
+        (id, number, kind): (Arc<str>, u64, Kind),
+        place: Arc<dyn Place>,
+        limits: Arc<Limits>,
+        requests: &Gauge,
+    ) -> Self {
         let now = Instant::now();
         Session {
             id,
@@ -94,7 +103,8 @@ impl Session {
             asks: Asks::default(),
             cancels: Cancels::default(),
             streams: Lock::default(),
-            running: AtomicUsize::new(0),
+            requests: requests.another(),
+            listens: requests.another(),
             opened: now,
             used: Lock::new(now),
             ended: CancellationToken::new(),
@@ -152,10 +162,10 @@ impl Session {
     }
 
     /// Takes a place among the requests under way, as long as the guard lives; `None` if there is no place left.
-    pub(crate) fn enter(self: &Arc<Self>) -> Option<Running> {
-        let running = self.running.fetch_add(1, Ordering::Relaxed);
-        let guard = Running(self.clone());
-        (running < self.limits.session_requests).then_some(guard)
+    /// `shared` is its place among those of the gateway, unless something else holds that.
+    pub(crate) fn enter(self: &Arc<Self>, shared: Option<Slot>) -> Option<Running> {
+        let slot = self.requests.take()?;
+        Some(Running { session: self.clone(), _own: slot, _shared: shared })
     }
 
     /// Takes note of a sign of life.
@@ -263,7 +273,7 @@ impl Session {
         if now - self.opened > self.limits.session_age {
             return true;
         }
-        let busy = self.running.load(Ordering::Relaxed) > 0 || self.outbound.has_reader();
+        let busy = self.running() > 0 || self.outbound.has_reader();
         if busy {
             self.touch();
         }
@@ -293,7 +303,12 @@ impl Session {
 
     /// How many requests are under way.
     pub(crate) fn running(&self) -> usize {
-        self.running.load(Ordering::Relaxed)
+        self.requests.current()
+    }
+
+    /// Why a request was not let in.
+    pub(crate) fn too_many(&self) -> Failure {
+        too_many("the session", &self.requests)
     }
 }
 
@@ -303,12 +318,16 @@ pub(crate) fn short(id: &str) -> &str {
 }
 
 /// A place among the requests under way.
-pub(crate) struct Running(Arc<Session>);
+pub(crate) struct Running {
+    session: Arc<Session>,
+    _own: Slot,
+    /// What it takes up of the gateway, unless something else holds that.
+    _shared: Option<Slot>,
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.running.fetch_sub(1, Ordering::Relaxed);
-        self.0.touch();
+        self.session.touch();
     }
 }
 

@@ -220,7 +220,7 @@ async fn more_requests_than_a_session_may_have_are_turned_away() {
     let (slept, refused): (Vec<_>, Vec<_>) = replies.iter().partition(|reply| reply.status == 200);
     assert_eq!((slept.len(), refused.len()), (64, 6));
     for reply in refused {
-        assert_eq!((reply.status.as_u16(), failure(reply).as_str()), (503, "overloaded"));
+        assert_eq!((reply.status.as_u16(), failure(reply).as_str()), (429, "overloaded"));
         assert!(reply.headers.contains_key("retry-after"));
     }
     echo(&session, "afterwards").await;

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::cell::{Cell, RefCell};
@@ -33,6 +33,8 @@ use tokio::time::{sleep, timeout};
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Load before the count begins, and rest before idle memory is read.
 const WARM: Duration = Duration::from_millis(500);
+/// How soon a refused client comes again: four times as soon as it is asked to.
+const SOONER: Duration = Duration::from_millis(250);
 /// Linux reports CPU time in hundredths of a second.
 const TICK_US: u64 = 10_000;
 
@@ -51,6 +53,8 @@ struct Options {
     concurrency: usize,
     sessions: usize,
     seconds: f64,
+    /// Afterwards as many times the concurrency, to see what is left of the rate.
+    overload: usize,
     command: Vec<String>,
 }
 
@@ -65,6 +69,18 @@ struct Program {
 struct Client {
     address: String,
     sender: SendRequest<Full<Bytes>>,
+}
+
+/// The program has too much to do, and says so.
+#[derive(Debug)]
+struct Refused(http::StatusCode);
+
+impl std::error::Error for Refused {}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "refused with {}", self.0)
+    }
 }
 
 /// What the workers share.
@@ -82,6 +98,8 @@ struct Load {
 #[derive(Default)]
 struct Tally {
     micros: Vec<u64>,
+    /// How long it took to be told that there is too much to do.
+    refusals: Vec<u64>,
     notifications: u64,
     errors: u64,
     first_error: Option<String>,
@@ -89,9 +107,16 @@ struct Tally {
 
 fn main() -> Result<()> {
     let options = parse(std::env::args().skip(1))?;
+    more_files()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     println!("{}", LocalSet::new().block_on(&runtime, measure(&options))?);
     Ok(())
+}
+
+/// Connections take up descriptors, here and in the program, which may have as many as this process.
+fn more_files() -> Result<()> {
+    let most = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: most.maximum, ..most }).context("allow more open files")
 }
 
 fn parse(mut args: impl Iterator<Item = String>) -> Result<Options> {
@@ -101,6 +126,7 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Options> {
         concurrency: 1,
         sessions: 1,
         seconds: 0.0,
+        overload: 0,
         command: Vec::new(),
     };
     while let Some(arg) = args.next() {
@@ -123,6 +149,7 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Options> {
             "--concurrency" => options.concurrency = value.parse()?,
             "--sessions" => options.sessions = value.parse()?,
             "--seconds" => options.seconds = value.parse()?,
+            "--overload" => options.overload = value.parse()?,
             _ => bail!("unknown option {arg}"),
         }
     }
@@ -160,10 +187,29 @@ async fn drive(options: &Options, program: &Program, began: Instant) -> Result<V
         report["session_kb"] = json!(grown as f64 / (options.sessions - 1) as f64);
     }
     if options.seconds > 0.0 {
-        load(options, program, sessions, &mut report).await?;
+        load(options, program, sessions.clone(), &mut report).await?;
+    }
+    if options.overload > 0 {
+        overload(options, program, sessions, &mut report).await?;
     }
     report["peak_kb"] = json!(program.memory("VmHWM:")?);
     Ok(report)
+}
+
+/// The same load many times over: how much of the rate is left, and how soon those that get nothing are told.
+async fn overload(options: &Options, program: &Program, sessions: Vec<String>, report: &mut Value) -> Result<()> {
+    let many = Options { concurrency: options.concurrency * options.overload, command: Vec::new(), ..*options };
+    let mut crowded = json!({});
+    load(&many, program, sessions, &mut crowded).await?;
+    let rate = |report: &Value| report["per_s"].as_f64().unwrap_or(f64::NAN);
+    report["goodput"] = json!(rate(&crowded) / rate(report));
+    report["refusals_per_s"] = crowded["refusals_per_s"].clone();
+    report["refusal_p99_us"] = crowded["refusal_p99_us"].clone();
+    report["errors"] = json!(report["errors"].as_u64().unwrap_or(0) + crowded["errors"].as_u64().unwrap_or(0));
+    if report["first_error"].is_null() {
+        report["first_error"] = crowded["first_error"].clone();
+    }
+    Ok(())
 }
 
 /// Keeps the wanted number of calls in flight and counts between two readings of the CPU clock.
@@ -200,6 +246,10 @@ async fn load(options: &Options, program: &Program, sessions: Vec<String>, repor
     report["p50_us"] = json!(tally.micros[calls / 2]);
     report["p99_us"] = json!(tally.micros[calls * 99 / 100]);
     report["notifications_each"] = json!(tally.notifications as f64 / calls as f64);
+    tally.refusals.sort_unstable();
+    let refusals = tally.refusals.len();
+    report["refusals_per_s"] = json!(refusals as f64 / seconds);
+    report["refusal_p99_us"] = json!(tally.refusals.get(refusals * 99 / 100).copied().unwrap_or_default());
     report["errors"] = json!(tally.errors);
     report["first_error"] = json!(tally.first_error);
     Ok(())
@@ -214,9 +264,12 @@ async fn work(load: Rc<Load>, at: usize) {
         load.next.set(id + 1);
         let began = Instant::now();
         let done = once(&load, &mut client, session, id).await;
+        let refused = done.as_ref().is_err_and(anyhow::Error::is::<Refused>);
         let failed = done.is_err();
         load.record(done, began);
-        if failed {
+        if refused {
+            sleep(SOONER).await;
+        } else if failed {
             client = None;
             // Not faster than a client that thinks for a moment.
             sleep(Duration::from_millis(5)).await;
@@ -234,6 +287,11 @@ impl Load {
                 tally.notifications += notifications;
             }
             Ok(_) => {}
+            Err(error) if error.is::<Refused>() => {
+                if self.counting.get() {
+                    tally.refusals.push(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
+                }
+            }
             Err(error) => {
                 tally.errors += 1;
                 tally.first_error.get_or_insert(format!("{error:#}"));
@@ -339,6 +397,9 @@ impl Client {
         let header = |name| response.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or("").to_owned();
         let (id, streamed) = (header("mcp-session-id"), header("content-type").starts_with("text/event-stream"));
         let body = response.into_body().collect().await.context("read the answer")?.to_bytes();
+        if [http::StatusCode::TOO_MANY_REQUESTS, http::StatusCode::SERVICE_UNAVAILABLE].contains(&status) {
+            bail!(Refused(status));
+        }
         ensure!(status.is_success(), "{status}: {}", start(&body));
         Ok((id, streamed, body))
     }

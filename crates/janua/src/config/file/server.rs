@@ -215,7 +215,7 @@ fn unfit(group: &Group<'_>, path: &str, names: &[&str], whose: &str, lenient: bo
 
 fn command(group: &Group<'_>, path: &str, setting: &Setting<'_>, findings: &mut Findings) -> ServerCommand {
     let program = group.text("command").unwrap_or_default();
-    if program.trim().is_empty() || program.contains('\0') {
+    if group.text("command").is_some() && (program.trim().is_empty() || program.contains('\0')) {
         findings.error(group.mark("command"), &join(path, "command"), "must name a program");
     }
     if let Some(transport) = group.text("transport")

@@ -2,7 +2,7 @@
 
 use super::super::environment::Environment;
 use super::super::file::{mended, refused};
-use super::super::finding::Findings;
+use super::super::finding::{Findings, nearest};
 use super::super::measure::count;
 use super::super::tree::{Key, Mark, Node, Value, join};
 
@@ -140,16 +140,14 @@ fn server_of(theirs: &Node, path: &str, environment: &Environment, findings: &mu
         let Some((_, fate)) = KEYS.iter().find(|(name, _)| *name == key.name) else {
             let known: Vec<&str> = KEYS.iter().map(|(name, _)| *name).collect();
             let finding = findings.warning(&key.mark, &join(path, &key.name), "unknown key, ignored");
-            if let Some(near) = super::super::finding::nearest(&key.name, &known) {
+            if let Some(near) = nearest(&key.name, &known) {
                 finding.hint(format!("did you mean {near:?}?"));
             }
             continue;
         };
         match fate {
             Fate::Named("command") if matches!(value.value, Value::Map(_)) => nested(&mut ours, value),
-            Fate::Named("env" | "headers") => {
-                texts(&mut ours, if key.name == "env" { "env" } else { "headers" }, value)
-            }
+            Fate::Named(name @ ("env" | "headers")) => texts(&mut ours, name, value),
             Fate::Named(name) => ours.put(name, value.clone()),
             Fate::Time(name) => ours.put(name, time(value, false)),
             Fate::Millis(name) => ours.put(name, time(value, true)),
@@ -232,6 +230,6 @@ fn passed(ours: &mut Node, names: &Node, environment: &Environment) {
 fn time(node: &Node, millis: bool) -> Node {
     const NO_SECONDS: usize = 1000;
     let Value::Number(number) = &node.value else { return node.clone() };
-    let in_millis = millis || count(number).is_ok_and(|number| number >= NO_SECONDS);
+    let in_millis = millis || count(number).is_some_and(|number| number >= NO_SECONDS);
     if in_millis { Node::text(format!("{number}ms"), &node.mark) } else { node.clone() }
 }

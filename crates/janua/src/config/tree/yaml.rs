@@ -40,7 +40,7 @@ fn said(message: &str) -> String {
     let first = message.lines().next().unwrap_or_default();
     let bare = first.split_once(": ").filter(|(place, _)| place.contains("line "));
     let bare = bare.map_or(first, |(_, rest)| rest);
-    bare.rsplit_once(" at line ").map_or(bare, |(words, _)| words).to_owned()
+    bare.split_once(" at line ").map_or(bare, |(words, _)| words).to_owned()
 }
 
 /// What the parser gives, before places and spellings are put to it.

@@ -1,0 +1,158 @@
+//! `janua serve`: the gateway of a configuration, which it follows as it changes.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::proxy::address;
+use super::{Failed, Global, Level, block_on, env};
+use janua::config::{self, Environment, Finding, Loaded, Settings};
+use janua::serve::{App, Applied, Running, stop_signal};
+
+/// Serve many servers behind one address: /mcp for all of them, /mcp/NAME for one server or view.
+///
+/// Without -c it is janua.yaml, .yml, .json or .toml in this folder, else in the user's configuration folder. Without any
+/// file the built-in demo servers are served. Changes of the file take effect at once, and SIGHUP reads it again: what is
+/// defined as before goes on undisturbed, and a file with errors changes nothing.
+#[derive(Args, Debug)]
+pub(super) struct ServeArgs {
+    /// The file: ours, or of Claude, Cursor, VS Code, Codex, Zed, mcp-gateway [env: JANUA_CONFIG]
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Address to listen on
+    #[arg(long, value_name = "ADDRESS")]
+    host: Option<String>,
+    /// Port to listen on; 0 lets the system choose
+    #[arg(short, long)]
+    port: Option<u16>,
+    /// Folder for what is kept between runs
+    #[arg(long, value_name = "FOLDER")]
+    data_dir: Option<PathBuf>,
+    /// Listen on an address that others reach, although nobody has to authenticate
+    #[arg(long)]
+    insecure_no_auth: bool,
+}
+
+/// Runs the command.
+pub(super) fn run(global: &Global, args: &ServeArgs) -> Result<(), Failed> {
+    let environment = Environment::of_process();
+    let named = args.config.clone().or_else(|| env(&["JANUA_CONFIG"]).map(PathBuf::from));
+    let path = named.or_else(|| config::find(&environment));
+    let mut loaded =
+        config::load(path.as_deref(), &environment).map_err(|findings| broken(path.as_deref(), &findings))?;
+    loaded.findings.iter().for_each(|finding| eprintln!("{finding}"));
+    override_by(args, &mut loaded.settings)?;
+    block_on(global, (Level::Info, Level::Info), async {
+        let running = App::builder().settings(loaded.settings.clone()).build().serve().await?;
+        announce(&running, &loaded);
+        follow(&running, args, &environment, loaded).await;
+        running.stop().await;
+        Ok(())
+    })?
+}
+
+fn broken(path: Option<&Path>, findings: &[Finding]) -> Failed {
+    findings.iter().for_each(|finding| eprintln!("{finding}"));
+    let place = path.map_or_else(|| "the environment".to_owned(), |path| path.display().to_string());
+    Failed::Run(anyhow::anyhow!("{place} cannot be served as it is; `janua check` says it again"))
+}
+
+/// What stands on the command line comes before the environment and the file.
+fn override_by(args: &ServeArgs, settings: &mut Settings) -> Result<(), Failed> {
+    if let Some(host) = &args.host {
+        settings.host = address(host)?;
+    }
+    settings.port = args.port.unwrap_or(settings.port);
+    settings.insecure_no_auth |= args.insecure_no_auth;
+    if let Some(folder) = &args.data_dir {
+        settings.data_dir = Some(folder.clone());
+    }
+    Ok(())
+}
+
+/// Follows the configuration until the process is told to stop.
+async fn follow(running: &Running, args: &ServeArgs, environment: &Environment, mut loaded: Loaded) {
+    let stop = stop_signal();
+    tokio::pin!(stop);
+    loop {
+        let mut watch = match config::watch(&loaded.files) {
+            Ok(watch) => watch,
+            Err(error) => {
+                tracing::warn!(%error, "changes of the configuration are not noticed: restart to have them");
+                return stop.await;
+            }
+        };
+        tokio::select! {
+            () = watch.changed() => {}
+            () = &mut stop => return,
+        }
+        match config::load(loaded.path.as_deref(), environment) {
+            Ok(mut new) => {
+                if let Err(error) = override_by(args, &mut new.settings) {
+                    tracing::error!(?error, "the configuration was not taken over");
+                    continue;
+                }
+                new.findings.iter().for_each(|finding| tracing::warn!("{finding}"));
+                report(&running.apply(&new.settings), &loaded.settings, &new.settings);
+                loaded = new;
+            }
+            Err(findings) => {
+                findings.iter().for_each(|finding| tracing::error!("{finding}"));
+                tracing::error!("the configuration has errors: nothing was changed");
+                // What is wrong now may be in another file than before.
+                loaded.files.iter_mut().for_each(config::File::refresh);
+            }
+        }
+    }
+}
+
+fn report(applied: &Applied, old: &Settings, new: &Settings) {
+    let Applied { added, removed, changed } = applied;
+    tracing::info!(?added, ?removed, ?changed, "configuration taken over");
+    let fixed = |settings: &Settings| {
+        let addresses = (settings.host, settings.port, settings.metrics, settings.data_dir.clone());
+        (addresses, settings.limits.clone(), settings.allowed_hosts.clone(), settings.cors_origins.clone())
+    };
+    if fixed(old) != fixed(new) {
+        tracing::warn!("addresses, limits, hosts, origins and data_dir take effect at the next start");
+    }
+}
+
+/// Says where what is served can be reached, and what could be done next.
+fn announce(running: &Running, loaded: &Loaded) {
+    let settings = &loaded.settings;
+    let base = format!("http://{}", shown(running.address()));
+    let from = loaded.path.as_ref().map_or_else(|| "no configuration".to_owned(), |path| path.display().to_string());
+    eprintln!("janua {} serves {from}", env!("CARGO_PKG_VERSION"));
+    eprintln!("  {base}/mcp  all servers (also /sse and /ws)");
+    let width = settings.servers.keys().chain(settings.views.keys()).map(String::len).max().unwrap_or(0);
+    for (name, server) in &settings.servers {
+        match &server.disabled {
+            None => eprintln!("  {base}/mcp/{name:width$}  {}", server.server.label()),
+            Some(why) => eprintln!("  {name} is not served: {why}"),
+        }
+    }
+    for (name, view) in &settings.views {
+        let servers = if view.servers.is_empty() { "all servers".to_owned() } else { view.servers.join(", ") };
+        eprintln!("  {base}/mcp/{name:width$}  view of {servers}");
+    }
+    if let Some(address) = running.metrics_address() {
+        eprintln!("  http://{}/metrics", shown(address));
+    }
+    if loaded.path.is_none() {
+        eprintln!(
+            "\nThese are demo servers. Next: `janua add NAME -- COMMAND` writes a configuration, `janua import` takes over \
+             the servers of your other clients, and `janua serve -c FILE` serves any of their files as it is."
+        );
+    }
+}
+
+/// An address that can be put into a browser.
+fn shown(address: SocketAddr) -> SocketAddr {
+    let host = match address.ip() {
+        IpAddr::V4(host) if host.is_unspecified() => IpAddr::from([127, 0, 0, 1]),
+        host => host,
+    };
+    SocketAddr::new(host, address.port())
+}
