@@ -20,6 +20,7 @@ use crate::call::{Caller, Event, Outcome, Scope};
 use crate::config::{Declared, Limits, Share};
 use crate::error::{Failure, Kind};
 use crate::lock::Lock;
+use crate::observe::metrics::ServerMetrics;
 use crate::servers::inventory::Inventory;
 use crate::servers::pool::Pool;
 use crate::servers::{Connection, Eras, Opening, Place, Refusal};
@@ -80,7 +81,12 @@ impl Bridge {
         let (faces, turns) = (Lock::default(), Lock::default());
         let news = watch::Sender::new(0);
         let requests = Gauge::new("server_requests", limits.server_requests);
-        Arc::new(Bridge { pool, parking, inventory, limits, tasks, requests, faces, turns, share, declared, news })
+        let bridge = Bridge { pool, parking, inventory, limits, tasks, requests, faces, turns, share, declared, news };
+        let bridge = Arc::new(bridge);
+        let watched = Arc::downgrade(&bridge);
+        let parked = move || watched.upgrade().map_or(0, |bridge| bridge.parking.count());
+        bridge.pool.metrics().watch_parked(parked);
+        bridge
     }
 
     /// Lets a request in, unless as many are under way as there may be. Whoever calls holds the slot until the end.
@@ -302,6 +308,10 @@ impl Place for Bridge {
 
     fn close_session(&self, scope: &Scope, why: &Failure) -> Vec<BoxFuture<'static, ()>> {
         self.pool.close(scope, why.clone()).into_iter().collect()
+    }
+
+    fn metrics(&self) -> &Arc<ServerMetrics> {
+        self.pool.metrics()
     }
 
     fn admit(&self) -> Result<Option<Slot>, Failure> {

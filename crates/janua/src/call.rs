@@ -7,22 +7,29 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
 use janua_wire::capabilities::{Class, ClientCapabilities};
-use janua_wire::error::INTERNAL_ERROR;
+use janua_wire::error::{
+    CANCELLED, HEADER_MISMATCH, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, MISSING_CAPABILITY,
+    PARSE_ERROR, UNSUPPORTED_VERSION,
+};
 use janua_wire::id::ClientId;
 use janua_wire::message::{Notification, Request, Response};
 use janua_wire::method::Method;
+use janua_wire::raw;
 use janua_wire::version::Version;
+use memchr::memmem;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::admission::Slot;
 use crate::error::{Failure, Kind};
 use crate::lock::Lock;
+use crate::observe::metrics::{self, ServerMetrics};
+use crate::observe::{End, Observation};
 
 /// Which callers may share one running instance of a server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -154,6 +161,9 @@ impl fmt::Debug for Ask {
 pub struct Reply {
     source: Source,
     deadline: Option<Deadline>,
+    observation: Option<Observation>,
+    /// Which server has got the request, if not the one that it was sent to.
+    served: Served,
     /// What the request takes up, until its end.
     slot: Option<Slot>,
 }
@@ -172,10 +182,24 @@ struct Deadline {
     timer: Option<Pin<Box<Sleep>>>,
 }
 
+/// Which server has got a request: known when the reply is made, or found out by the work behind it.
+#[derive(Clone, Default)]
+struct Served(Option<Arc<OnceLock<Arc<ServerMetrics>>>>);
+
+impl Served {
+    fn get(&self) -> Option<&Arc<ServerMetrics>> {
+        self.0.as_ref()?.get()
+    }
+}
+
 impl Reply {
+    fn of(source: Source) -> Self {
+        Reply { source, deadline: None, observation: None, served: Served::default(), slot: None }
+    }
+
     /// A reply that is over already.
     pub fn ready(outcome: Outcome) -> Self {
-        Reply { source: Source::Ready(Some(outcome)), deadline: None, slot: None }
+        Reply::of(Source::Ready(Some(outcome)))
     }
 
     /// A reply that failed before it began.
@@ -185,7 +209,7 @@ impl Reply {
 
     /// A reply that unfolds. The stream must end with exactly one [`Event::Done`].
     pub fn stream(events: impl Stream<Item = Event> + Send + 'static) -> Self {
-        Reply { source: Source::Stream(Box::pin(events)), deadline: None, slot: None }
+        Reply::of(Source::Stream(Box::pin(events)))
     }
 
     /// A reply that `work` unfolds: what goes into the sink comes before the outcome that the work ends with. Dropped
@@ -196,7 +220,8 @@ impl Reply {
     {
         let sink = Sink::default();
         let work = Box::pin(work(sink.clone()));
-        Reply::stream(Unfolding { work: Some(work), sink })
+        let served = Served(Some(sink.served.clone()));
+        Reply { served, ..Reply::stream(Unfolding { work: Some(work), sink }) }
     }
     /// The same reply, given up (and so cancelled) after `idle` without an event, or `total` in all. While the
     /// server waits for an answer of the client only `total` counts. What was said first holds.
@@ -216,16 +241,136 @@ impl Reply {
     }
 }
 
+impl Reply {
+    /// The same reply, whose end is told to `observation`.
+    pub(crate) fn observed(mut self, observation: Observation) -> Self {
+        self.observation = Some(observation);
+        self
+    }
+
+    /// The same reply; it is `server` that has got the request.
+    pub(crate) fn served_by(mut self, server: &Arc<ServerMetrics>) -> Self {
+        self.served = Served(Some(Arc::new(OnceLock::from(server.clone()))));
+        self
+    }
+
+    /// Which server has got the request, if that was said.
+    pub(crate) fn server(&self) -> Option<&Arc<ServerMetrics>> {
+        self.served.get()
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        let events = match &mut self.source {
+            Source::Ready(outcome) => return Poll::Ready(outcome.take().map(Event::Done)),
+            Source::Stream(events) => events,
+        };
+        match events.poll_next_unpin(cx) {
+            Poll::Ready(Some(event)) => {
+                if let Some(deadline) = &mut self.deadline {
+                    deadline.saw(&event);
+                }
+                if matches!(event, Event::Done(_)) {
+                    self.source = Source::Ready(None);
+                    self.slot = None;
+                }
+                Poll::Ready(Some(event))
+            }
+            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Pending => {
+                let Some(deadline) = &mut self.deadline else { return Poll::Pending };
+                if deadline.poll_expired(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                let failure = deadline.failure();
+                // Dropping the events here is what cancels the request at the server.
+                self.source = Source::Ready(None);
+                self.slot = None;
+                Poll::Ready(Some(Event::Done(Outcome::Failure(failure))))
+            }
+        }
+    }
+}
+
+impl Outcome {
+    /// The same, for the count.
+    pub(crate) fn end(&self) -> End {
+        match self {
+            Outcome::Answer(response) if response.is_error() => {
+                let code = raw::peek(response.body(), "code").map(|code| String::from_utf8_lossy(code).into_owned());
+                let outcome = match code.as_deref().unwrap_or_default().parse() {
+                    Ok(code) if is_of_client(code) => metrics::Outcome::Client,
+                    Ok(CANCELLED) => metrics::Outcome::Cancelled,
+                    _ => metrics::Outcome::Server,
+                };
+                End { outcome, code: code.map(Into::into), bytes: response.text().len() }
+            }
+            Outcome::Answer(response) => {
+                let failed = admits_failure(response.body());
+                let outcome = if failed { metrics::Outcome::Tool } else { metrics::Outcome::Ok };
+                End { outcome, code: None, bytes: response.text().len() }
+            }
+            Outcome::Failure(failure) => failure.end(),
+        }
+    }
+}
+
+impl Failure {
+    /// The same, for the count.
+    pub(crate) fn end(&self) -> End {
+        let outcome = match self.kind.culprit() {
+            _ if self.kind == Kind::Cancelled => metrics::Outcome::Cancelled,
+            "client" => metrics::Outcome::Client,
+            "gateway" => metrics::Outcome::Gateway,
+            _ => metrics::Outcome::Server,
+        };
+        End { outcome, code: Some(self.kind.code().into()), bytes: 0 }
+    }
+}
+
+/// Errors that say that the request was wrong, not that the server failed.
+fn is_of_client(code: i32) -> bool {
+    const WRONG: [i32; 7] = [
+        PARSE_ERROR,
+        INVALID_REQUEST,
+        METHOD_NOT_FOUND,
+        INVALID_PARAMS,
+        HEADER_MISMATCH,
+        MISSING_CAPABILITY,
+        UNSUPPORTED_VERSION,
+    ];
+    // Until 2025-11-25 a resource that is not there has a code of its own (server/resources).
+    WRONG.contains(&code) || code == -32002
+}
+
+/// Whether a tool's result says of itself that it is a failure. Nearly every result is let off by a search that costs
+/// next to nothing; one that might say so is looked at.
+fn admits_failure(result: &[u8]) -> bool {
+    const KEY: &[u8] = b"\"isError\"";
+    let says = |at: usize| {
+        let rest = result[at + KEY.len()..].trim_ascii_start().strip_prefix(b":");
+        rest.is_some_and(|rest| rest.trim_ascii_start().starts_with(b"true"))
+    };
+    memmem::find_iter(result, KEY).any(says) && raw::peek(result, "isError") == Some(b"true")
+}
+
 /// Where the work behind a reply puts what comes before the outcome.
 #[derive(Clone, Default)]
-pub(crate) struct Sink(Arc<Lock<VecDeque<Event>>>);
+pub(crate) struct Sink {
+    events: Arc<Lock<VecDeque<Event>>>,
+    served: Arc<OnceLock<Arc<ServerMetrics>>>,
+}
 
 impl Sink {
+    /// Says which server has got the request.
+    pub(crate) fn served_by(&self, server: &Arc<ServerMetrics>) {
+        let _ = self.served.set(server.clone());
+    }
+
     /// Hands over an event; resolves when it was taken.
     pub(crate) async fn send(&self, event: Event) {
-        self.0.lock().push_back(event);
+        self.events.lock().push_back(event);
         // The work is polled by whoever takes the events: no other wake-up is needed.
-        poll_fn(|_| if self.0.lock().is_empty() { Poll::Ready(()) } else { Poll::Pending }).await;
+        poll_fn(|_| if self.events.lock().is_empty() { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 }
 
@@ -238,7 +383,7 @@ impl Stream for Unfolding {
     type Item = Event;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        if let Some(event) = self.sink.0.lock().pop_front() {
+        if let Some(event) = self.sink.events.lock().pop_front() {
             return Poll::Ready(Some(event));
         }
         let Some(work) = &mut self.work else { return Poll::Ready(None) };
@@ -247,7 +392,7 @@ impl Stream for Unfolding {
             self.work = None;
             return Poll::Ready(Some(Event::Done(outcome)));
         }
-        self.sink.0.lock().pop_front().map_or(Poll::Pending, |event| Poll::Ready(Some(event)))
+        self.sink.events.lock().pop_front().map_or(Poll::Pending, |event| Poll::Ready(Some(event)))
     }
 }
 
@@ -291,35 +436,19 @@ impl Stream for Reply {
     type Item = Event;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        let this = &mut *self;
-        let events = match &mut this.source {
-            Source::Ready(outcome) => return Poll::Ready(outcome.take().map(Event::Done)),
-            Source::Stream(events) => events,
+        let polled = self.poll(cx);
+        let end = match &polled {
+            Poll::Ready(Some(Event::Done(outcome))) if self.observation.is_some() => outcome.end(),
+            Poll::Ready(None) if self.observation.is_some() => Failure::new(Kind::ServerExited, "").end(),
+            _ => return polled,
         };
-        match events.poll_next_unpin(cx) {
-            Poll::Ready(Some(event)) => {
-                if let Some(deadline) = &mut this.deadline {
-                    deadline.saw(&event);
-                }
-                if matches!(event, Event::Done(_)) {
-                    this.source = Source::Ready(None);
-                    this.slot = None;
-                }
-                Poll::Ready(Some(event))
+        if let Some(mut observation) = self.observation.take() {
+            if let Some(server) = self.served.get() {
+                observation.was_at(server);
             }
-            Poll::Ready(None) => Poll::Ready(None),
-            Poll::Pending => {
-                let Some(deadline) = &mut this.deadline else { return Poll::Pending };
-                if deadline.poll_expired(cx).is_pending() {
-                    return Poll::Pending;
-                }
-                let failure = deadline.failure();
-                // Dropping the events here is what cancels the request at the server.
-                this.source = Source::Ready(None);
-                this.slot = None;
-                Poll::Ready(Some(Event::Done(Outcome::Failure(failure))))
-            }
+            observation.ended(&end);
         }
+        polled
     }
 }
 

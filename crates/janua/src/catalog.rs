@@ -9,13 +9,10 @@ use futures_util::future::BoxFuture;
 
 use crate::admission::Figure;
 use crate::bridge::Bridge;
-use crate::config::{Limits, Prefix, ServerSettings, Settings, ToolRules, ViewSettings};
+use crate::config::{Prefix, ServerSettings, Settings, ToolRules, ViewSettings};
 use crate::error::Failure;
 use crate::lock::Lock;
 use crate::servers::Place;
-use crate::servers::in_process::Factories;
-use crate::servers::starts::Starts;
-use crate::tasks::Tasks;
 
 pub(crate) mod greeting;
 pub(crate) mod hearing;
@@ -28,7 +25,7 @@ pub(crate) mod shelf;
 pub(crate) mod union;
 pub(crate) mod view;
 
-use server::Served;
+use server::{Means, Served};
 use shelf::Reader;
 use view::{Member, View};
 
@@ -42,17 +39,15 @@ pub(crate) enum Catalog {
 
 /// Servers and views by name, and all servers together.
 pub(crate) struct Many {
-    /// Where servers in this process are found.
-    factories: Factories,
-    limits: Arc<Limits>,
-    tasks: Tasks,
+    means: Means,
     folder: Option<PathBuf>,
-    /// What all servers share: turns to start, and how many programs there may be.
-    starts: Arc<Starts>,
     /// Programs are kept ready, of servers that come later, too.
     prepared: AtomicBool,
     now: Lock<Arc<Now>>,
 }
+
+/// The name in metrics of all servers together.
+const EVERYTHING: &str = "all";
 
 /// What there is at one time.
 #[derive(Clone)]
@@ -83,15 +78,12 @@ impl Catalog {
     }
 
     /// Every server and view of the settings.
-    pub(crate) fn of_many(settings: &Settings, factories: Factories, limits: &Arc<Limits>, tasks: &Tasks) -> Self {
-        let all = View::new(limits.clone(), tasks.clone());
+    pub(crate) fn of_many(settings: &Settings, means: Means) -> Self {
+        let all = View::new(means.limits.clone(), means.tasks.clone(), means.metrics.server(EVERYTHING));
         let (servers, disabled, views) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let many = Many {
-            factories,
-            limits: limits.clone(),
-            tasks: tasks.clone(),
+            means,
             folder: settings.data_dir.clone(),
-            starts: Starts::new(limits),
             prepared: AtomicBool::new(false),
             now: Lock::new(Arc::new(Now { servers, disabled, all, views })),
         };
@@ -158,7 +150,7 @@ impl Catalog {
                     rejected: one.rejected + other.rejected,
                     ..one
                 });
-                busiest.into_iter().chain(many.starts.figures()).collect()
+                busiest.into_iter().chain(many.means.starts.figures()).collect()
             }
         }
     }
@@ -200,6 +192,8 @@ impl Many {
         self.compose(&mut now, settings);
         let (now, old) = (Arc::new(now), old);
         *self.now.lock() = now.clone();
+        // Servers have views of their own name.
+        old.views.keys().filter(|name| !now.views.contains_key(*name)).for_each(|name| self.means.metrics.remove(name));
         for (name, served) in &old.servers {
             if !now.servers.get(name).is_some_and(|kept| Arc::ptr_eq(kept, served)) {
                 served.clone().retire();
@@ -214,14 +208,7 @@ impl Many {
             Some(_) => applied.changed.push(name.to_owned()),
             None => applied.added.push(name.to_owned()),
         }
-        let served = Served::new(
-            name,
-            settings,
-            &self.factories,
-            &self.limits,
-            (&self.tasks, &self.starts),
-            self.folder.as_deref(),
-        );
+        let served = Served::new(name, settings, &self.means, self.folder.as_deref());
         if self.prepared.load(Ordering::Relaxed) {
             served.bridge.pool.prepare();
         }
@@ -258,7 +245,8 @@ impl Many {
     }
 
     fn view(&self, now: &Now, name: &str) -> Arc<View> {
-        now.views.get(name).cloned().unwrap_or_else(|| View::new(self.limits.clone(), self.tasks.clone()))
+        let new = || View::new(self.means.limits.clone(), self.means.tasks.clone(), self.means.metrics.server(name));
+        now.views.get(name).cloned().unwrap_or_else(new)
     }
 }
 

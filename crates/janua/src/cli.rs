@@ -70,7 +70,7 @@ impl Global {
 }
 
 /// Levels of the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(crate) enum Level {
     /// Nothing.
     #[value(alias = "none")]
@@ -103,7 +103,7 @@ pub(crate) enum Format {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Put one server behind HTTP: /mcp, /sse, /ws, /health
-    Proxy(proxy::ProxyArgs),
+    Proxy(Box<proxy::ProxyArgs>),
     /// Put many servers behind one address, as a configuration says
     Serve(serve::ServeArgs),
     /// Speak stdio to the client that started us, and to a server whatever it speaks
@@ -157,7 +157,7 @@ pub(crate) fn run() -> i32 {
         }
     };
     let outcome = match cli.command {
-        Command::Proxy(args) => proxy::run(&cli.global, args),
+        Command::Proxy(args) => proxy::run(&cli.global, *args),
         Command::Connect(args) => connect::run(&cli.global, args),
         Command::Compat(args) => compat::run(&cli.global, args),
         Command::Serve(args) => serve::run(&cli.global, &args),
@@ -233,9 +233,14 @@ pub(crate) fn env(names: &[&str]) -> Option<String> {
     names.iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
 }
 
-/// Starts the log and a runtime, and runs `work` on it to its end.
-pub(crate) fn block_on<T>(global: &Global, quiet: Level, work: impl Future<Output = T>) -> Result<T, Failed> {
-    logs::start(global, quiet)?;
+/// Starts the log and a runtime, and runs `work` on it to its end. The log is as much as `usual` says unless another
+/// level is asked for; it has a line for each call from the level `calls` on.
+pub(crate) fn block_on<T>(
+    global: &Global,
+    (usual, calls): (Level, Level),
+    work: impl Future<Output = T>,
+) -> Result<T, Failed> {
+    logs::start(global, usual, calls)?;
     raise_descriptor_limit();
     // With one processor to run on, handing work between threads costs and gains nothing.
     let alone = std::thread::available_parallelism().is_ok_and(|count| count.get() == 1);

@@ -11,6 +11,7 @@ use janua_wire::error::INVALID_REQUEST;
 
 use crate::admission::{Slot, overloaded};
 use crate::gateway::Gateway;
+use crate::observe::metrics as counts;
 use crate::servers::Place;
 use crate::sessions::{self, Session};
 
@@ -22,6 +23,7 @@ pub(crate) mod events;
 pub(crate) mod guard;
 pub(crate) mod health;
 pub(crate) mod listener;
+pub(crate) mod metrics;
 pub(crate) mod sse;
 pub(crate) mod stateless;
 pub(crate) mod stdio;
@@ -77,6 +79,11 @@ pub(crate) struct Edge {
     pub(crate) health_text: Option<&'static str>,
 }
 
+/// Says that the process runs.
+pub(crate) const LIVE: &str = "/livez";
+/// Says whether new work is accepted.
+pub(crate) const READY: &str = "/readyz";
+
 /// What a path is for.
 #[derive(Clone, Copy)]
 enum Route {
@@ -85,6 +92,21 @@ enum Route {
     Messages,
     WebSocket,
     Health,
+    Live,
+    Ready,
+}
+
+impl Route {
+    /// The same, for the count.
+    fn counted(self) -> counts::Route {
+        match self {
+            Route::Mcp => counts::Route::Mcp,
+            Route::Sse => counts::Route::Sse,
+            Route::Messages => counts::Route::Messages,
+            Route::WebSocket => counts::Route::WebSocket,
+            Route::Health | Route::Live | Route::Ready => counts::Route::Health,
+        }
+    }
 }
 
 /// The routes of one gateway, to be served or nested. An empty path is not served. Below the paths of the transports
@@ -99,6 +121,12 @@ pub(crate) fn router(edge: Arc<Edge>) -> Router {
         routes.push((paths.ws, Route::WebSocket));
     }
     routes.extend(paths.health.into_iter().map(|path| (path, Route::Health)));
+    for (path, route) in [(LIVE, Route::Live), (READY, Route::Ready)] {
+        // Where a path is set, it is meant to be there instead.
+        if !routes.iter().any(|(taken, _)| taken == path) {
+            routes.push((path.to_owned(), route));
+        }
+    }
     routes.retain(|(path, _)| !path.is_empty());
     let mut router = Router::new();
     for (path, route) in routes {
@@ -125,6 +153,12 @@ fn at(route: Route) -> MethodRouter<Arc<Edge>> {
 }
 
 async fn serve(edge: &Edge, route: Route, name: Option<String>, request: Request) -> Response<Body> {
+    let answer = respond(edge, route, name, request).await;
+    edge.gateway.observer.metrics.answered(route.counted(), answer.status().as_u16());
+    answer
+}
+
+async fn respond(edge: &Edge, route: Route, name: Option<String>, request: Request) -> Response<Body> {
     let prefix = if let Route::Sse = route { prefix_of(&request) } else { String::new() };
     let (parts, body) = request.into_parts();
     let pass = match edge.guard.check(&parts) {
@@ -132,7 +166,7 @@ async fn serve(edge: &Edge, route: Route, name: Option<String>, request: Request
         Err(refused) => return edge.finish(refused),
     };
     if let Some(Crowded(why)) = parts.extensions.get()
-        && !matches!(route, Route::Health)
+        && !matches!(route, Route::Health | Route::Live | Route::Ready)
     {
         return edge.finish(pass.put_on(answer::refused(why)));
     }
@@ -156,12 +190,14 @@ async fn serve(edge: &Edge, route: Route, name: Option<String>, request: Request
         },
         (Route::WebSocket, &Method::GET) => websocket::open(edge, place, &parts),
         (Route::Health, &Method::GET | &Method::HEAD) => health::report(edge),
+        (Route::Live, &Method::GET | &Method::HEAD) => health::live(),
+        (Route::Ready, &Method::GET | &Method::HEAD) => health::ready(&edge.gateway),
         (_, &Method::OPTIONS) => answer::empty(StatusCode::NO_CONTENT),
         (Route::Mcp, _) if edge.stateless => answer::not_allowed("POST, OPTIONS"),
         (Route::Mcp, _) => answer::not_allowed("POST, GET, DELETE, OPTIONS"),
         (Route::Sse | Route::WebSocket, _) => answer::not_allowed("GET, OPTIONS"),
         (Route::Messages, _) => answer::not_allowed("POST, OPTIONS"),
-        (Route::Health, _) => answer::not_allowed("GET, HEAD, OPTIONS"),
+        (Route::Health | Route::Live | Route::Ready, _) => answer::not_allowed("GET, HEAD, OPTIONS"),
     };
     edge.finish(pass.put_on(answer))
 }

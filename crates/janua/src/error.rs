@@ -41,7 +41,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    fn code(self) -> &'static str {
+    /// Its name in `error.data.code`.
+    pub fn code(self) -> &'static str {
         match self {
             Kind::StartFailed => "start_failed",
             Kind::BackingOff => "backing_off",
@@ -58,7 +59,8 @@ impl Kind {
         }
     }
 
-    fn culprit(self) -> &'static str {
+    /// Whose fault it is: `client`, `server` or `gateway`.
+    pub fn culprit(self) -> &'static str {
         match self {
             Kind::Cancelled | Kind::Unsupported => "client",
             Kind::Overloaded | Kind::TooMany | Kind::Stopping => "gateway",

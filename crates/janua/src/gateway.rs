@@ -9,7 +9,10 @@ use crate::admission::{Admission, Figure};
 use crate::catalog::Catalog;
 use crate::config::Limits;
 use crate::error::{Failure, Kind};
+use crate::observe::Observer;
+use crate::observe::metrics::{self, Readings};
 use crate::servers::{Connection, Place};
+use crate::sessions::session::short;
 use crate::sessions::{self, Session, Sessions};
 use crate::tasks::Tasks;
 
@@ -19,15 +22,47 @@ pub(crate) struct Gateway {
     pub(crate) sessions: Sessions,
     pub(crate) limits: Arc<Limits>,
     pub(crate) tasks: Tasks,
+    /// What it shows of itself.
+    pub(crate) observer: Observer,
     pub(crate) admission: Arc<Admission>,
     sweeping: AtomicBool,
 }
 
 impl Gateway {
-    pub(crate) fn new(catalog: Catalog, limits: Arc<Limits>, tasks: Tasks) -> Arc<Self> {
+    pub(crate) fn new(catalog: Catalog, limits: Arc<Limits>, tasks: Tasks, observer: Observer) -> Arc<Self> {
         let sessions = Sessions::new(limits.clone());
         let (admission, sweeping) = (Admission::new(&limits), AtomicBool::new(false));
-        Arc::new(Gateway { catalog, sessions, limits, tasks, admission, sweeping })
+        let gateway = Arc::new(Gateway { catalog, sessions, limits, tasks, observer, admission, sweeping });
+        let read = Arc::downgrade(&gateway);
+        gateway.observer.metrics.read(move |readings| {
+            if let Some(gateway) = read.upgrade() {
+                gateway.read(readings);
+            }
+        });
+        gateway
+    }
+
+    /// Takes down what is not counted but looked up.
+    fn read(&self, readings: &mut Readings) {
+        readings.put(&metrics::READY, usize::from(self.unready().is_empty()));
+        readings.put(&metrics::CONNECTIONS, self.admission.connections.current());
+        let sessions = self.sessions.all();
+        for kind in sessions::Kind::ALL {
+            let of_kind = || sessions.iter().filter(|session| session.kind == kind);
+            readings.put_for(&metrics::SESSIONS, kind.name(), of_kind().count());
+            let waiting = of_kind().map(|session| session.waiting()).sum();
+            readings.put_for(&metrics::STREAM_QUEUE, kind.name(), waiting);
+        }
+        for Figure { name, limit, current, rejected } in self.figures() {
+            readings.put_for(&metrics::LIMIT, name, limit);
+            readings.put_for(&metrics::LIMIT_CURRENT, name, current);
+            readings.put_for(&metrics::LIMIT_REJECTED, name, usize::try_from(rejected).unwrap_or(usize::MAX));
+        }
+    }
+
+    /// Why the gateway takes in no new work; nothing if it does.
+    pub(crate) fn unready(&self) -> Vec<&'static str> {
+        if self.tasks.is_stopping() { vec!["the gateway is stopping"] } else { Vec::new() }
     }
 
     /// Opens a session at `place`, or says why not.
@@ -112,6 +147,7 @@ impl Gateway {
             session.end();
         }
         join_all(closing).await;
+        self.observer.flush().await;
     }
 }
 
@@ -124,11 +160,6 @@ async fn settle(session: &Session) {
         }
         tokio::time::sleep(step).await;
     }
-}
-
-/// Enough of a session id to tell sessions apart in a log, too little to use one.
-pub(crate) fn short(id: &str) -> &str {
-    id.get(..8).unwrap_or(id)
 }
 
 async fn sweep(gateway: Weak<Gateway>, tasks: Tasks) {

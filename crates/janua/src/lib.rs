@@ -26,6 +26,7 @@ mod gateway;
 mod local;
 mod lock;
 mod mailbox;
+mod observe;
 mod pipeline;
 mod random;
 mod sessions;

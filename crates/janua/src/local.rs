@@ -7,8 +7,9 @@ use janua_wire::json::quote;
 use janua_wire::message::{Request, Response};
 use janua_wire::version::Version;
 
-use crate::call::{Caller, Scope};
+use crate::call::{Caller, Outcome, Scope};
 use crate::gateway::Gateway;
+use crate::observe::End;
 use crate::servers::{Opened, Opening, Place, Refusal};
 use crate::sessions::Session;
 
@@ -21,10 +22,19 @@ pub(crate) async fn initialize(
 ) -> Result<Response, Refusal> {
     let opening = Opening::of_client(request.params());
     let (version, capabilities) = (opening.version, opening.capabilities.clone());
-    let link = session.place.clone().open_session(session.scope(), opening).await?;
+    let observation = gateway.observer.begin(session.place.metrics(), request, version, session.origin());
+    let link = match session.place.clone().open_session(session.scope(), opening).await {
+        Ok(link) => link,
+        Err(refusal) => {
+            observation.ended(&end(&refusal));
+            return Err(refusal);
+        }
+    };
     session.opened_by(Caller { scope: session.scope(), version, capabilities });
     gateway.attach(session, &link);
-    Ok(shown(link.opened(), version))
+    let response = shown(link.opened(), version);
+    observation.ended(&Outcome::Answer(response.clone()).end());
+    Ok(response)
 }
 
 /// The same for a client without a session, in front of a server that everybody shares.
@@ -32,6 +42,13 @@ pub(crate) async fn initialize_shared(place: &Arc<dyn Place>, request: &Request)
     let version = Opening::of_client(request.params()).version;
     let link = place.clone().connect(anybody(version)).await?;
     Ok(shown(link.opened(), version))
+}
+
+fn end(refusal: &Refusal) -> End {
+    match refusal {
+        Refusal::ByServer(response) => Outcome::Answer(response.clone()).end(),
+        Refusal::Failed(failure) => failure.end(),
+    }
 }
 
 /// The caller that stands for everybody without a session.

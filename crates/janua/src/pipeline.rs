@@ -13,10 +13,22 @@ use crate::bridge::of_refusal;
 use crate::call::{Call, Caller, Outcome, Reply};
 use crate::error::Failure;
 use crate::gateway::Gateway;
+use crate::observe::Origin;
 use crate::servers::{Connection, Place};
 
-/// Sends a request on its way to what `place` leads to.
-pub(crate) async fn handle(gateway: &Arc<Gateway>, place: &Arc<dyn Place>, call: Call) -> Reply {
+/// Sends a request on its way to what `place` leads to, and watches it to its end.
+pub(crate) async fn handle(
+    gateway: &Arc<Gateway>,
+    place: &Arc<dyn Place>,
+    mut call: Call,
+    origin: Origin<'_>,
+) -> Reply {
+    let observation = gateway.observer.begin(place.metrics(), &call.request, call.caller.version, origin);
+    call.request = observation.traced(call.request);
+    send(gateway, place, call).await.observed(observation)
+}
+
+async fn send(gateway: &Arc<Gateway>, place: &Arc<dyn Place>, call: Call) -> Reply {
     let streams = &gateway.admission.streams;
     let admitted = match call.request.method() {
         Method::Listen => streams.take().map(Some).ok_or_else(|| overloaded(streams)),
@@ -32,8 +44,8 @@ pub(crate) async fn handle(gateway: &Arc<Gateway>, place: &Arc<dyn Place>, call:
     };
     let reply = match call.request.method() {
         // A stream of changes has no end that one could wait for.
-        Method::Listen => observed(link.call(call), place.clone()),
-        Method::ToolsList => observed(bounded(gateway, link.call(call)), place.clone()),
+        Method::Listen => noted(link.call(call), place.clone()),
+        Method::ToolsList => noted(bounded(gateway, link.call(call)), place.clone()),
         _ => bounded(gateway, link.call(call)),
     };
     match slot {
@@ -47,7 +59,7 @@ fn bounded(gateway: &Gateway, reply: Reply) -> Reply {
 }
 
 /// The same reply; the place takes note of what it says.
-fn observed(reply: Reply, place: Arc<dyn Place>) -> Reply {
+fn noted(reply: Reply, place: Arc<dyn Place>) -> Reply {
     Reply::stream(reply.inspect(move |event| place.observe(event)))
 }
 

@@ -7,20 +7,23 @@ use std::time::Duration;
 
 use axum::Router;
 use http::{HeaderName, HeaderValue};
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::admission::Admission;
 use crate::catalog::Catalog;
-use crate::catalog::server::bridge;
+use crate::catalog::server::{Means, bridge};
 use crate::clients::guard::{Guard, LOOPBACK};
 use crate::clients::{self, Edge, Paths};
 use crate::config::{Declared, Limits, Protocol, Server, ServerCommand, ServerSettings, Share};
 use crate::error::Failure;
 use crate::gateway::Gateway;
+use crate::observe::Observer;
+use crate::observe::traces::Traces;
 use crate::servers::Place;
 pub use crate::servers::hiding::Shown;
 use crate::servers::in_process::{Factories, Factory, Server as InProcess, UserContext};
 use crate::servers::process::orphans;
-use crate::servers::starts::Starts;
 use crate::tasks::Tasks;
 
 /// What a proxy serves, where, and under which limits.
@@ -62,6 +65,10 @@ pub struct Options {
     /// Origins of web pages that may use the proxy and read its answers, exactly as browsers send them; `*` for
     /// any.
     pub cors_origins: Vec<String>,
+    /// Where metrics are served, on a listener of their own; `None`: they are not. Not used by [`router`].
+    pub metrics: Option<SocketAddr>,
+    /// Where traces go, as an OTLP endpoint; `None`: nowhere. Needs the feature `otel`. Not used by [`router`].
+    pub traces: Option<url::Url>,
     /// Bounds of everything.
     pub limits: Limits,
     /// Path of Streamable HTTP; empty: it is not served.
@@ -99,6 +106,8 @@ impl Options {
             insecure_no_auth: false,
             allowed_hosts: Vec::new(),
             cors_origins: Vec::new(),
+            metrics: None,
+            traces: None,
             limits: Limits::default(),
             mcp_path: paths.mcp,
             sse_path: paths.sse,
@@ -144,7 +153,8 @@ impl Options {
 
     /// The gateway behind these options, without anything that listens, and what its clients connect to.
     pub(crate) fn gateway(&self) -> (Arc<Gateway>, Arc<dyn Place>) {
-        let (limits, tasks) = (Arc::new(self.limits.clone()), Tasks::default());
+        let observer = Observer::default();
+        let means = Means::new(self.factories.clone(), &self.limits, &observer.metrics);
         let settings = ServerSettings {
             protocol: self.protocol,
             share: self.share,
@@ -152,17 +162,13 @@ impl Options {
             warm: self.warm,
             ..ServerSettings::new(self.server.clone())
         };
-        let bridge = bridge(&settings, &self.factories, &limits, &tasks, &Starts::new(&limits), self.shown.clone());
+        let bridge = bridge(ONLY, &settings, &means, self.shown.clone());
         let catalog = Catalog::of_one(bridge.clone());
-        (Gateway::new(catalog, limits, tasks), bridge)
+        (Gateway::new(catalog, means.limits, means.tasks, observer), bridge)
     }
 
     fn edge(self, gateway: Arc<Gateway>, loopback: bool) -> Edge {
-        let hosts = match (self.allowed_hosts.is_empty(), loopback) {
-            (false, _) => Some(self.allowed_hosts.iter().map(|host| host.to_ascii_lowercase()).collect()),
-            (true, true) => Some(LOOPBACK.map(str::to_owned).to_vec()),
-            (true, false) => None,
-        };
+        let hosts = hosts(&self.allowed_hosts, loopback);
         Edge {
             gateway,
             guard: Guard { hosts, cors: !self.cors_origins.is_empty(), origins: self.cors_origins },
@@ -212,6 +218,67 @@ const REST: Duration = Duration::from_secs(3);
 pub struct Proxy {
     gateway: Arc<Gateway>,
     address: SocketAddr,
+    metrics: Option<Scraped>,
+}
+
+/// The name in metrics of the only server there is.
+const ONLY: &str = "default";
+
+/// The listener of the metrics. It ends last, so that the end can be watched.
+pub(crate) struct Scraped {
+    pub(crate) address: SocketAddr,
+    tasks: Tasks,
+}
+
+impl Scraped {
+    pub(crate) fn serve(
+        listener: TcpListener,
+        address: SocketAddr,
+        gateway: &Arc<Gateway>,
+        allowed_hosts: &[String],
+    ) -> Scraped {
+        let tasks = Tasks::default();
+        let guard = Guard { hosts: hosts(allowed_hosts, address.ip().is_loopback()), ..Guard::default() };
+        let router = clients::metrics::router(gateway.clone(), guard);
+        let limits = Arc::new(clients::metrics::limits(&gateway.limits));
+        let admission = Admission::new(&limits);
+        let serving = clients::listener::serve(listener, router, admission, limits, tasks.clone());
+        tasks.spawn("metrics listener", serving);
+        Scraped { address, tasks }
+    }
+
+    async fn stop(self) {
+        self.tasks.stop();
+        self.tasks.finished(REST).await;
+    }
+}
+
+/// The names under which something is served that listens on loopback or elsewhere.
+fn hosts(allowed: &[String], loopback: bool) -> Option<Vec<String>> {
+    match (allowed.is_empty(), loopback) {
+        (false, _) => Some(allowed.iter().map(|host| host.to_ascii_lowercase()).collect()),
+        (true, true) => Some(LOOPBACK.map(str::to_owned).to_vec()),
+        (true, false) => None,
+    }
+}
+
+/// Listens on an address, unless others reach it although nobody has to authenticate.
+pub(crate) fn bind(address: SocketAddr, exposed: bool) -> Result<(TcpListener, SocketAddr), Error> {
+    if !address.ip().is_loopback() && !exposed {
+        return Err(Error::Exposed(address.ip()));
+    }
+    let failed = |source| Error::Listen { address, source };
+    let listener = clients::listener::bind(address).map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
+
+/// Sends the traces of a gateway to `endpoint`, if there is one.
+pub(crate) fn trace(gateway: &Gateway, endpoint: Option<&url::Url>) -> Result<(), Error> {
+    if let Some(endpoint) = endpoint {
+        gateway.observer.trace(Traces::new(endpoint, &gateway.tasks).map_err(Error::Options)?);
+    }
+    Ok(())
 }
 
 /// The proxy's routes, to be nested into an application of one's own:
@@ -239,22 +306,20 @@ pub fn router(options: Options) -> Router {
 /// Binds the address and starts to serve. The proxy runs until it is stopped.
 #[expect(clippy::unused_async, reason = "it needs a runtime, and does not promise never to wait")]
 pub async fn start(options: Options) -> Result<Proxy, Error> {
-    if !options.host.is_loopback() && !options.insecure_no_auth {
-        return Err(Error::Exposed(options.host));
-    }
     let wanted = SocketAddr::new(options.host, options.port);
-    let failed = |source| Error::Listen { address: wanted, source };
-    let listener = clients::listener::bind(wanted).map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
+    let (listener, address) = bind(wanted, options.insecure_no_auth)?;
+    let shown = options.metrics.map(|address| bind(address, options.insecure_no_auth)).transpose()?;
     let (gateway, _) = options.gateway();
+    trace(&gateway, options.traces.as_ref())?;
     orphans::bury(&gateway.tasks);
     gateway.catalog.prepare();
     let loopback = options.host.is_loopback();
+    let metrics = shown.map(|(listener, address)| Scraped::serve(listener, address, &gateway, &options.allowed_hosts));
     let router = clients::router(Arc::new(options.edge(gateway.clone(), loopback)));
     let (admission, limits) = (gateway.admission.clone(), gateway.limits.clone());
     let serving = clients::listener::serve(listener, router, admission, limits, gateway.tasks.clone());
     gateway.tasks.spawn("listener", serving);
-    Ok(Proxy { gateway, address })
+    Ok(Proxy { gateway, address, metrics })
 }
 
 /// Starts a proxy and runs it until the process gets SIGINT or SIGTERM; then stops it in order.
@@ -280,15 +345,20 @@ impl Proxy {
         self.address
     }
 
+    /// The address on which it serves its metrics, if it does.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(|shown| shown.address)
+    }
+
     /// Stops it: no new connections, running requests get their time, sessions and servers end. A second signal
     /// cuts the waiting short.
     pub async fn stop(self) {
-        stop(&self.gateway).await;
+        stop(&self.gateway, self.metrics).await;
     }
 }
 
 /// Stops a gateway in order; a signal cuts the waiting short.
-pub(crate) async fn stop(gateway: &Gateway) {
+pub(crate) async fn stop(gateway: &Gateway, metrics: Option<Scraped>) {
     tokio::select! {
         () = gateway.stop() => {}
         () = interrupted() => {
@@ -298,6 +368,9 @@ pub(crate) async fn stop(gateway: &Gateway) {
     }
     if !gateway.tasks.finished(REST).await {
         tracing::warn!("some connections did not end in time");
+    }
+    if let Some(shown) = metrics {
+        shown.stop().await;
     }
 }
 

@@ -7,15 +7,16 @@ use axum::Router;
 
 pub use crate::catalog::Applied;
 use crate::catalog::Catalog;
+use crate::catalog::server::Means;
 use crate::clients::guard::{Guard, LOOPBACK};
 use crate::clients::{self, Edge, Paths};
 use crate::config::Settings;
 use crate::gateway::Gateway;
+use crate::observe::Observer;
 pub use crate::proxy::Error;
-use crate::proxy::stop;
+use crate::proxy::{Scraped, bind, stop, trace};
 use crate::servers::in_process::{Factories, Factory};
 use crate::servers::process::orphans;
-use crate::tasks::Tasks;
 
 /// A gateway of many servers that is not running yet.
 ///
@@ -51,6 +52,7 @@ pub struct Builder {
 pub struct Running {
     gateway: Arc<Gateway>,
     address: SocketAddr,
+    metrics: Option<Scraped>,
 }
 
 impl App {
@@ -75,20 +77,18 @@ impl App {
     #[expect(clippy::unused_async, reason = "it needs a runtime, and does not promise never to wait")]
     pub async fn serve(self) -> Result<Running, Error> {
         let App { settings, paths, gateway } = self;
-        if !settings.host.is_loopback() && !settings.insecure_no_auth {
-            return Err(Error::Exposed(settings.host));
-        }
         let wanted = SocketAddr::new(settings.host, settings.port);
-        let failed = |source| Error::Listen { address: wanted, source };
-        let listener = clients::listener::bind(wanted).map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
+        let (listener, address) = bind(wanted, settings.insecure_no_auth)?;
+        let shown = settings.metrics.map(|address| bind(address, settings.insecure_no_auth)).transpose()?;
+        trace(&gateway, settings.traces.as_ref())?;
         orphans::bury(&gateway.tasks);
         let router = clients::router(Arc::new(edge(&settings, paths, gateway.clone(), settings.host.is_loopback())));
         gateway.catalog.prepare();
+        let metrics = shown.map(|(listener, at)| Scraped::serve(listener, at, &gateway, &settings.allowed_hosts));
         let (admission, limits) = (gateway.admission.clone(), gateway.limits.clone());
         let serving = clients::listener::serve(listener, router, admission, limits, gateway.tasks.clone());
         gateway.tasks.spawn("listener", serving);
-        Ok(Running { gateway, address })
+        Ok(Running { gateway, address, metrics })
     }
 }
 
@@ -122,9 +122,10 @@ impl Builder {
     /// The gateway. Nothing is started before somebody needs it.
     pub fn build(self) -> App {
         let Builder { settings, factories, paths } = self;
-        let (limits, tasks) = (Arc::new(settings.limits.clone()), Tasks::default());
-        let catalog = Catalog::of_many(&settings, factories, &limits, &tasks);
-        let gateway = Gateway::new(catalog, limits, tasks);
+        let observer = Observer::default();
+        let means = Means::new(factories, &settings.limits, &observer.metrics);
+        let (limits, tasks) = (means.limits.clone(), means.tasks.clone());
+        let gateway = Gateway::new(Catalog::of_many(&settings, means), limits, tasks, observer);
         App { settings, paths, gateway }
     }
 }
@@ -133,6 +134,11 @@ impl Running {
     /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The address on which it serves its metrics, if it does.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(|shown| shown.address)
     }
 
     /// Gives the gateway other settings: what is defined as before is not touched. Addresses and limits stay what they
@@ -150,7 +156,7 @@ impl Running {
     /// Stops it: no new connections, running requests get their time, sessions and servers end. A signal cuts the
     /// waiting short.
     pub async fn stop(self) {
-        stop(&self.gateway).await;
+        stop(&self.gateway, self.metrics).await;
     }
 }
 

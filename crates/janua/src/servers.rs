@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use crate::admission::Slot;
 use crate::call::{Call, Caller, Event, Outcome, Reply, Scope};
 use crate::error::Failure;
+use crate::observe::metrics::ServerMetrics;
 
 pub(crate) mod demo;
 pub(crate) mod hiding;
@@ -178,6 +179,9 @@ pub(crate) trait Place: Send + Sync {
     /// Lets a request in, or refuses it because as many are under way as there may be. `None`: whoever it is passed on to
     /// does so.
     fn admit(&self) -> Result<Option<Slot>, Failure>;
+
+    /// What is counted of it.
+    fn metrics(&self) -> &Arc<ServerMetrics>;
 
     /// Takes note of what passes: lists of tools, and the news that they have changed.
     fn observe(&self, event: &Event);

@@ -1,5 +1,6 @@
 //! `params._meta` of requests without handshake: putting it in for a client that has one, taking it out for a server.
 
+use crate::edits::{Edits, Object};
 use crate::json::{Scanner, Span, quote};
 use crate::message::{Notification, Refused, Request};
 use crate::method::{META_CAPABILITIES, META_CLIENT, META_LOG_LEVEL, META_SUBSCRIPTION, META_VERSION};
@@ -33,6 +34,19 @@ pub fn with_envelope(request: &Request, members: &str) -> Result<Request, Refuse
         }
     };
     request.edited(vec![(Span { start: at, end: at }, with.as_bytes())])
+}
+
+/// The request with these keys of its `_meta` set to strings, or taken out. Everything else keeps its bytes.
+pub fn with_trace(request: &Request, changes: &[(&str, Option<&str>)]) -> Result<Request, Refused> {
+    let quoted: Vec<(&str, Option<String>)> = changes.iter().map(|(key, value)| (*key, value.map(quote))).collect();
+    let Some(object) = request.places().1.and_then(|meta| Object::at(request.text(), meta)) else {
+        let set = quoted.iter().filter_map(|(key, value)| Some(format!("\"{key}\":{}", value.as_ref()?)));
+        return with_envelope(request, &set.collect::<Vec<_>>().join(","));
+    };
+    let changes: Vec<_> = quoted.iter().map(|(key, value)| (*key, value.as_ref().map(String::as_bytes))).collect();
+    let mut edits = Edits::none();
+    object.change(&mut edits, &changes);
+    request.edited(edits.pairs())
 }
 
 /// What has to stand between something put in front and the members that are there.

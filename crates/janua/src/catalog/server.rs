@@ -11,6 +11,7 @@ use super::shelf::Shelf;
 use crate::bridge::Bridge;
 use crate::config::{Limits, Server, ServerSettings};
 use crate::error::{Failure, Kind};
+use crate::observe::metrics::Metrics;
 use crate::servers::hiding::{Hiding, Shown};
 use crate::servers::in_process::{Factories, Site};
 use crate::servers::inventory::Inventory;
@@ -32,20 +33,34 @@ pub(crate) struct Served {
     tasks: Tasks,
 }
 
-/// The links to a server, none of which is open yet. Of its tools only those that are `shown` are there.
-pub(crate) fn bridge(
-    settings: &ServerSettings,
-    factories: &Factories,
-    limits: &Arc<Limits>,
-    tasks: &Tasks,
-    starts: &Arc<Starts>,
-    shown: Option<Shown>,
-) -> Arc<Bridge> {
-    let inventory = Arc::new(Inventory::default());
+/// What the servers of one gateway have in common.
+#[derive(Clone)]
+pub(crate) struct Means {
+    /// Where servers in this process are found.
+    pub(crate) factories: Factories,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) tasks: Tasks,
+    /// Turns to start, and how many programs there may be.
+    pub(crate) starts: Arc<Starts>,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+impl Means {
+    pub(crate) fn new(factories: Factories, limits: &Limits, metrics: &Arc<Metrics>) -> Self {
+        let limits = Arc::new(limits.clone());
+        let starts = Starts::new(&limits);
+        Means { factories, limits, tasks: Tasks::default(), starts, metrics: metrics.clone() }
+    }
+}
+
+/// The links to the server `name`, none of which is open yet. Of its tools only those that are `shown` are there.
+pub(crate) fn bridge(name: &str, settings: &ServerSettings, means: &Means, shown: Option<Shown>) -> Arc<Bridge> {
+    let Means { factories, limits, tasks, starts, metrics } = means.clone();
+    let (inventory, metrics) = (Arc::new(Inventory::default()), metrics.server(name));
     let opener: Box<dyn Opener> = match &settings.server {
         Server::Command(command) => {
-            let (command, starts) = (command.clone(), starts.clone());
-            Box::new(StdioOpener(Stock::new(command, settings.warm, starts, limits.clone(), tasks.clone())))
+            let (starts, limits, tasks) = (starts.clone(), limits.clone(), tasks.clone());
+            Box::new(StdioOpener(Stock::new(command.clone(), settings.warm, starts, limits, tasks, metrics.clone())))
         }
         Server::Remote(remote) => Box::new(RemoteOpener::new(remote, limits.clone(), tasks.clone(), inventory.clone())),
         Server::InProcess(name) => {
@@ -56,8 +71,8 @@ pub(crate) fn bridge(
         Some(shown) => Box::new(Hiding { opener, shown }),
         None => opener,
     };
-    let pool = Pool::new(opener, settings.protocol, starts.clone());
-    Bridge::new(pool, (settings.share, settings.declared), inventory, limits.clone(), tasks.clone())
+    let pool = Pool::new(opener, settings.protocol, starts, metrics);
+    Bridge::new(pool, (settings.share, settings.declared), inventory, limits, tasks)
 }
 
 impl Served {
@@ -65,23 +80,15 @@ impl Served {
     pub(super) fn new(
         name: &str,
         settings: &ServerSettings,
-        factories: &Factories,
-        limits: &Arc<Limits>,
-        (tasks, starts): (&Tasks, &Arc<Starts>),
+        means: &Means,
         folder: Option<&std::path::Path>,
     ) -> Arc<Self> {
-        let limits = Arc::new(own(settings, limits));
-        let bridge = bridge(settings, factories, &limits, tasks, starts, None);
+        let means = Means { limits: Arc::new(own(settings, &means.limits)), ..means.clone() };
+        let bridge = bridge(name, settings, &means, None);
         let kept = folder.map(|folder| Kept::new(folder, name, settings));
-        let shelf = Shelf::new(name, &settings.server, bridge.clone(), limits.clone(), tasks, kept);
-        Arc::new(Served {
-            name: name.to_owned(),
-            settings: settings.clone(),
-            bridge,
-            shelf,
-            limits,
-            tasks: tasks.clone(),
-        })
+        let Means { limits, tasks, .. } = means;
+        let shelf = Shelf::new(name, &settings.server, bridge.clone(), limits.clone(), &tasks, kept);
+        Arc::new(Served { name: name.to_owned(), settings: settings.clone(), bridge, shelf, limits, tasks })
     }
 
     /// The limits that hold for it.

@@ -130,6 +130,7 @@ impl Union {
             None => view.locate(class, subject.list, &subject.key).await,
         };
         let Some((member, real)) = found else { return self.unknown(view, call, subject, sink).await };
+        sink.served_by(member.served.bridge.metrics());
         let caller = self.caller_at(&member, &call.caller);
         match self.link(&member, &caller).await {
             Ok(link) => relay(self.forward(&link, &member, caller, call, &subject, &real), &sink).await,
@@ -171,11 +172,13 @@ impl Union {
         };
         let reply = link.call(Call { request, caller }).holding(slot);
         let reply = reply.within(limits.call, limits.call_total);
-        if method != Method::ResourcesRead || real == subject.key {
-            return reply;
-        }
-        let (real, shown) = (real.to_owned(), subject.key.clone());
-        Reply::stream(reply.map(move |event| readdressed(event, &real, &shown)))
+        let reply = if method != Method::ResourcesRead || real == subject.key {
+            reply
+        } else {
+            let (real, shown) = (real.to_owned(), subject.key.clone());
+            Reply::stream(reply.map(move |event| readdressed(event, &real, &shown)))
+        };
+        reply.served_by(member.served.bridge.metrics())
     }
 
     /// A request about something that no list has. Reading does no harm, so whoever has resources may be asked.
@@ -324,6 +327,9 @@ fn subject(request: &Request) -> Option<Subject> {
 
 /// Hands on what a reply says until its end.
 pub(super) async fn relay(mut reply: Reply, sink: &Sink) -> Outcome {
+    if let Some(server) = reply.server() {
+        sink.served_by(server);
+    }
     while let Some(event) = reply.next().await {
         match event {
             Event::Done(outcome) => return outcome,

@@ -20,6 +20,7 @@ use crate::call::{Caller, Event, Scope};
 use crate::config::{Limits, ToolRules};
 use crate::error::Failure;
 use crate::lock::Lock;
+use crate::observe::metrics::ServerMetrics;
 use crate::servers::{Connection, Opening, Place, Refusal};
 use crate::tasks::Tasks;
 
@@ -35,6 +36,7 @@ pub(crate) struct View {
     sessions: Lock<HashMap<Scope, Arc<Union>>>,
     /// The connection of everybody without a handshake.
     modern: Arc<Union>,
+    metrics: Arc<ServerMetrics>,
 }
 
 /// The servers of a view at one time.
@@ -63,7 +65,7 @@ impl Member {
 }
 
 impl View {
-    pub(super) fn new(limits: Arc<Limits>, tasks: Tasks) -> Arc<Self> {
+    pub(super) fn new(limits: Arc<Limits>, tasks: Tasks, metrics: Arc<ServerMetrics>) -> Arc<Self> {
         let nobody = Members { number: 0, list: Vec::new(), rules: ToolRules::default(), is_lone: false };
         Arc::new_cyclic(|me| View {
             members: Lock::new(Arc::new(nobody)),
@@ -73,6 +75,7 @@ impl View {
             tasks,
             sessions: Lock::default(),
             modern: Union::of_everybody(me.clone()),
+            metrics,
         })
     }
 
@@ -194,6 +197,10 @@ impl Place for View {
     fn close_session(&self, scope: &Scope, why: &Failure) -> Vec<BoxFuture<'static, ()>> {
         let Some(union) = self.sessions.lock().remove(scope) else { return Vec::new() };
         union.close_links(why)
+    }
+
+    fn metrics(&self) -> &Arc<ServerMetrics> {
+        &self.metrics
     }
 
     fn admit(&self) -> Result<Option<Slot>, Failure> {

@@ -45,7 +45,7 @@ pub(super) fn run(global: &Global, args: ConnectArgs) -> Result<(), Failed> {
 
 /// Serves the client that started us until it or the server is done; logs at `quiet` unless told otherwise.
 pub(super) fn serve(global: &Global, quiet: Level, options: &Options) -> Result<(), Failed> {
-    block_on(global, quiet, async {
+    block_on(global, (quiet, Level::Debug), async {
         let end = connect::run(options, tokio::io::stdin(), tokio::io::stdout()).await?;
         match end {
             connect::End::Client => Ok(()),

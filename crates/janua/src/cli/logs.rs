@@ -11,11 +11,12 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use super::{Format, Global, Level, env, is_watched};
 
-/// Starts the log at the level asked for, else `quiet`.
-pub(super) fn start(global: &Global, quiet: Level) -> anyhow::Result<()> {
+/// Starts the log at the level asked for, else `usual`. The line of each call is in it from the level `calls` on.
+pub(super) fn start(global: &Global, usual: Level, calls: Level) -> anyhow::Result<()> {
     let named = env(&["JANUA_LOG_LEVEL", "MCP_PROXY_LOG_LEVEL"]);
     let named = named.and_then(|name| clap::ValueEnum::from_str(&name, true).ok());
-    let level = match global.log_level.or(named).unwrap_or(quiet) {
+    let chosen = global.log_level.or(named).unwrap_or(usual);
+    let level = match chosen {
         Level::Off => "off",
         Level::Error => "error",
         Level::Warn => "warn",
@@ -24,13 +25,14 @@ pub(super) fn start(global: &Global, quiet: Level) -> anyhow::Result<()> {
         Level::Trace => "trace",
     };
     // The libraries below say more about content than a gateway should.
-    let filter = EnvFilter::new(format!("off,janua={level}"));
+    let called = if chosen < calls { ",janua::call=off" } else { "" };
+    let filter = EnvFilter::new(format!("off,janua={level}{called}"));
     let file = env(&["LOG_FILE"]).map(|path| open(Path::new(&path))).transpose()?;
     let colour = is_watched() && file.is_none();
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Sink(file.map(Mutex::new)));
-    let log = log.with_ansi(colour).with_target(false);
+    let log = log.with_ansi(colour);
     match global.log_format {
-        Format::Text => log.compact().init(),
+        Format::Text => log.with_target(false).compact().init(),
         Format::Json => log.json().flatten_event(true).init(),
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! `janua proxy`: one server behind HTTP.
 
-use std::net::{IpAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -55,6 +55,12 @@ pub(super) struct ProxyArgs {
     /// Host name the proxy is reached under; may be repeated [default: loopback names on loopback, any elsewhere]
     #[arg(long, value_name = "NAME")]
     allowed_host: Vec<String>,
+    /// Serve metrics on this address, apart from everything else: 127.0.0.1:9091, or only a port
+    #[arg(long, value_parser = metrics, value_name = "ADDRESS")]
+    metrics: Option<SocketAddr>,
+    /// Send traces to an OpenTelemetry collector, OTLP over HTTP [env: OTEL_EXPORTER_OTLP_ENDPOINT]
+    #[arg(long, value_name = "URL")]
+    traces: Option<url::Url>,
     /// Who shares one running instance of the server [default: session]
     ///
     /// `all` needs no sessions, and the server cannot ask anything back.
@@ -245,6 +251,31 @@ fn setting<T>(names: &[&str], read: impl Fn(&str) -> Result<T, String>) -> Resul
     read(&text).map(Some).map_err(|error| Failed::Usage(format!("{} is {text:?}: {error}", names.join(" or "))))
 }
 
+/// Reads where to serve metrics: an address with a port, or a port of loopback.
+fn metrics(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(port) = text.parse() {
+        return Ok(SocketAddr::new(IpAddr::from([127, 0, 0, 1]), port));
+    }
+    text.parse().map_err(|_| "must be an address with a port, as 127.0.0.1:9091, or only a port".to_owned())
+}
+
+/// Where traces go: what was said, else what the environment says to every program.
+fn traces(said: Option<url::Url>) -> Result<Option<url::Url>, Failed> {
+    let parse = |text: &str| url::Url::parse(text).map_err(|error| error.to_string());
+    let found = match said {
+        Some(url) => Some(url),
+        None if cfg!(feature = "otel") => setting(&["OTEL_EXPORTER_OTLP_ENDPOINT"], parse)?,
+        // Meant for every program in that environment: one that has no traces has nothing to refuse.
+        None => None,
+    };
+    match found {
+        Some(url) if !matches!(url.scheme(), "http" | "https") => {
+            Err(Failed::Usage(format!("{url}: a collector is at an http:// or https:// address")))
+        }
+        found => Ok(found),
+    }
+}
+
 /// Where to listen and how long sessions live: flag, environment, default.
 pub(super) fn place(
     host: Option<String>,
@@ -286,6 +317,8 @@ pub(super) fn run(global: &Global, args: ProxyArgs) -> Result<(), Failed> {
         Told::None => Declared::Nothing,
         Told::All => Declared::Everything,
     };
+    options.metrics = args.metrics;
+    options.traces = traces(args.traces)?;
     options.warm = args.warm;
     options.insecure_no_auth = args.insecure_no_auth;
     options.allowed_hosts = args.allowed_host;
@@ -312,7 +345,7 @@ pub(super) fn serve(global: &Global, options: Options) -> Result<(), Failed> {
 
 /// Serves until told to stop, or until `done`.
 pub(super) fn serve_until(global: &Global, options: Options, done: impl Future<Output = ()>) -> Result<(), Failed> {
-    block_on(global, Level::Info, async {
+    block_on(global, (Level::Info, Level::Debug), async {
         let shown = options.clone();
         let proxy = proxy::start(options).await?;
         announce(&proxy, &shown);
@@ -337,6 +370,9 @@ fn announce(proxy: &proxy::Proxy, options: &Options) {
     }
     if options.share == Share::Session && !options.ws_path.is_empty() {
         eprintln!("  WebSocket        {}{}", base.replacen("http", "ws", 1), options.ws_path);
+    }
+    if let Some(address) = proxy.metrics_address() {
+        eprintln!("  metrics          http://{address}/metrics");
     }
     for path in &options.health_paths {
         eprintln!("  health           {base}{path}");

@@ -43,9 +43,9 @@ pub(super) fn run(global: &Global, args: &ServeArgs) -> Result<(), Failed> {
         config::load(path.as_deref(), &environment).map_err(|findings| broken(path.as_deref(), &findings))?;
     loaded.findings.iter().for_each(|finding| eprintln!("{finding}"));
     override_by(args, &mut loaded.settings)?;
-    block_on(global, Level::Info, async {
+    block_on(global, (Level::Info, Level::Info), async {
         let running = App::builder().settings(loaded.settings.clone()).build().serve().await?;
-        announce(running.address(), &loaded);
+        announce(&running, &loaded);
         follow(&running, args, &environment, loaded).await;
         running.stop().await;
         Ok(())
@@ -124,9 +124,9 @@ fn report(applied: &Applied, old: &Settings, new: &Settings) {
 }
 
 /// Says where what is served can be reached, and what could be done next.
-fn announce(address: SocketAddr, loaded: &Loaded) {
+fn announce(running: &Running, loaded: &Loaded) {
     let settings = &loaded.settings;
-    let base = format!("http://{}", shown(address));
+    let base = format!("http://{}", shown(running.address()));
     let from = loaded.path.as_ref().map_or_else(|| "no configuration".to_owned(), |path| path.display().to_string());
     eprintln!("janua {} serves {from}", env!("CARGO_PKG_VERSION"));
     eprintln!("  {base}/mcp  all servers (also /sse and /ws)");
@@ -140,6 +140,9 @@ fn announce(address: SocketAddr, loaded: &Loaded) {
     for (name, view) in &settings.views {
         let servers = if view.servers.is_empty() { "all servers".to_owned() } else { view.servers.join(", ") };
         eprintln!("  {base}/mcp/{name:width$}  view of {servers}");
+    }
+    if let Some(address) = running.metrics_address() {
+        eprintln!("  http://{}/metrics", shown(address));
     }
     if loaded.path.is_none() {
         eprintln!(

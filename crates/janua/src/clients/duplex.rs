@@ -137,7 +137,7 @@ async fn run(gateway: &Arc<Gateway>, session: &Arc<Session>, caller: Option<Arc<
     }
     // Before the next message is looked at: a cancellation must find what it cancels.
     let cancelled = (caller.version.era() == Era::Modern).then(|| session.cancels.enter(id.clone()));
-    let reply = pipeline::handle(gateway, &session.place, Call { request, caller }).await;
+    let reply = pipeline::handle(gateway, &session.place, Call { request, caller }, session.origin()).await;
     let session = session.clone();
     gateway.tasks.spawn("request", async move {
         let _under_way = (running, listening);

@@ -10,7 +10,7 @@ use janua_wire::json::quote;
 use janua_wire::message::{Request, Response};
 use janua_wire::method::{META_CAPABILITIES, META_VERSION};
 use janua_wire::version::{Era, Version};
-use janua_wire::{mirror, raw};
+use janua_wire::{metadata, mirror, raw};
 
 use crate::call::{Caller, Scope};
 
@@ -54,6 +54,49 @@ pub(crate) fn mirrored(headers: &HeaderMap, request: &Request) -> Result<(), Res
         }
     }
     Ok(())
+}
+
+/// The request with the trace that its headers name, unless its `_meta` names one (2026-07-28 `basic/index`, "Trace
+/// context"): beyond the gateway only `_meta` goes on.
+pub(crate) fn with_trace(headers: &HeaderMap, request: Request) -> Request {
+    const PARENT: &str = "traceparent";
+    const STATE: &str = "tracestate";
+    const BAGGAGE: &str = "baggage";
+    if !headers.contains_key(PARENT) && !headers.contains_key(BAGGAGE) {
+        return request;
+    }
+    let said = |name: &'static str| said_once(headers, name).filter(|_| request.meta(name).is_none());
+    let mut changes = Vec::with_capacity(3);
+    if let Some(parent) = said(PARENT).filter(|parent| is_parent(parent)) {
+        changes.push((PARENT, Some(parent)));
+        changes.extend(said(STATE).map(|state| (STATE, Some(state))));
+    }
+    changes.extend(said(BAGGAGE).map(|baggage| (BAGGAGE, Some(baggage))));
+    if changes.is_empty() {
+        return request;
+    }
+    metadata::with_trace(&request, &changes).unwrap_or(request)
+}
+
+/// The value of a header that is there once and is not absurdly long.
+fn said_once<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    /// What a baggage may hold at least (W3C Baggage, section 3.3.2).
+    const LONGEST: usize = 8192;
+    let mut all = headers.get_all(name).into_iter();
+    let first = all.next()?.to_str().ok()?;
+    (all.next().is_none() && !first.is_empty() && first.len() <= LONGEST).then_some(first)
+}
+
+/// Whether a text has the form of a `traceparent` (W3C Trace Context, section 3.2.2).
+fn is_parent(text: &str) -> bool {
+    let hex = |part: &str, length: usize| {
+        part.len() == length && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let is_zero = |part: &str| part.bytes().all(|byte| byte == b'0');
+    let parts: Vec<&str> = text.split('-').collect();
+    let [version, trace, span, flags, more @ ..] = &parts[..] else { return false };
+    let whole = hex(version, 2) && hex(trace, 32) && hex(span, 16) && hex(flags, 2);
+    whole && *version != "ff" && !is_zero(trace) && !is_zero(span) && (*version != "00" || more.is_empty())
 }
 
 /// All values of a header.

@@ -10,9 +10,9 @@ use janua_wire::error::SESSION;
 use janua_wire::sse;
 
 use super::{Edge, answer, body, duplex, events};
-use crate::gateway::short;
 use crate::servers::Place;
 use crate::sessions::Kind;
+use crate::sessions::session::short;
 
 /// Opens a session at `place`. `prefix` is the path the router is mounted under.
 pub(crate) fn open(edge: &Edge, place: Arc<dyn Place>, prefix: &str) -> Response<Body> {

@@ -29,6 +29,7 @@ use super::{Edge, answer, envelope};
 use crate::admission::Slot;
 use crate::call::{Call, Event, Outcome, Reply};
 use crate::error::{Failure, Kind};
+use crate::observe::Origin;
 use crate::pipeline;
 use crate::servers::Place;
 
@@ -58,7 +59,7 @@ pub(crate) async fn respond(
     }
     // Nobody waits for a stream of changes to end.
     let under_way = (call.request.method() != Method::Listen).then_some(slot);
-    let mut reply = pipeline::handle(&edge.gateway, place, call).await;
+    let mut reply = pipeline::handle(&edge.gateway, place, call, Origin::ALONE).await;
     let limits = &edge.gateway.limits;
     let first = loop {
         match timeout(limits.stream_after, reply.next()).await {

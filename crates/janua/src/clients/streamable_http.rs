@@ -18,13 +18,14 @@ use janua_wire::method::Method;
 use janua_wire::sse;
 use janua_wire::version::{Era, Version};
 
-use super::{Edge, answer, body, events, stateless};
+use super::{Edge, answer, body, envelope, events, stateless};
 use crate::admission::Slot;
 use crate::call::{Call, Caller, Event, Outcome, Reply};
 use crate::error::{Failure, Kind};
-use crate::gateway::{Gateway, short};
+use crate::gateway::Gateway;
+use crate::observe::Origin;
 use crate::servers::Place;
-use crate::sessions::session::Running;
+use crate::sessions::session::{Running, short};
 use crate::sessions::stream::Stream;
 use crate::sessions::{self, Session};
 use crate::{local, pipeline};
@@ -52,6 +53,9 @@ pub(crate) async fn post(edge: &Edge, place: &Arc<dyn Place>, parts: &Parts, bod
         Err(refused) => return refused,
     };
     let incoming = match message::parse(text) {
+        Ok(Incoming::Single(Message::Request(request))) => {
+            Incoming::Single(Message::Request(envelope::with_trace(&parts.headers, request)))
+        }
         Ok(incoming) => incoming,
         Err(refused) => return invalid(&refused),
     };
@@ -245,7 +249,7 @@ async fn respond(edge: &Edge, from: From, request: Request, accepts: Accepts, sl
     let Some(running) = session.enter(Some(slot)) else {
         return answer::failure(&id, &session.too_many());
     };
-    let reply = pipeline::handle(&edge.gateway, &session.place, Call { request, caller }).await;
+    let reply = pipeline::handle(&edge.gateway, &session.place, Call { request, caller }, session.origin()).await;
     let gateway = edge.gateway.clone();
     let mut exchange = Exchange { gateway, session, held: Some((reply, running)) };
     let first = first_event(&mut exchange, accepts).await;
@@ -324,7 +328,7 @@ async fn respond_alone(
     (accepts, slot): (Accepts, Slot),
 ) -> Response<Body> {
     let limits = &edge.gateway.limits;
-    let mut reply = pipeline::handle(&edge.gateway, place, call).await;
+    let mut reply = pipeline::handle(&edge.gateway, place, call, Origin::ALONE).await;
     let first = loop {
         match tokio::time::timeout(limits.stream_after, reply.next()).await {
             Ok(Some(Event::Done(outcome))) if accepts.json => return answer::outcome(&id, outcome),
@@ -418,7 +422,8 @@ async fn element(edge: &Edge, session: &Arc<Session>, message: Result<Message, R
             let Some(running) = session.enter(None) else {
                 return Some(last_line(&id, Outcome::Failure(session.too_many())));
             };
-            let reply = pipeline::handle(&edge.gateway, &session.place, Call { request, caller }).await;
+            let reply =
+                pipeline::handle(&edge.gateway, &session.place, Call { request, caller }, session.origin()).await;
             let (gateway, session) = (edge.gateway.clone(), session.clone());
             let mut exchange = Exchange { gateway, session, held: Some((reply, running)) };
             let only_json = Accepts { json: true, stream: false };

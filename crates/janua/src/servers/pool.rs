@@ -14,6 +14,7 @@ use crate::call::Scope;
 use crate::config::Protocol;
 use crate::error::{Failure, Kind};
 use crate::lock::Lock;
+use crate::observe::metrics::{ServerMetrics, Start};
 use crate::servers::starts::Starts;
 use crate::servers::trouble::Trouble;
 use crate::servers::{Connection, Eras, Opener, Opening, Refusal};
@@ -37,6 +38,7 @@ pub(crate) struct Pool {
     proven: AtomicBool,
     trouble: Lock<Trouble>,
     eras: Lock<Known>,
+    metrics: Arc<ServerMetrics>,
 }
 
 /// Which eras the server has been found to speak, or not to.
@@ -47,7 +49,12 @@ struct Known {
 }
 
 impl Pool {
-    pub(crate) fn new(opener: Box<dyn Opener>, protocol: Protocol, starts: Arc<Starts>) -> Self {
+    pub(crate) fn new(
+        opener: Box<dyn Opener>,
+        protocol: Protocol,
+        starts: Arc<Starts>,
+        metrics: Arc<ServerMetrics>,
+    ) -> Self {
         let (turns, proven) = (Semaphore::new(TURNS), AtomicBool::new(false));
         Pool {
             opener,
@@ -59,7 +66,13 @@ impl Pool {
             proven,
             trouble: Lock::default(),
             eras: Lock::default(),
+            metrics,
         }
+    }
+
+    /// What is counted of the server.
+    pub(crate) fn metrics(&self) -> &Arc<ServerMetrics> {
+        &self.metrics
     }
 
     /// Starts what is to be ready before anybody asks for it.
@@ -113,6 +126,11 @@ impl Pool {
             // It was not even tried.
             return opened;
         }
+        self.metrics.started(match &opened {
+            Ok(_) => Start::Ok,
+            Err(Refusal::Failed(_)) => Start::Failed,
+            Err(Refusal::ByServer(_)) => Start::Refused,
+        });
         self.proven.store(opened.is_ok(), Ordering::Relaxed);
         let mut trouble = self.trouble.lock();
         match opened {
@@ -123,7 +141,7 @@ impl Pool {
                 Ok(link)
             }
             Err(Refusal::Failed(failure)) => {
-                trouble.add(&failure);
+                trouble.add(self.metrics.name(), &failure);
                 Err(failure.into())
             }
             Err(refusal) => Err(refusal),
@@ -178,13 +196,15 @@ impl Known {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::observe::metrics::Metrics;
     use janua_wire::capabilities::ClientCapabilities;
     use std::sync::atomic::AtomicU32;
 
     struct Broken(Arc<AtomicU32>);
 
-    fn starts() -> Arc<Starts> {
-        Starts::new(&crate::config::Limits::default())
+    fn made(attempts: Arc<AtomicU32>, protocol: Protocol) -> Pool {
+        let starts = Starts::new(&crate::config::Limits::default());
+        Pool::new(Box::new(Broken(attempts)), protocol, starts, Metrics::default().server("broken"))
     }
 
     fn nobody() -> Opening {
@@ -193,15 +213,15 @@ mod tests {
 
     #[test]
     fn a_server_is_spoken_to_in_the_clients_era_unless_it_lacks_that() {
-        let pool = Pool::new(Box::new(Broken(Arc::default())), Protocol::Auto, starts());
+        let pool = made(Arc::default(), Protocol::Auto);
         assert_eq!(pool.eras_for(Era::Modern), Eras::ModernFirst);
         pool.eras.lock().saw(Eras::ModernFirst, Era::Legacy);
         assert_eq!(pool.eras_for(Era::Modern), Eras::LegacyFirst);
         assert_eq!(pool.eras_for(Era::Legacy), Eras::LegacyFirst);
-        let other = Pool::new(Box::new(Broken(Arc::default())), Protocol::Auto, starts());
+        let other = made(Arc::default(), Protocol::Auto);
         other.eras.lock().saw(Eras::LegacyFirst, Era::Modern);
         assert_eq!(other.eras_for(Era::Legacy), Eras::ModernFirst);
-        let pinned = Pool::new(Box::new(Broken(Arc::default())), Protocol::Legacy, starts());
+        let pinned = made(Arc::default(), Protocol::Legacy);
         assert_eq!(pinned.eras_for(Era::Modern), Eras::Legacy);
     }
 
@@ -215,7 +235,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_server_that_cannot_start_is_left_alone_more_and_more() {
         let attempts = Arc::new(AtomicU32::new(0));
-        let pool = Pool::new(Box::new(Broken(attempts.clone())), Protocol::Auto, starts());
+        let pool = made(attempts.clone(), Protocol::Auto);
         for _ in 0..600 {
             let refused = pool.open(nobody()).await;
             assert!(matches!(refused, Err(Refusal::Failed(_))));

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admission::Slot;
 use crate::config::{Limits, ServerCommand};
 use crate::error::{Failure, Kind};
+use crate::observe::gauge::{Entered, Gauge};
 use crate::tasks::Tasks;
 
 use last_words::LastWords;
@@ -52,6 +53,7 @@ pub(crate) struct Child {
     end: Option<String>,
     /// Its place among the programs there may be.
     slot: Option<Slot>,
+    counted: Option<Entered>,
 }
 
 /// Starts `command` in the place `slot`, and a task that reads its standard error.
@@ -80,7 +82,8 @@ fn start(command: &ServerCommand, slot: Slot) -> Result<(Process, pipe::Receiver
     let stdio = [OwnedFd::from(stdin), OwnedFd::from(stdout), OwnedFd::from(stderr)];
     let pid = launch::launch(command, &mark, &stdio).map_err(failed)?;
     orphans::claim(pid, true);
-    let child = Child { pid, pidfd: None, mark, end: None, slot: Some(slot) }.watched().map_err(failed)?;
+    let child =
+        Child { pid, pidfd: None, mark, end: None, slot: Some(slot), counted: None }.watched().map_err(failed)?;
     let process = Process {
         stdin: pipe::Sender::from_owned_fd(OwnedFd::from(ours_in)).map_err(failed)?,
         stdout: pipe::Receiver::from_owned_fd(OwnedFd::from(ours_out)).map_err(failed)?,
@@ -104,6 +107,12 @@ fn reason(error: &io::Error) -> String {
 }
 
 impl Child {
+    /// The same child, counted until nothing of it is left.
+    pub(crate) fn counted(mut self, children: &Gauge) -> Self {
+        self.counted = Some(children.enter());
+        self
+    }
+
     /// The same child, whose end the runtime hears of.
     fn watched(mut self) -> io::Result<Self> {
         let pidfd = pidfd_open(self.pid, PidfdFlags::empty())?;

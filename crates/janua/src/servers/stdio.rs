@@ -17,10 +17,11 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::call::{Call, Caller, Reply};
-use crate::config::{Limits, ServerCommand};
+use crate::config::Limits;
 use crate::error::{Failure, Kind};
 use crate::lock::Lock;
 use crate::mailbox::Mailbox;
+use crate::observe::metrics::ServerMetrics;
 use crate::servers::peer::{Outbox, Peer};
 use crate::servers::process::last_words::LastWords;
 use crate::servers::process::{Child, Ending, Process};
@@ -95,8 +96,8 @@ async fn start(stock: &Stock, opening: &Opening) -> Result<Arc<dyn Connection>, 
 }
 
 async fn speak(process: Process, stock: &Stock, opening: &Opening) -> Result<Arc<dyn Connection>, Unstarted> {
-    let Stock { command, limits, tasks, .. } = stock;
-    let link = Link::new(process, command, limits.clone(), tasks.clone(), opening);
+    let Stock { command, limits, .. } = stock;
+    let link = Link::new(process, stock, opening);
     let opened = tokio::time::timeout(limits.start, opening::agree(&link.peer, opening)).await;
     let outcome = opened.unwrap_or_else(|_| {
         let message = format!("the server did not answer initialize within {:?}", limits.start);
@@ -165,9 +166,12 @@ struct Link {
 }
 
 impl Link {
-    fn new(process: Process, command: &ServerCommand, limits: Arc<Limits>, tasks: Tasks, opening: &Opening) -> Link {
+    fn new(process: Process, stock: &Stock, opening: &Opening) -> Link {
         let Process { stdin, stdout, words, child } = process;
-        let stdin = Arc::new(Stdin::new(stdin, limits.clone()));
+        let (command, limits, tasks) = (&stock.command, stock.limits.clone(), stock.tasks.clone());
+        let stdin = Arc::new(Stdin::new(stdin, limits.clone(), stock.metrics.clone()));
+        let queue = Arc::downgrade(&stdin);
+        stock.metrics.watch_queue(move || queue.upgrade()?.queued());
         let owned = !opening.on_own_behalf;
         let peer = Peer::new(Box::new(stdin.clone()), opening.capabilities.clone(), owned);
         let ending = Ending::default();
@@ -202,6 +206,7 @@ struct Stdin {
     state: Lock<Pending>,
     changed: Notify,
     limits: Arc<Limits>,
+    metrics: Arc<ServerMetrics>,
 }
 
 struct Pending {
@@ -215,10 +220,16 @@ struct Pending {
 }
 
 impl Stdin {
-    fn new(pipe: pipe::Sender, limits: Arc<Limits>) -> Self {
+    fn new(pipe: pipe::Sender, limits: Arc<Limits>, metrics: Arc<ServerMetrics>) -> Self {
         let pending =
             Pending { pipe: Some(Arc::new(pipe)), queue: VecDeque::new(), items: 0, bytes: 0, gathering: false };
-        Stdin { state: Lock::new(pending), changed: Notify::new(), limits }
+        Stdin { state: Lock::new(pending), changed: Notify::new(), limits, metrics }
+    }
+
+    /// How many messages wait and how large they are; `None` once closed.
+    fn queued(&self) -> Option<(usize, usize)> {
+        let state = self.state.lock();
+        state.pipe.as_ref().map(|_| (state.items, state.bytes))
     }
 
     fn close(&self) {
@@ -256,7 +267,8 @@ impl Stdin {
                 () = ending.asked() => return,
             };
             if ready.is_err() {
-                tracing::warn!(limit = ?self.limits.write_stall, "the server does not read its input: stopping it");
+                let (server, limit) = (&**self.metrics.name(), self.limits.write_stall);
+                tracing::warn!(server, ?limit, "the server does not read its input: stopping it");
                 return ending.ask();
             }
             if self.state.lock().flush().is_err() {
@@ -374,10 +386,11 @@ impl Reader {
             }
         };
         if at_once {
+            self.stdin.metrics.exited();
             self.words.complete().await;
         }
         let stderr = self.words.quote(&self.env);
-        tracing::debug!(reason = %why, "server link over");
+        tracing::debug!(server = &**self.stdin.metrics.name(), reason = %why, "server link over");
         self.peer.over(&why.with_stderr(stderr));
         self.stdin.close();
         ending.ask();

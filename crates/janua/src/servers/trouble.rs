@@ -31,7 +31,7 @@ impl Trouble {
 
     /// How long to wait after one more failure: 0.2 s, doubled to 30 s; after five failures within a minute one attempt
     /// a minute.
-    pub(super) fn add(&mut self, failure: &Failure) -> Duration {
+    pub(super) fn add(&mut self, server: &str, failure: &Failure) -> Duration {
         const MINUTE: Duration = Duration::from_secs(60);
         const MANY: usize = 5;
         let now = Instant::now();
@@ -42,7 +42,7 @@ impl Trouble {
         let doubled = Duration::from_millis(200) * 2u32.pow(self.row.min(8));
         let wait = if self.failures.len() == MANY { MINUTE } else { doubled.min(Duration::from_secs(30)) };
         self.row += 1;
-        tracing::warn!(reason = %failure, row = self.row, ?wait, "server did not start");
+        tracing::warn!(server, reason = %failure, row = self.row, ?wait, "server did not start");
         self.last = Some(failure.clone());
         let wait = wait.mul_f64(jitter());
         self.until = Some(now + wait);

@@ -19,6 +19,7 @@ use crate::admission::Slot;
 use crate::config::{Limits, ServerCommand};
 use crate::error::{Failure, Kind};
 use crate::lock::Lock;
+use crate::observe::metrics::ServerMetrics;
 use crate::tasks::Tasks;
 
 /// How soon to look again, after there was no place for a program that nobody waits for.
@@ -29,6 +30,7 @@ pub(crate) struct Stock {
     pub(super) command: Arc<ServerCommand>,
     pub(super) limits: Arc<Limits>,
     pub(super) tasks: Tasks,
+    pub(super) metrics: Arc<ServerMetrics>,
     starts: Arc<Starts>,
     wanted: usize,
     ready: Lock<VecDeque<Process>>,
@@ -47,11 +49,13 @@ impl Stock {
         starts: Arc<Starts>,
         limits: Arc<Limits>,
         tasks: Tasks,
+        metrics: Arc<ServerMetrics>,
     ) -> Arc<Self> {
         Arc::new(Stock {
             command: Arc::new(command),
             limits,
             tasks,
+            metrics,
             starts,
             wanted,
             ready: Lock::default(),
@@ -96,7 +100,12 @@ impl Stock {
     /// Starts a program for somebody who waits for it.
     pub(super) async fn start(&self) -> Result<Process, Failure> {
         let slot = self.starts.program().await?;
-        process::launch(&self.command, slot, &self.tasks).await
+        self.launch(slot).await
+    }
+
+    async fn launch(&self, slot: Slot) -> Result<Process, Failure> {
+        let Process { stdin, stdout, words, child } = process::launch(&self.command, slot, &self.tasks).await?;
+        Ok(Process { stdin, stdout, words, child: child.counted(&self.metrics.children) })
     }
 
     /// Ends one that is ready and gives its place to somebody who waits.
@@ -124,7 +133,7 @@ impl Stock {
                 match self.add().await {
                     Ok(true) => {}
                     Ok(false) => tokio::time::sleep(SCARCE).await,
-                    Err(failure) => tokio::time::sleep(trouble.add(&failure)).await,
+                    Err(failure) => tokio::time::sleep(trouble.add(self.metrics.name(), &failure)).await,
                 }
                 continue;
             }
@@ -133,7 +142,7 @@ impl Stock {
                     if self.proven.swap(false, Ordering::Relaxed) {
                         trouble = Trouble::default();
                     }
-                    tokio::time::sleep(trouble.add(&failure)).await;
+                    tokio::time::sleep(trouble.add(self.metrics.name(), &failure)).await;
                 }
                 () = self.taken.notified() => {}
             }
@@ -144,7 +153,7 @@ impl Stock {
     async fn add(&self) -> Result<bool, Failure> {
         let start = async {
             let Some(slot) = self.starts.spare_program() else { return Ok(false) };
-            let process = process::launch(&self.command, slot, &self.tasks).await?;
+            let process = self.launch(slot).await?;
             self.ready.lock().push_back(process);
             Ok(true)
         };
@@ -171,11 +180,12 @@ impl Stock {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::observe::metrics::Metrics;
 
     fn stock(wanted: usize, starts: &Arc<Starts>) -> Arc<Stock> {
         let command = ServerCommand::new(["cat"]).expect("a command");
         let limits = Arc::new(Limits { stop_term: Duration::from_millis(100), ..Limits::default() });
-        Stock::new(command, wanted, starts.clone(), limits, Tasks::default())
+        Stock::new(command, wanted, starts.clone(), limits, Tasks::default(), Metrics::default().server("warm"))
     }
 
     /// Waits until so many programs run, the limit of those that may.

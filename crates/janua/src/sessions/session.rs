@@ -19,6 +19,7 @@ use crate::cancels::Cancels;
 use crate::config::Limits;
 use crate::error::Failure;
 use crate::lock::Lock;
+use crate::observe::Origin;
 use crate::servers::Place;
 
 /// What carries a session.
@@ -32,6 +33,20 @@ pub(crate) enum Kind {
     Stdio,
     /// A WebSocket.
     WebSocket,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Kind; 4] = [Kind::StreamableHttp, Kind::Sse, Kind::Stdio, Kind::WebSocket];
+
+    /// Its name in metrics and logs.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Kind::StreamableHttp => "streamable_http",
+            Kind::Sse => "sse",
+            Kind::Stdio => "stdio",
+            Kind::WebSocket => "websocket",
+        }
+    }
 }
 
 /// One legacy client.
@@ -100,6 +115,17 @@ impl Session {
     /// Which instance of a server is this session's own.
     pub(crate) fn scope(&self) -> Scope {
         Scope::Session(self.number)
+    }
+
+    /// Where the session's requests come from.
+    pub(crate) fn origin(&self) -> Origin<'_> {
+        Origin { transport: self.kind.name(), session: Some(short(&self.id)) }
+    }
+
+    /// Events that the client has not read yet.
+    pub(crate) fn waiting(&self) -> usize {
+        let streams = self.streams.lock();
+        self.outbound.waiting() + streams.kept.values().map(|stream| stream.waiting()).sum::<usize>()
     }
 
     /// Who the client is; `None` until it was opened with `initialize`.
@@ -284,6 +310,11 @@ impl Session {
     pub(crate) fn too_many(&self) -> Failure {
         too_many("the session", &self.requests)
     }
+}
+
+/// Enough of a session id to tell sessions apart in a log, too little to use one.
+pub(crate) fn short(id: &str) -> &str {
+    id.get(..8).unwrap_or(id)
 }
 
 /// A place among the requests under way.

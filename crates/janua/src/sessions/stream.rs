@@ -88,6 +88,13 @@ impl Stream {
         congested
     }
 
+    /// How many frames wait for a reader.
+    pub(crate) fn waiting(&self) -> usize {
+        let state = self.state.lock();
+        let read = state.frames.partition_point(|frame| frame.number < state.cursor);
+        state.frames.len() - read
+    }
+
     fn is_half_full(&self, state: &State) -> bool {
         let waiting = state.frames.iter().rev().take_while(|frame| frame.number >= state.cursor);
         let (mut count, mut bytes) = (0, 0);

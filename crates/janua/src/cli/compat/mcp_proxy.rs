@@ -382,7 +382,7 @@ fn passed_on() -> Vec<(String, String)> {
 
 /// Serves several servers until told to stop.
 fn serve_many(global: &Global, settings: Settings, default: Option<&str>) -> Result<(), Failed> {
-    block_on(global, Level::Info, async {
+    block_on(global, (Level::Info, Level::Info), async {
         let names: Vec<_> = settings.servers.keys().filter(|name| Some(name.as_str()) != default).cloned().collect();
         let running = App::builder().settings(settings).like_mcp_proxy(default).build().serve().await?;
         let base = format!("http://{}", running.address());

@@ -120,7 +120,7 @@ impl Log {
         let line = String::from_utf8_lossy(&line[..line.len().min(LINE)]);
         let line = mask(line.trim_end().to_owned(), &self.secrets);
         if !line.is_empty() {
-            tracing::info!(server = self.name, "{line}");
+            tracing::info!(server = self.name, %line, "standard error");
         }
     }
 }
