@@ -91,7 +91,7 @@ pub(crate) const SAMPLES: &[Sample] = &[
         "Codex",
         Format::Toml,
         &["mcp_servers"],
-        "model = \"o3\"  # mine\n\n[mcp_servers.docs]\ncommand = \"npx\"\nargs = [\n  \"-y\", # yes\n  \"docs\",\n]\n\n  [mcp_servers.docs.env]\n  KEY = 'v'\n\n# about figma\n[mcp_servers.\"figma x\"]\nurl = \"https://mcp.figma.com/mcp\"\nbearer_token_env_var = \"FIGMA\"\n\n[projects.\"/home/me\"]\ntrust_level = \"trusted\"\n",
+        "model = \"o3\"  # mine\n\n[mcp_servers.docs]\ncommand = \"npx\"\nargs = [\n  \"-y\", # yes\n  \"docs\",\n]\n\n  [mcp_servers.docs.env]\n  KEY = 'v'\n\n# about figma\n[mcp_servers.\"figma x\"]\nurl = \"https://mcp.figma.com/mcp\"\nbearer_token_env_var = \"FIGMA\"\n\n[projects.\"/srv/me\"]\ntrust_level = \"trusted\"\n",
     ),
     sample(
         "Codex, CRLF, nothing after",

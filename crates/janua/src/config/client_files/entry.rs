@@ -128,7 +128,8 @@ impl Reader {
             "envFile" => self.settings.push(("env_file".to_owned(), value.clone())),
             // Some count seconds, others milliseconds, under the same key.
             "timeout" => {
-                self.time("call_timeout", value, if value.spelled().is_some_and(|n| n.len() > 3) { "ms" } else { "s" })
+                let millis = value.spelled().is_some_and(|number| number.len() > 3);
+                self.time("call_timeout", value, if millis { "ms" } else { "s" });
             }
             "startup_timeout_sec" => self.time("start_timeout", value, "s"),
             "startup_timeout_ms" => self.time("start_timeout", value, "ms"),
