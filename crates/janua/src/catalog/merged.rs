@@ -243,9 +243,9 @@ impl Shown {
         if rules.is_some_and(|rules| !rules.shows(&shown)) {
             return;
         }
-        let shown = rules.and_then(|rules| rules.rename.get(&shown)).cloned().unwrap_or(shown);
         let said = rules.and_then(|rules| rules.describe.get(&shown));
         let said = said.or_else(|| own.and_then(|own| own.describe.get(&item.key)));
+        let shown = rules.and_then(|rules| rules.rename.get(&shown)).cloned().unwrap_or(shown);
         let text = if shown == item.key { item.text.clone() } else { renamed(method, item, &shown) };
         let text = said.map_or(text.clone(), |said| described(&text, said));
         let found = Found { member: at, real: item.key.clone() };
