@@ -139,6 +139,7 @@ impl Merged {
         let listed = self.lists.iter().skip(2).find_map(|list| list.found.get(uri)).cloned();
         listed.or_else(|| {
             let fits = self.templates.iter().find(|(template, _)| template.fits(uri));
+            let fits = fits.or_else(|| self.templates.iter().find(|(template, _)| template.resembles(uri)));
             fits.map(|(_, member)| Found { member: *member, real: uri.to_owned() })
         })
     }
