@@ -6,9 +6,13 @@ mod calls;
 mod lists;
 #[path = "gateway/names.rs"]
 mod names;
+#[path = "gateway/news.rs"]
+mod news;
 #[path = "gateway/questions.rs"]
 mod questions;
 #[path = "gateway/resources.rs"]
 mod resources;
 #[path = "gateway/scene.rs"]
 mod scene;
+#[path = "gateway/trouble.rs"]
+mod trouble;

@@ -4,7 +4,7 @@ use janua_testkit::client::message::{call_params, notification};
 use janua_testkit::process::eventually;
 use serde_json::json;
 
-use crate::scene::{Folder, SOON, Scene, everything, scripted, script};
+use crate::scene::{Folder, SOON, Scene, everything, heard, script, scripted};
 use janua_testkit::gateway::program;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -210,6 +210,6 @@ async fn what_a_server_says_beside_its_calls_reaches_the_session_that_uses_it() 
     let mut stream = session.listen().await;
     assert_eq!(session.call("a__echo", r#"{"text":"x"}"#).await.text(), "x");
     server.push(&notification("notifications/message", r#"{"level":"info","data":"aside"}"#)).await;
-    let heard = stream.message(SOON).await;
-    assert_eq!(heard.at("/params/data"), "aside", "{}", heard.raw());
+    let said = heard(&mut stream, "notifications/message").await;
+    assert_eq!(said.at("/params/data"), "aside", "{}", said.raw());
 }

@@ -1,26 +1,15 @@
 //! What clients hear of changes: of lists and of resources, from whichever server, in both eras.
 
-use janua_testkit::client::events::Events;
 use janua_testkit::client::message::{Message, call_params};
 use janua_testkit::client::session::Exchange;
 use janua_testkit::process::{eventually, eventually_with};
 use serde_json::{Value, json};
 
-use crate::scene::{Folder, SOON, Scene, each, everything, scripted, tools_of, tools_seen, until_tools};
+use crate::scene::{Folder, SOON, Scene, each, everything, heard, scripted, tools_of, tools_seen, until_tools};
 
 const CHANGED: &str = "notifications/tools/list_changed";
 const UPDATED: &str = "notifications/resources/updated";
 const WATCHED: &str = r#"{"uri":"test://watched-resource"}"#;
-
-/// The next message with this method.
-async fn heard(stream: &mut Events, method: &str) -> Message {
-    loop {
-        let message = stream.message(SOON).await;
-        if message.method() == Some(method) {
-            return message;
-        }
-    }
-}
 
 async fn told(listening: &mut Exchange, method: &str) -> Message {
     loop {

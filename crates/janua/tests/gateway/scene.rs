@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use janua_testkit::client::Client;
-use janua_testkit::client::message::{Message, quoted};
+use janua_testkit::client::events::Events;
+use janua_testkit::client::message::Message;
 use janua_testkit::client::modern::Modern;
 use janua_testkit::client::session::{Reply, Session};
 use janua_testkit::gateway::{Gateway, program};
@@ -153,9 +154,14 @@ pub(crate) fn tools(names: &[&str]) -> String {
     json!({"tools": tools}).to_string()
 }
 
-/// A result with this text as its only content.
-pub(crate) fn said(text: &str) -> String {
-    format!(r#"{{"content":[{{"type":"text","text":{}}}]}}"#, quoted(text))
+/// The next message with this method.
+pub(crate) async fn heard(stream: &mut Events, method: &str) -> Message {
+    loop {
+        let message = stream.message(SOON).await;
+        if message.method() == Some(method) {
+            return message;
+        }
+    }
 }
 
 /// The members called `key` of the elements of a list.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use janua_testkit::client::message::request;
 use janua_testkit::client::session::{Reply, Session};
 use janua_testkit::gateway::program;
 use janua_testkit::process::eventually_with;
@@ -192,7 +193,8 @@ async fn sessions_hear_that_a_server_was_removed_and_calls_say_so() {
     assert!(tools_of(&session).await.contains(&"x__only".to_owned()));
     assert_eq!(tools_of(&at_x).await, ["only"]);
     let under_way = session.open_call("a__slow_compute", r#"{"seconds":0.5}"#);
-    let reloading = scene.reload(&json!({"servers": {"a": everything("")}}));
+    let without = json!({"servers": {"a": everything("")}});
+    let reloading = scene.reload(&without);
     let (under_way, ()) = tokio::join!(under_way, reloading);
     assert_eq!(under_way.finish().await.text(), "computed for 0.5 s", "other servers are not touched");
     assert_eq!(stream.message(SOON).await.method(), Some(CHANGED));
@@ -203,19 +205,17 @@ async fn sessions_hear_that_a_server_was_removed_and_calls_say_so() {
     let refused = session.call("x__only", "{}").await;
     assert_eq!(refused.error_code(), Some(-32602), "{}", refused.raw());
     assert_eq!(scene.client("/mcp/x").try_initialize(LEGACY, CAPABLE).await.status, 404);
-    let gone = at_x.client.post(at_x.client.path(), janua_testkit::client::message::request("9", "tools/list", ""), &[
-        ("content-type", "application/json"),
-        ("accept", "application/json, text/event-stream"),
-        ("mcp-session-id", at_x.id.as_deref().expect("an id")),
-    ]);
-    let gone = gone.await;
+    let gone = at_x.post(request("9", "tools/list", "")).await;
     assert_eq!(gone.status, 404, "{}", gone.text());
     assert!(gone.text().contains("there is no server or view x"), "{}", gone.text());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_under_way_ends_at_the_instance_it_began_at_when_its_server_changes() {
-    let scene = Scene::of(json!({"a": everything(""), "b": everything("")})).await;
+    let folder = Folder::new();
+    let servers = json!({"a": folder.journaled("a", ""), "b": everything("")});
+    let changed = json!({"servers": {"a": folder.journaled("a", "--pages"), "b": everything("")}});
+    let scene = folder.serve(&json!({"servers": servers})).await;
     let session = scene.session("/mcp").await;
     let pid = async || {
         let info: Value = serde_json::from_str(session.call("a__fixture_info", "{}").await.text()).expect("json");
@@ -223,7 +223,10 @@ async fn a_call_under_way_ends_at_the_instance_it_began_at_when_its_server_chang
     };
     let before = pid().await;
     let under_way = session.open_call("a__slow_compute", r#"{"seconds":1}"#);
-    let reloading = scene.reload(&json!({"servers": {"a": everything("--pages"), "b": everything("")}}));
+    let reloading = async {
+        scene.folder.reached("a", |message| message.at("/params/name") == "slow_compute").await;
+        scene.reload(&changed).await;
+    };
     let (under_way, ()) = tokio::join!(under_way, reloading);
     assert_ne!(pid().await, before, "new calls go to the new one");
     assert_eq!(under_way.finish().await.text(), "computed for 1 s");
