@@ -34,9 +34,17 @@ struct Operator {
     first: Option<u8>,
     /// What stands between values.
     separator: u8,
-    /// Whether reserved characters stand in values as they are.
-    reserved: bool,
+    values: Values,
     naming: Naming,
+}
+
+/// Which characters stand in values as they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Values {
+    Unreserved,
+    /// All but the slash.
+    Segment,
+    All,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,13 +93,24 @@ impl Template {
     /// Whether some values of the variables make this URI of the template. Percent-encodings count as what they stand
     /// for where RFC 3986 has them equal, and so does a character that should have been encoded.
     pub fn fits(&self, uri: &str) -> bool {
+        self.read(uri, |operator| operator)
+    }
+
+    /// Whether a server may have this URI of the template that takes it less strictly than the RFC: in what many SDKs
+    /// make of templates, a variable stands for anything without a slash.
+    pub fn resembles(&self, uri: &str) -> bool {
+        let loose = |values| if values == Values::All { values } else { Values::Segment };
+        self.read(uri, |operator| Operator { values: loose(operator.values), ..operator })
+    }
+
+    fn read(&self, uri: &str, taken: impl Fn(Operator) -> Operator) -> bool {
         let uri = units(uri);
         let mut places = Places::none(uri.len());
         places.0[0] = true;
         for part in &self.parts {
             places = match part {
                 Part::Literal(literal) => places.literal(&uri, literal),
-                Part::Expression(operator, variables) => places.expression(&uri, *operator, variables),
+                Part::Expression(operator, variables) => places.expression(&uri, taken(*operator), variables),
             };
             if !places.0.contains(&true) {
                 return false;
@@ -114,15 +133,16 @@ impl Template {
 impl Operator {
     /// The operator an expression begins with, and the rest; `None` for those the RFC keeps for later.
     fn of(inside: &str) -> Option<(Operator, &str)> {
-        let operator = |first, separator, reserved, naming| Operator { first, separator, reserved, naming };
+        let operator = |first, separator, values, naming| Operator { first, separator, values, naming };
+        let (strict, all) = (Values::Unreserved, Values::All);
         let found = match *inside.as_bytes().first()? {
-            b'+' => operator(None, b',', true, Naming::None),
-            b'#' => operator(Some(b'#'), b',', true, Naming::None),
-            first @ (b'.' | b'/') => operator(Some(first), first, false, Naming::None),
-            b';' => operator(Some(b';'), b';', false, Naming::Bare),
-            first @ (b'?' | b'&') => operator(Some(first), b'&', false, Naming::Equals),
+            b'+' => operator(None, b',', all, Naming::None),
+            b'#' => operator(Some(b'#'), b',', all, Naming::None),
+            first @ (b'.' | b'/') => operator(Some(first), first, strict, Naming::None),
+            b';' => operator(Some(b';'), b';', strict, Naming::Bare),
+            first @ (b'?' | b'&') => operator(Some(first), b'&', strict, Naming::Equals),
             b'=' | b',' | b'!' | b'@' | b'|' => return None,
-            _ => return Some((operator(None, b',', false, Naming::None), inside)),
+            _ => return Some((operator(None, b',', strict, Naming::None), inside)),
         };
         Some((found, &inside[1..]))
     }
@@ -131,7 +151,11 @@ impl Operator {
     fn allows(self, unit: Unit) -> bool {
         match unit {
             Unit::Encoded(_) => true,
-            Unit::Plain(byte) => self.reserved || is_unreserved(byte),
+            Unit::Plain(byte) => match self.values {
+                Values::Unreserved => is_unreserved(byte),
+                Values::Segment => byte != b'/',
+                Values::All => true,
+            },
         }
     }
 }

@@ -240,3 +240,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_a_template_resembles_is_what_loose_servers_read() {
+    for (template, uri, wanted) in [
+        ("notes://{name}", "notes://a@b:c", true),
+        ("notes://{name}", "notes://a/b", false),
+        ("notes://{name}/{part}", "notes://a?x=1/b,c", true),
+        ("notes://{+path}", "notes://a/b", true),
+        ("notes://{name}", "other://a", false),
+    ] {
+        let read = Template::parse(template).expect("a template");
+        assert_eq!(read.resembles(uri), wanted, "{template} {uri}");
+    }
+    let strict = Template::parse("notes://{name}").expect("a template");
+    assert!(!strict.fits("notes://a@b:c") && strict.fits("notes://ab"));
+}

@@ -119,28 +119,33 @@ impl Merged {
 
     /// What a name or address of a list leads to.
     pub(crate) fn find(&self, list: Method, key: &str) -> Option<Found> {
-        let number = LISTS.iter().position(|known| *known == list)?;
-        if let Some(found) = self.lists[number].found.get(key) {
-            return Some(found.clone());
-        }
-        match list {
-            Method::ToolsList | Method::PromptsList => self.lists[number].bare.get(key).cloned().flatten(),
-            _ => self.addressed(key),
-        }
+        self.find_exactly(list, key).or_else(|| match list {
+            Method::ToolsList | Method::PromptsList => self.lists[place(list)?].bare.get(key).cloned().flatten(),
+            _ => self.templated(key),
+        })
     }
 
-    /// What an address leads to that is in no list as it stands.
-    fn addressed(&self, uri: &str) -> Option<Found> {
-        if let Some((name, real)) = uri.strip_prefix(APART).and_then(|rest| rest.split_once('/')) {
+    /// The same for what is listed, or says whose it is: what servers have that are not known yet makes no difference.
+    pub(crate) fn find_exactly(&self, list: Method, key: &str) -> Option<Found> {
+        if let Some(found) = self.lists[place(list)?].found.get(key) {
+            return Some(found.clone());
+        }
+        if matches!(list, Method::ToolsList | Method::PromptsList) {
+            return None;
+        }
+        if let Some((name, real)) = key.strip_prefix(APART).and_then(|rest| rest.split_once('/')) {
             let member = self.members.list.iter().position(|member| member.served.name == name)?;
             return Some(Found { member, real: real.to_owned() });
         }
         // Templates are completed by their own text.
-        let listed = self.lists.iter().skip(2).find_map(|list| list.found.get(uri)).cloned();
-        listed.or_else(|| {
-            let fits = self.templates.iter().find(|(template, _)| template.fits(uri));
-            fits.map(|(_, member)| Found { member: *member, real: uri.to_owned() })
-        })
+        self.lists.iter().skip(2).find_map(|list| list.found.get(key)).cloned()
+    }
+
+    /// Whose template an address is of.
+    fn templated(&self, uri: &str) -> Option<Found> {
+        let fits = self.templates.iter().find(|(template, _)| template.fits(uri));
+        let fits = fits.or_else(|| self.templates.iter().find(|(template, _)| template.resembles(uri)));
+        fits.map(|(_, member)| Found { member: *member, real: uri.to_owned() })
     }
 
     /// How an address of a member's is shown.
@@ -151,7 +156,7 @@ impl Merged {
 
     /// A page of a list in the words of `version`; `None`: there is no such page.
     pub(crate) fn page(&self, list: Method, cursor: Option<&str>, version: Version) -> Option<Response> {
-        let number = LISTS.iter().position(|known| *known == list)?;
+        let number = place(list)?;
         let Some(cursor) = cursor else {
             let kept = self.pages.lock().get(&(number, version)).cloned();
             return Some(kept.unwrap_or_else(|| {
@@ -243,9 +248,9 @@ impl Shown {
         if rules.is_some_and(|rules| !rules.shows(&shown)) {
             return;
         }
-        let shown = rules.and_then(|rules| rules.rename.get(&shown)).cloned().unwrap_or(shown);
         let said = rules.and_then(|rules| rules.describe.get(&shown));
         let said = said.or_else(|| own.and_then(|own| own.describe.get(&item.key)));
+        let shown = rules.and_then(|rules| rules.rename.get(&shown)).cloned().unwrap_or(shown);
         let text = if shown == item.key { item.text.clone() } else { renamed(method, item, &shown) };
         let text = said.map_or(text.clone(), |said| described(&text, said));
         let found = Found { member: at, real: item.key.clone() };
@@ -273,6 +278,11 @@ impl Shown {
         self.keys.push(key.clone());
         self.found.insert(key, found);
     }
+}
+
+/// Which of the [`LISTS`] it is.
+fn place(list: Method) -> Option<usize> {
+    LISTS.iter().position(|known| *known == list)
 }
 
 fn apart(server: &str, uri: &str) -> String {

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use janua_wire::capabilities::Class;
 use janua_wire::method::Method;
 use janua_wire::mirror::Mirror;
@@ -241,15 +242,25 @@ impl View {
                 return Some((only.clone(), key.to_owned()));
             }
         }
-        let (merged, settled) = self.now(class);
-        let found = |merged: &Merged| {
-            let found = merged.find(list, key)?;
+        let found = |merged: &Merged, settled: bool| {
+            let found = if settled { merged.find(list, key) } else { merged.find_exactly(list, key) }?;
             Some((merged.members.list[found.member].clone(), found.real))
         };
-        if let Some(found) = found(&merged) {
-            return Some(found);
+        let (merged, settled) = self.now(class);
+        let at_once = found(&merged, settled);
+        if settled || at_once.is_some() {
+            return at_once;
         }
-        if settled { None } else { found(&*self.settled(class).await) }
+        // Whoever is slow holds up nobody whose server is there already.
+        let end = Instant::now() + self.limits.list;
+        let waiting = members.list.iter().map(|member| member.served.shelf.settled(class, end));
+        let mut waiting: FuturesUnordered<_> = waiting.collect();
+        while waiting.next().await.is_some() {
+            if let Some(found) = found(&self.now(class).0, waiting.is_empty()) {
+                return Some(found);
+            }
+        }
+        None
     }
 
     /// The same for what is known already.
