@@ -10,16 +10,19 @@ use std::time::{Duration, Instant};
 /// The version of cargo-deny this repository is checked with.
 const DENY: &str = "0.20.2";
 
+/// What is off by default, and checked all the same.
+const FEATURES: &str = "janua/rmcp";
+
 /// A step: its name, and what it does to the count of checks that passed and failed.
 type Step = (&'static str, fn(&mut Score) -> Result<()>);
 
 const STEPS: [Step; 9] = [
     ("setup", |_| setup::run()),
     ("format", |_| cargo(&["fmt", "--all", "--check"])),
-    ("clippy", |_| cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])),
+    ("clippy", |_| cargo(&["clippy", "--workspace", "--all-targets", "--features", FEATURES, "--", "-D", "warnings"])),
     ("tidy", |_| tidy::run()),
     ("licences and bans", |_| deny()),
-    ("build", |_| cargo(&["build", "--workspace", "--all-targets"])),
+    ("build", |_| cargo(&["build", "--workspace", "--all-targets", "--features", FEATURES])),
     ("tests", tests),
     ("documentation", |_| documentation()),
     ("conformance", conformance::all),
@@ -68,7 +71,7 @@ fn finish(command: &mut Command) -> Result<()> {
 }
 
 fn documentation() -> Result<()> {
-    let args = ["doc", "--no-deps", "-p", "janua", "-p", "janua-wire"];
+    let args = ["doc", "--no-deps", "-p", "janua", "-p", "janua-wire", "--features", FEATURES];
     finish(repo::cargo().args(args).env("RUSTDOCFLAGS", "-D warnings"))
 }
 
@@ -92,7 +95,7 @@ fn deny() -> Result<()> {
 /// The tests of the workspace, their result lines added up.
 fn tests(score: &mut Score) -> Result<()> {
     let mut command = repo::cargo();
-    command.args(["test", "--workspace", "--no-fail-fast"]).stdout(Stdio::piped());
+    command.args(["test", "--workspace", "--no-fail-fast", "--features", FEATURES]).stdout(Stdio::piped());
     let mut child = command.spawn().context("run cargo test")?;
     let output = child.stdout.take().context("cargo test has no output")?;
     let mut counted = Score::default();

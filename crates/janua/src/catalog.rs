@@ -14,6 +14,7 @@ use crate::error::Failure;
 use crate::lock::Lock;
 use crate::observe::metrics::Metrics;
 use crate::servers::Place;
+use crate::servers::in_process::Factories;
 use crate::servers::starts::Starts;
 use crate::tasks::Tasks;
 
@@ -42,6 +43,8 @@ pub(crate) enum Catalog {
 
 /// Servers and views by name, and all servers together.
 pub(crate) struct Many {
+    /// Where servers in this process are found.
+    factories: Factories,
     limits: Arc<Limits>,
     tasks: Tasks,
     folder: Option<PathBuf>,
@@ -85,10 +88,17 @@ impl Catalog {
     }
 
     /// Every server and view of the settings.
-    pub(crate) fn of_many(settings: &Settings, limits: &Arc<Limits>, tasks: &Tasks, metrics: &Arc<Metrics>) -> Self {
+    pub(crate) fn of_many(
+        settings: &Settings,
+        factories: Factories,
+        limits: &Arc<Limits>,
+        tasks: &Tasks,
+        metrics: &Arc<Metrics>,
+    ) -> Self {
         let all = View::new(limits.clone(), tasks.clone(), metrics.server(EVERYTHING));
         let (servers, disabled, views) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let many = Many {
+            factories,
             limits: limits.clone(),
             tasks: tasks.clone(),
             folder: settings.data_dir.clone(),
@@ -221,6 +231,7 @@ impl Many {
         let served = Served::new(
             name,
             settings,
+            &self.factories,
             &self.limits,
             (&self.tasks, &self.starts),
             &self.metrics,

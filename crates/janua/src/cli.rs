@@ -1,18 +1,23 @@
 //! The command line: what was typed, what it means, and the exit code.
 
 use std::ffi::OsString;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use tokio::runtime::Builder;
 
 mod check;
 pub(crate) mod compat;
 mod connect;
+mod edits;
+mod export;
+mod import;
 mod logs;
 mod proxy;
 mod schema;
 mod serve;
+mod servers;
 
 pub(crate) use janua::config::{duration, size};
 
@@ -105,10 +110,35 @@ enum Command {
     Connect(connect::ConnectArgs),
     /// Take the place of another tool: its flags, unchanged
     Compat(compat::CompatArgs),
+    /// Add a server to the configuration
+    Add(servers::AddArgs),
+    /// Add a server to the configuration, given as JSON
+    AddJson(servers::AddJsonArgs),
+    /// List the servers of the configuration
+    List(servers::ListArgs),
+    /// Show a server of the configuration
+    Get(servers::GetArgs),
+    /// Take a server out of the configuration
+    Remove(servers::NameArgs),
+    /// Switch a server of the configuration on
+    Enable(servers::NameArgs),
+    /// Switch a server of the configuration off
+    Disable(servers::NameArgs),
+    /// Take over the servers of a client's configuration
+    Import(import::ImportArgs),
+    /// Write an entry that leads here into a client's configuration
+    Export(export::ExportArgs),
     /// Validate a configuration, and show what it would serve
     Check(check::CheckArgs),
     /// Print the JSON Schema of the configuration file
     Schema(schema::SchemaArgs),
+    /// Print a script that completes these commands in a shell
+    ///
+    /// For bash: janua completions bash > ~/.local/share/bash-completion/completions/janua
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
 }
 
 /// Runs the command line of this process and gives its exit code.
@@ -131,11 +161,21 @@ pub(crate) fn run() -> i32 {
         Command::Connect(args) => connect::run(&cli.global, args),
         Command::Compat(args) => compat::run(&cli.global, args),
         Command::Serve(args) => serve::run(&cli.global, &args),
+        Command::Add(args) => servers::add(args),
+        Command::AddJson(args) => servers::add_json(&args),
+        Command::List(args) => servers::list(&args),
+        Command::Get(args) => servers::get(&args),
+        Command::Remove(args) => servers::remove(&args),
+        Command::Enable(args) => servers::switch(&args, true),
+        Command::Disable(args) => servers::switch(&args, false),
+        Command::Import(args) => import::run(&args),
+        Command::Export(args) => export::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Schema(args) => {
             schema::run(&args);
             Ok(())
         }
+        Command::Completions { shell } => complete(shell),
     };
     match outcome {
         Ok(()) => 0,
@@ -148,6 +188,14 @@ pub(crate) fn run() -> i32 {
             1
         }
     }
+}
+
+/// Prints the completions of `shell`.
+fn complete(shell: Shell) -> Result<(), Failed> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "janua", &mut script);
+    std::io::stdout().write_all(&script)?;
+    Ok(())
 }
 
 /// `janua -- CMD` and `janua --port 1 -- CMD` mean `janua proxy …`.

@@ -43,6 +43,10 @@ pub(crate) struct Paths {
     pub(crate) health: Vec<String>,
     /// Put before the message path in the `endpoint` event, for clients behind a proxy that rewrites paths.
     pub(crate) base_url: String,
+    /// Below it each server and view has the paths of the transports, too, if there are several; empty: it has not.
+    pub(crate) servers: String,
+    /// What the paths without a name lead to, if there are several; `None`: to all.
+    pub(crate) root: Option<String>,
 }
 
 impl Default for Paths {
@@ -54,6 +58,8 @@ impl Default for Paths {
             ws: "/ws".to_owned(),
             health: vec!["/health".to_owned()],
             base_url: String::new(),
+            servers: String::new(),
+            root: None,
         }
     }
 }
@@ -129,6 +135,9 @@ pub(crate) fn router(edge: Arc<Edge>) -> Router {
         if named {
             router = router.route(&format!("{}/{{name}}", path.trim_end_matches('/')), at(route));
         }
+        if named && !paths.servers.is_empty() {
+            router = router.route(&format!("{}/{{name}}{path}", paths.servers), at(route));
+        }
         if matches!(route, Route::Mcp) && !path.ends_with('/') {
             router = router.route(&format!("{path}/"), at(route));
         }
@@ -161,7 +170,7 @@ async fn respond(edge: &Edge, route: Route, name: Option<String>, request: Reque
     {
         return edge.finish(pass.put_on(answer::refused(why)));
     }
-    let place = match edge.gateway.catalog.place(name.as_deref()) {
+    let place = match edge.gateway.catalog.place(name.as_deref().or(edge.paths.root.as_deref())) {
         Ok(place) => place,
         Err(unknown) => {
             return edge.finish(pass.put_on(answer::error(StatusCode::NOT_FOUND, None, INVALID_REQUEST, &unknown)));

@@ -5,6 +5,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub mod client_files;
+pub mod edit;
 pub mod limits;
 pub mod settings;
 
@@ -120,9 +122,7 @@ pub enum Server {
     Command(ServerCommand),
     /// A remote server.
     Remote(RemoteServer),
-    /// The built-in demo server, in process.
-    Demo,
-    /// A server in this process, by the name it was registered under.
+    /// A server in this process, by the name that [`Factories`](crate::server::Factories) have it under.
     InProcess(String),
 }
 
@@ -174,7 +174,6 @@ impl Server {
                 words.join(" ")
             }
             Server::Remote(remote) => bare(&remote.url),
-            Server::Demo => "the built-in demo server".to_owned(),
             Server::InProcess(name) => format!("the built-in server {name}"),
         }
     }

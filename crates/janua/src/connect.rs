@@ -1,30 +1,30 @@
 //! The composition root of `connect`: one client on a pair of pipes, one server.
 
+use std::time::Duration;
+
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::clients::stdio;
 pub use crate::clients::stdio::End;
-use crate::config::{Declared, Limits, Protocol, Server, Share};
 use crate::error::Failure;
-use crate::proxy::{gateway, stop_signal};
+use crate::proxy::{Options, stop_signal};
 use crate::servers::process::orphans;
 
-/// Serves the client on `input` and `output` with `server` until one of them is done or the process is told to
-/// stop; the server is stopped before this returns.
+/// Serves the client on `input` and `output` with the server of the options until one of them is done or the process is
+/// told to stop; the server is stopped before this returns. What the options say of listening does not matter.
 pub async fn run(
-    server: &Server,
-    protocol: Protocol,
-    limits: &Limits,
+    options: &Options,
     input: impl AsyncRead + Unpin,
     output: impl AsyncWrite + Unpin,
 ) -> Result<End, Failure> {
-    let (gateway, place) = gateway(server, protocol, (Share::Session, Declared::Class), 0, limits);
+    let (gateway, place) = options.gateway();
     orphans::bury(&gateway.tasks);
     let end = tokio::select! {
         end = stdio::serve(&gateway, &place, input, output) => end,
         () = stop_signal() => Ok(End::Client),
     };
     gateway.stop_now().await;
-    gateway.tasks.finished(limits.stop_eof + limits.stop_term + std::time::Duration::from_secs(2)).await;
+    let limits = &options.limits;
+    gateway.tasks.finished(limits.stop_eof + limits.stop_term + Duration::from_secs(2)).await;
     end
 }

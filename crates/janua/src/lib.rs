@@ -2,7 +2,12 @@
 //!
 //! As a library it does what the binary does: [`proxy::run`] puts one server behind one address,
 //! [`proxy::router`] gives the same as an [`axum::Router`] to nest into an application. The narrow waist that all
-//! traffic passes is public too: a [`call::Call`] goes in, a [`call::Reply`] comes out.
+//! traffic passes is public too: a [`call::Call`] goes in, a [`call::Reply`] comes out. [`server`] has what a server of
+//! one's own is written with.
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/embedding.md")]
+struct Embedding;
 
 pub mod call;
 pub mod config;
@@ -28,4 +33,5 @@ mod sessions;
 mod socket;
 mod tasks;
 
+pub use servers::in_process as server;
 pub use servers::process::guardian::guard;

@@ -94,6 +94,21 @@ impl Mailbox {
         Poll::Pending
     }
 
+    /// The reader is gone: what it has not read is dropped, and so is what comes later. Questions are declined by that,
+    /// so no lock may be held that an answer takes.
+    pub(crate) fn leave(&self) {
+        let mut state = self.0.lock();
+        state.ended = true;
+        state.bytes = 0;
+        let unread = (std::mem::take(&mut state.queue), state.outcome.take());
+        let writer = state.writer.take();
+        drop(state);
+        drop(unread);
+        if let Some(writer) = writer {
+            writer.wake();
+        }
+    }
+
     /// Waits until the reader has caught up, or for [`PATIENCE`]; then the reader counts as deaf until it reads.
     pub(crate) async fn room(&self) {
         let caught_up = poll_fn(|cx| {

@@ -21,6 +21,8 @@ use crate::gateway::Gateway;
 use crate::observe::Observer;
 use crate::observe::traces::Traces;
 use crate::servers::Place;
+pub use crate::servers::hiding::Shown;
+use crate::servers::in_process::{Factories, Factory, Server as InProcess, UserContext};
 use crate::servers::process::orphans;
 use crate::servers::starts::Starts;
 use crate::tasks::Tasks;
@@ -39,10 +41,14 @@ use crate::tasks::Tasks;
 pub struct Options {
     /// The server behind the proxy.
     pub server: Server,
+    /// Where a server in this process is found by its name.
+    pub factories: Factories,
     /// Which era it is spoken to in.
     pub protocol: Protocol,
     /// Who shares a running instance of it.
     pub share: Share,
+    /// Which of its tools are shown; all if absent.
+    pub shown: Option<Shown>,
     /// What it is told that its clients can be asked, where they share an instance.
     pub declared: Declared,
     /// Instances of a program that are kept started, though nobody uses them yet. Under [`router`] from the first
@@ -90,8 +96,10 @@ impl Options {
         let paths = Paths::default();
         Options {
             server,
+            factories: Factories::built_in(),
             protocol: Protocol::Auto,
             share: Share::Session,
+            shown: None,
             declared: Declared::Class,
             warm: 0,
             host: IpAddr::from([127, 0, 0, 1]),
@@ -118,6 +126,18 @@ impl Options {
         ServerCommand::new(line).map(|command| Options::new(Server::Command(command)))
     }
 
+    /// A proxy of a server in this process, which `make` makes for whoever comes.
+    pub fn in_process<S: InProcess>(name: &str, make: impl Fn(UserContext) -> S + Send + Sync + 'static) -> Self {
+        Options::registered(name, Factory::new(make))
+    }
+
+    /// The same with what makes it given as a whole.
+    pub fn registered(name: &str, factory: Factory) -> Self {
+        let mut options = Options::new(Server::InProcess(name.to_owned()));
+        options.factories = options.factories.with(name, factory);
+        options
+    }
+
     /// The same with another port.
     #[must_use]
     pub fn port(mut self, port: u16) -> Self {
@@ -132,8 +152,21 @@ impl Options {
         self
     }
 
-    fn gateway(&self) -> (Arc<Gateway>, Arc<dyn Place>) {
-        gateway(&self.server, self.protocol, (self.share, self.declared), self.warm, &self.limits)
+    /// The gateway behind these options, without anything that listens, and what its clients connect to.
+    pub(crate) fn gateway(&self) -> (Arc<Gateway>, Arc<dyn Place>) {
+        let (limits, tasks) = (Arc::new(self.limits.clone()), Tasks::default());
+        let settings = ServerSettings {
+            protocol: self.protocol,
+            share: self.share,
+            declared: self.declared,
+            warm: self.warm,
+            ..ServerSettings::new(self.server.clone())
+        };
+        let (observer, starts) = (Observer::default(), Starts::new(&limits));
+        let (metrics, shown) = (observer.metrics.server(ONLY), self.shown.clone());
+        let bridge = bridge(&settings, &self.factories, &limits, &tasks, &starts, metrics, shown);
+        let catalog = Catalog::of_one(bridge.clone());
+        (Gateway::new(catalog, limits, tasks, observer), bridge)
     }
 
     fn edge(self, gateway: Arc<Gateway>, loopback: bool) -> Edge {
@@ -148,6 +181,7 @@ impl Options {
                 ws: self.ws_path,
                 health: self.health_paths,
                 base_url: self.base_url,
+                ..Paths::default()
             },
             stateless: self.share == Share::All,
             label: self.server.label(),
@@ -186,25 +220,25 @@ const REST: Duration = Duration::from_secs(3);
 pub struct Proxy {
     gateway: Arc<Gateway>,
     address: SocketAddr,
-    metrics: Option<Shown>,
+    metrics: Option<MetricsListener>,
 }
 
 /// The name in metrics of the only server there is.
 const ONLY: &str = "default";
 
 /// The listener of the metrics. It ends last, so that the end can be watched.
-pub(crate) struct Shown {
+pub(crate) struct MetricsListener {
     pub(crate) address: SocketAddr,
     tasks: Tasks,
 }
 
-impl Shown {
+impl MetricsListener {
     pub(crate) fn serve(
         listener: TcpListener,
         address: SocketAddr,
         gateway: &Arc<Gateway>,
         allowed_hosts: &[String],
-    ) -> Shown {
+    ) -> MetricsListener {
         let tasks = Tasks::default();
         let guard = Guard { hosts: hosts(allowed_hosts, address.ip().is_loopback()), ..Guard::default() };
         let router = clients::metrics::router(gateway.clone(), guard);
@@ -212,7 +246,7 @@ impl Shown {
         let admission = Admission::new(&limits);
         let serving = clients::listener::serve(listener, router, admission, limits, tasks.clone());
         tasks.spawn("metrics listener", serving);
-        Shown { address, tasks }
+        MetricsListener { address, tasks }
     }
 
     async fn stop(self) {
@@ -249,23 +283,6 @@ pub(crate) fn trace(gateway: &Gateway, endpoint: Option<&url::Url>) -> Result<()
     Ok(())
 }
 
-/// The gateway behind a proxy, without anything that listens.
-pub(crate) fn gateway(
-    server: &Server,
-    protocol: Protocol,
-    sharing: (Share, Declared),
-    warm: usize,
-    limits: &Limits,
-) -> (Arc<Gateway>, Arc<dyn Place>) {
-    let (limits, tasks) = (Arc::new(limits.clone()), Tasks::default());
-    let observer = Observer::default();
-    let (share, declared) = sharing;
-    let settings = ServerSettings { protocol, share, declared, warm, ..ServerSettings::new(server.clone()) };
-    let bridge = bridge(&settings, &limits, &tasks, &Starts::new(&limits), observer.metrics.server(ONLY));
-    let catalog = Catalog::of_one(bridge.clone());
-    (Gateway::new(catalog, limits, tasks, observer), bridge)
-}
-
 /// The proxy's routes, to be nested into an application of one's own:
 /// `Router::new().nest("/mcp-proxy", router(options))` serves `/mcp-proxy/mcp` and its neighbours. Sessions expire
 /// there too. Children end with their sessions, and with the process.
@@ -299,7 +316,8 @@ pub async fn start(options: Options) -> Result<Proxy, Error> {
     orphans::bury(&gateway.tasks);
     gateway.catalog.prepare();
     let loopback = options.host.is_loopback();
-    let metrics = shown.map(|(listener, address)| Shown::serve(listener, address, &gateway, &options.allowed_hosts));
+    let metrics =
+        shown.map(|(listener, address)| MetricsListener::serve(listener, address, &gateway, &options.allowed_hosts));
     let router = clients::router(Arc::new(options.edge(gateway.clone(), loopback)));
     let (admission, limits) = (gateway.admission.clone(), gateway.limits.clone());
     let serving = clients::listener::serve(listener, router, admission, limits, gateway.tasks.clone());
@@ -343,7 +361,7 @@ impl Proxy {
 }
 
 /// Stops a gateway in order; a signal cuts the waiting short.
-pub(crate) async fn stop(gateway: &Gateway, metrics: Option<Shown>) {
+pub(crate) async fn stop(gateway: &Gateway, metrics: Option<MetricsListener>) {
     tokio::select! {
         () = gateway.stop() => {}
         () = interrupted() => {

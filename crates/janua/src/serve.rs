@@ -13,7 +13,8 @@ use crate::config::Settings;
 use crate::gateway::Gateway;
 use crate::observe::Observer;
 pub use crate::proxy::Error;
-use crate::proxy::{Shown, bind, stop, trace};
+use crate::proxy::{MetricsListener, bind, stop, trace};
+use crate::servers::in_process::{Factories, Factory};
 use crate::servers::process::orphans;
 use crate::tasks::Tasks;
 
@@ -35,6 +36,7 @@ use crate::tasks::Tasks;
 /// ```
 pub struct App {
     settings: Settings,
+    paths: Paths,
     gateway: Arc<Gateway>,
 }
 
@@ -42,13 +44,15 @@ pub struct App {
 #[derive(Default)]
 pub struct Builder {
     settings: Settings,
+    factories: Factories,
+    paths: Paths,
 }
 
 /// A gateway that serves.
 pub struct Running {
     gateway: Arc<Gateway>,
     address: SocketAddr,
-    metrics: Option<Shown>,
+    metrics: Option<MetricsListener>,
 }
 
 impl App {
@@ -60,7 +64,7 @@ impl App {
     /// The gateway's routes, to be nested into an application of one's own: `/mcp`, `/mcp/{server}` and their
     /// neighbours, relative to where they are nested. Must be served on a tokio runtime, as axum does.
     pub fn router(&self) -> Router {
-        clients::router(Arc::new(edge(&self.settings, self.gateway.clone(), true)))
+        clients::router(Arc::new(edge(&self.settings, self.paths.clone(), self.gateway.clone(), true)))
     }
 
     /// Gives the gateway other settings: what is defined as before is not touched. Addresses and limits stay what they
@@ -72,15 +76,16 @@ impl App {
     /// Binds the address of the settings and serves until it is stopped.
     #[expect(clippy::unused_async, reason = "it needs a runtime, and does not promise never to wait")]
     pub async fn serve(self) -> Result<Running, Error> {
-        let App { settings, gateway } = self;
+        let App { settings, paths, gateway } = self;
         let wanted = SocketAddr::new(settings.host, settings.port);
         let (listener, address) = bind(wanted, settings.insecure_no_auth)?;
         let shown = settings.metrics.map(|address| bind(address, settings.insecure_no_auth)).transpose()?;
         trace(&gateway, settings.traces.as_ref())?;
         orphans::bury(&gateway.tasks);
-        let router = clients::router(Arc::new(edge(&settings, gateway.clone(), settings.host.is_loopback())));
+        let router = clients::router(Arc::new(edge(&settings, paths, gateway.clone(), settings.host.is_loopback())));
         gateway.catalog.prepare();
-        let metrics = shown.map(|(listener, at)| Shown::serve(listener, at, &gateway, &settings.allowed_hosts));
+        let metrics =
+            shown.map(|(listener, at)| MetricsListener::serve(listener, at, &gateway, &settings.allowed_hosts));
         let (admission, limits) = (gateway.admission.clone(), gateway.limits.clone());
         let serving = clients::listener::serve(listener, router, admission, limits, gateway.tasks.clone());
         gateway.tasks.spawn("listener", serving);
@@ -96,14 +101,33 @@ impl Builder {
         self
     }
 
+    /// A server in this process, besides the built-in ones; the settings name it as
+    /// [`Server::InProcess`](crate::config::Server::InProcess), and files as `builtin`.
+    #[must_use]
+    pub fn factory(mut self, name: &str, factory: Factory) -> Self {
+        self.factories = self.factories.with(name, factory);
+        self
+    }
+
+    /// Addresses as mcp-proxy has them: `/servers/{name}/mcp` and `/servers/{name}/sse` beside those there are anyway,
+    /// and `/status`; `/mcp` and `/sse` lead to the server `default`, if one is named.
+    #[must_use]
+    pub fn like_mcp_proxy(mut self, default: Option<&str>) -> Self {
+        "/servers".clone_into(&mut self.paths.servers);
+        "/messages/".clone_into(&mut self.paths.messages);
+        self.paths.health = vec!["/status".to_owned()];
+        self.paths.root = default.map(str::to_owned);
+        self
+    }
+
     /// The gateway. Nothing is started before somebody needs it.
     pub fn build(self) -> App {
-        let settings = self.settings;
+        let Builder { settings, factories, paths } = self;
         let (limits, tasks) = (Arc::new(settings.limits.clone()), Tasks::default());
         let observer = Observer::default();
-        let catalog = Catalog::of_many(&settings, &limits, &tasks, &observer.metrics);
+        let catalog = Catalog::of_many(&settings, factories, &limits, &tasks, &observer.metrics);
         let gateway = Gateway::new(catalog, limits, tasks, observer);
-        App { settings, gateway }
+        App { settings, paths, gateway }
     }
 }
 
@@ -146,7 +170,7 @@ fn apply(gateway: &Gateway, settings: &Settings) -> Applied {
     gateway.catalog.many().map(|many| many.apply(settings)).unwrap_or_default()
 }
 
-fn edge(settings: &Settings, gateway: Arc<Gateway>, loopback: bool) -> Edge {
+fn edge(settings: &Settings, paths: Paths, gateway: Arc<Gateway>, loopback: bool) -> Edge {
     let named = settings.allowed_hosts.iter().map(|host| host.to_ascii_lowercase());
     let hosts = match (settings.allowed_hosts.is_empty(), loopback) {
         (true, false) => None,
@@ -155,7 +179,7 @@ fn edge(settings: &Settings, gateway: Arc<Gateway>, loopback: bool) -> Edge {
     Edge {
         gateway,
         guard: Guard { hosts, cors: !settings.cors_origins.is_empty(), origins: settings.cors_origins.clone() },
-        paths: Paths::default(),
+        paths,
         stateless: false,
         label: format!("{} servers", settings.servers.len()),
         headers: Vec::new(),

@@ -17,13 +17,17 @@ use crate::error::Failure;
 use crate::observe::metrics::ServerMetrics;
 
 pub(crate) mod demo;
+pub(crate) mod hiding;
 pub(crate) mod http_client;
+pub mod in_process;
 pub(crate) mod inventory;
 pub(crate) mod opening;
 pub(crate) mod peer;
 pub(crate) mod pool;
 pub(crate) mod process;
 pub(crate) mod remote;
+#[cfg(feature = "rmcp")]
+pub mod rmcp;
 pub(crate) mod sse;
 pub(crate) mod starts;
 pub(crate) mod stateless_http;

@@ -12,7 +12,7 @@ pub use tour::{Step, Tripped, text, tour};
 
 use child::Running;
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
@@ -214,25 +214,26 @@ impl Peer {
     /// As [`Peer::op`].
     pub async fn op_within(&mut self, command: Value, deadline: Duration) -> Result<Value, PeerError> {
         if self.broken {
-            return Err(self.silent("a command before this one was not answered").await);
+            return Err(self.silent(&command, "a command before this one was not answered").await);
         }
         // A wait given up half-way leaves an answer in the pipe that the next command would take.
         self.broken = true;
         let line = command.to_string();
         self.transcript.push(format!("> {}", shown(&line)));
+        let since = Instant::now();
         let answer = match timeout(deadline, self.exchange(&line)).await {
-            Err(_) => return Err(self.silent(&format!("no answer within {deadline:?}")).await),
-            Ok(Err(what)) => return Err(self.silent(&what).await),
+            Err(_) => return Err(self.silent(&command, &format!("no answer within {deadline:?}")).await),
+            Ok(Err(what)) => return Err(self.silent(&command, &what).await),
             Ok(Ok(answer)) => answer,
         };
         self.broken = false;
-        self.transcript.push(format!("< {}", shown(&answer)));
+        self.transcript.push(format!("< {} ms {}", since.elapsed().as_millis(), shown(&answer)));
         match serde_json::from_str::<Value>(&answer) {
             Ok(mut answer) if answer["ok"] == true => Ok(answer["value"].take()),
-            Ok(mut answer) => Err(PeerError::refused(self.sdk, &command, answer["error"].take())),
+            Ok(mut answer) => Err(PeerError::refused(self.sdk, &shown(&line), answer["error"].take())),
             Err(error) => {
                 self.broken = true;
-                Err(self.silent(&format!("an answer that is not JSON: {error}")).await)
+                Err(self.silent(&command, &format!("an answer that is not JSON: {error}")).await)
             }
         }
     }
@@ -242,10 +243,11 @@ impl Peer {
     /// # Errors
     /// As [`Peer::op`].
     pub async fn close(mut self) -> Result<(), PeerError> {
-        self.op(json!({"op": "close"})).await?;
+        let command = json!({"op": "close"});
+        self.op(command.clone()).await?;
         match timeout(DEADLINE, self.running.ended()).await {
             Ok(()) => Ok(()),
-            Err(_) => Err(self.silent("still running after it closed the connection").await),
+            Err(_) => Err(self.silent(&command, "still running after it closed the connection").await),
         }
     }
 
@@ -269,11 +271,12 @@ impl Peer {
         }
     }
 
-    async fn silent(&mut self, what: &str) -> PeerError {
+    async fn silent(&mut self, during: &Value, what: &str) -> PeerError {
         self.running.settle().await;
         PeerError::Silent(format!(
-            "{:?}: {what}\n--- transcript\n{}\n--- stderr\n{}",
+            "{:?}: {what}, at {}\n--- transcript\n{}\n--- stderr\n{}",
             self.sdk,
+            shown(&during.to_string()),
             self.transcript.join("\n"),
             self.running.stderr()
         ))

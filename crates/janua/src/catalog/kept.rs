@@ -36,7 +36,7 @@ impl Kept {
         let said = match &settings.server {
             Server::Command(command) => format!("{:?} {:?} {:?}", command.program, command.args, command.cwd),
             Server::Remote(remote) => format!("{} {:?}", remote.url, remote.transport),
-            other => other.label(),
+            Server::InProcess(name) => name.clone(),
         };
         let said = format!("{said} {:?} {:?}", settings.protocol, settings.declared);
         let definition = base64::encode(digest(&SHA256, said.as_bytes()).as_ref());

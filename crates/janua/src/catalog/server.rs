@@ -12,7 +12,8 @@ use crate::bridge::Bridge;
 use crate::config::{Limits, Server, ServerSettings};
 use crate::error::{Failure, Kind};
 use crate::observe::metrics::{Metrics, ServerMetrics};
-use crate::servers::demo::DemoOpener;
+use crate::servers::hiding::{Hiding, Shown};
+use crate::servers::in_process::{Factories, Site};
 use crate::servers::inventory::Inventory;
 use crate::servers::pool::Pool;
 use crate::servers::remote::RemoteOpener;
@@ -32,13 +33,15 @@ pub(crate) struct Served {
     tasks: Tasks,
 }
 
-/// The links to a server, none of which is open yet.
+/// The links to a server, none of which is open yet. Of its tools only those that are `shown` are there.
 pub(crate) fn bridge(
     settings: &ServerSettings,
+    factories: &Factories,
     limits: &Arc<Limits>,
     tasks: &Tasks,
     starts: &Arc<Starts>,
     metrics: Arc<ServerMetrics>,
+    shown: Option<Shown>,
 ) -> Arc<Bridge> {
     let inventory = Arc::new(Inventory::default());
     let opener: Box<dyn Opener> = match &settings.server {
@@ -47,7 +50,13 @@ pub(crate) fn bridge(
             Box::new(StdioOpener(Stock::new(command, settings.warm, starts, limits.clone(), tasks.clone(), metrics)))
         }
         Server::Remote(remote) => Box::new(RemoteOpener::new(remote, limits.clone(), tasks.clone(), inventory.clone())),
-        Server::Demo | Server::InProcess(_) => Box::new(DemoOpener),
+        Server::InProcess(name) => {
+            Box::new(factories.opener(name, Site { limits: limits.clone(), tasks: tasks.clone() }))
+        }
+    };
+    let opener = match shown {
+        Some(shown) => Box::new(Hiding { opener, shown }),
+        None => opener,
     };
     let pool = Pool::new(opener, settings.protocol, starts.clone(), metrics);
     Bridge::new(pool, (settings.share, settings.declared), inventory, limits.clone(), tasks.clone())
@@ -58,13 +67,14 @@ impl Served {
     pub(super) fn new(
         name: &str,
         settings: &ServerSettings,
+        factories: &Factories,
         limits: &Arc<Limits>,
         (tasks, starts): (&Tasks, &Arc<Starts>),
         metrics: &Metrics,
         folder: Option<&std::path::Path>,
     ) -> Arc<Self> {
         let limits = Arc::new(own(settings, limits));
-        let bridge = bridge(settings, &limits, tasks, starts, metrics.server(name));
+        let bridge = bridge(settings, factories, &limits, tasks, starts, metrics.server(name), None);
         let kept = folder.map(|folder| Kept::new(folder, name, settings));
         let shelf = Shelf::new(name, &settings.server, bridge.clone(), limits.clone(), tasks, kept);
         Arc::new(Served {

@@ -7,6 +7,8 @@ use clap::{Args, Parser, Subcommand};
 use super::{Failed, Global};
 
 mod command_line;
+mod mcp_proxy;
+mod mcp_remote;
 mod streamablehttp_proxy;
 mod supergateway;
 
@@ -19,6 +21,12 @@ pub(super) struct CompatArgs {
 
 #[derive(Debug, Subcommand)]
 enum Tool {
+    /// mcp-proxy (PyPI): between stdio and SSE or Streamable HTTP
+    #[command(disable_help_flag = true)]
+    McpProxy(Rest),
+    /// mcp-remote (npm): a remote server on stdio
+    #[command(disable_help_flag = true)]
+    McpRemote(Rest),
     /// mcp-streamablehttp-proxy (PyPI)
     #[command(disable_help_flag = true)]
     McpStreamablehttpProxy(Rest),
@@ -38,9 +46,15 @@ struct Rest {
 /// Runs the tool's command line.
 pub(super) fn run(global: &Global, args: CompatArgs) -> Result<(), Failed> {
     match args.tool {
+        Tool::McpProxy(rest) => mcp_proxy::run(global, rest.args),
+        Tool::McpRemote(rest) => mcp_remote::run(global, rest.args),
         Tool::McpStreamablehttpProxy(rest) => streamablehttp_proxy::run(global, rest.args),
         Tool::Supergateway(rest) => supergateway::run(global, rest.args),
     }
+}
+
+fn usage<T>(message: impl Into<String>) -> Result<T, Failed> {
+    Err(Failed::Usage(message.into()))
 }
 
 /// Reads a tool's command line. `None`: it asked for help, which was given.

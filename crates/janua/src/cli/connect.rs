@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::proxy::Upstream;
+use super::proxy::{Upstream, demo};
 use super::{Failed, Global, Level, block_on, duration};
-use janua::config::{Limits, Protocol, Server};
 use janua::connect;
+use janua::proxy::Options;
 
 /// Speak stdio to the client that started us, and to a server whatever it speaks.
 ///
@@ -35,22 +35,18 @@ pub(super) struct ConnectArgs {
 /// Runs the command.
 pub(super) fn run(global: &Global, args: ConnectArgs) -> Result<(), Failed> {
     let protocol = args.upstream.protocol();
-    let server = if args.demo { Server::Demo } else { args.upstream.server(args.server)? };
-    let mut limits = Limits { call: args.call_timeout, start: args.start_timeout, ..Limits::default() };
-    limits.call_total = limits.call_total.max(args.call_timeout);
-    serve(global, Level::Warn, &server, protocol, &limits)
+    let server = if args.demo { demo() } else { args.upstream.server(args.server)? };
+    let mut options = Options::new(server);
+    options.protocol = protocol;
+    (options.limits.call, options.limits.start) = (args.call_timeout, args.start_timeout);
+    options.limits.call_total = options.limits.call_total.max(args.call_timeout);
+    serve(global, Level::Warn, &options)
 }
 
 /// Serves the client that started us until it or the server is done; logs at `quiet` unless told otherwise.
-pub(super) fn serve(
-    global: &Global,
-    quiet: Level,
-    server: &Server,
-    protocol: Protocol,
-    limits: &Limits,
-) -> Result<(), Failed> {
+pub(super) fn serve(global: &Global, quiet: Level, options: &Options) -> Result<(), Failed> {
     block_on(global, (quiet, Level::Debug), async {
-        let end = connect::run(server, protocol, limits, tokio::io::stdin(), tokio::io::stdout()).await?;
+        let end = connect::run(options, tokio::io::stdin(), tokio::io::stdout()).await?;
         match end {
             connect::End::Client => Ok(()),
             connect::End::Server => Err(Failed::Run(anyhow::anyhow!("the server is gone"))),

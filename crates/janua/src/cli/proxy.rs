@@ -299,7 +299,7 @@ pub(super) fn place(
 pub(super) fn run(global: &Global, args: ProxyArgs) -> Result<(), Failed> {
     let (host, port, timeout) = place(args.host, args.port, args.timeout)?;
     let protocol = args.upstream.protocol();
-    let server = if args.demo { Server::Demo } else { args.upstream.server(args.server)? };
+    let server = if args.demo { demo() } else { args.upstream.server(args.server)? };
     if args.warm > 0 && !matches!(server, Server::Command(_)) {
         return Err(Failed::Usage("--warm: only programs can be started ahead".to_owned()));
     }
@@ -331,6 +331,11 @@ pub(super) fn run(global: &Global, args: ProxyArgs) -> Result<(), Failed> {
     options.limits.request_body = args.max_body;
     options.limits.server_message = args.max_message;
     serve(global, options)
+}
+
+/// The server that `--demo` means.
+pub(super) fn demo() -> Server {
+    Server::InProcess("everything".to_owned())
 }
 
 /// Serves until told to stop.
@@ -372,7 +377,7 @@ fn announce(proxy: &proxy::Proxy, options: &Options) {
     for path in &options.health_paths {
         eprintln!("  health           {base}{path}");
     }
-    if matches!(options.server, Server::Demo) {
+    if options.server == demo() {
         eprintln!("\nTry it:\n{}", trial(&format!("{base}{}", options.mcp_path)));
     }
 }

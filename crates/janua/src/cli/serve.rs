@@ -53,7 +53,9 @@ pub(super) fn run(global: &Global, args: &ServeArgs) -> Result<(), Failed> {
 }
 
 fn broken(path: Option<&Path>, findings: &[Finding]) -> Failed {
-    findings.iter().for_each(|finding| eprintln!("{finding}"));
+    for finding in findings {
+        eprintln!("{finding}");
+    }
     let place = path.map_or_else(|| "the environment".to_owned(), |path| path.display().to_string());
     Failed::Run(anyhow::anyhow!("{place} cannot be served as it is; `janua check` says it again"))
 }
@@ -98,7 +100,9 @@ async fn follow(running: &Running, args: &ServeArgs, environment: &Environment, 
                 loaded = new;
             }
             Err(findings) => {
-                findings.iter().for_each(|finding| tracing::error!("{finding}"));
+                for finding in findings {
+                    tracing::error!("{finding}");
+                }
                 tracing::error!("the configuration has errors: nothing was changed");
                 // What is wrong now may be in another file than before.
                 loaded.files.iter_mut().for_each(config::File::refresh);

@@ -378,7 +378,10 @@ pub(crate) enum Owner {
 pub(crate) fn refusal(status: StatusCode, headers: &HeaderMap) -> Failure {
     let number = status.as_u16();
     let failure = match status {
-        StatusCode::UNAUTHORIZED => "the server wants authorization (HTTP 401)".to_owned(),
+        StatusCode::UNAUTHORIZED => {
+            "the server wants authorization (HTTP 401): give a token as the header 'Authorization: Bearer TOKEN'"
+                .to_owned()
+        }
         StatusCode::FORBIDDEN => "the server wants authorization, or another one (HTTP 403)".to_owned(),
         _ => format!("the server answered with HTTP {number}"),
     };

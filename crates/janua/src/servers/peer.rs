@@ -379,8 +379,10 @@ impl Peer {
         table.over.get_or_insert_with(|| why.clone());
         let calls = std::mem::take(&mut table.calls);
         let listeners = std::mem::take(&mut table.listeners);
-        table.asked.clear();
+        let asked = std::mem::take(&mut table.asked);
         drop(table);
+        // A question that is dropped with its mailbox looks itself up in the table.
+        drop(asked);
         for (_, entry) in calls {
             entry.mailbox.finish(Outcome::Failure(why.clone().after_sending()));
         }
@@ -451,8 +453,9 @@ impl Peer {
 
 impl Asker for Peer {
     fn answered(&self, id: &ClientId, response: Response) {
+        let asked = self.table.lock().asked.remove(id);
         // Not there any more: the server withdrew the question, or the link is over.
-        if self.table.lock().asked.remove(id).is_some() {
+        if asked.is_some() {
             self.answer(id, &response);
         }
     }
@@ -480,6 +483,7 @@ impl Stream for Underway {
 
 impl Drop for Underway {
     fn drop(&mut self) {
+        self.mailbox.leave();
         let dropped = self.mailbox.dropped();
         if !self.done || dropped > 0 {
             self.peer.abandoned(self.link, dropped);
@@ -527,6 +531,7 @@ impl Stream for Listening {
 impl Drop for Listening {
     fn drop(&mut self) {
         self.peer.table.lock().listeners.retain(|mailbox| !Arc::ptr_eq(mailbox, &self.mailbox));
+        self.mailbox.leave();
     }
 }
 

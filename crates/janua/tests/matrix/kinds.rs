@@ -203,7 +203,7 @@ impl ServerKind {
             Self::Sse => "a remote server over HTTP+SSE, revision 2024-11-05",
             Self::WebSocket => "a remote server over WebSocket, revisions up to 2025-11-25",
             Self::WebSocket2026 => "a remote server over WebSocket, revision 2026-07-28 alone",
-            Self::Demo => "the built-in demo server, in process: tools that echo, add, count down and greet",
+            Self::Demo => "the built-in server `everything`, in process, in Rust (`--demo`)",
         }
     }
 
@@ -233,7 +233,7 @@ impl ServerKind {
 
     /// Whether it can say something that belongs to no request.
     pub(crate) fn speaks_up(self) -> bool {
-        !matches!(self, Self::HttpStateless | Self::HttpJson | Self::Demo)
+        !matches!(self, Self::HttpStateless | Self::HttpJson)
     }
 
     /// Whether it can say something before it answers.

@@ -44,11 +44,18 @@ pub(crate) async fn prompts(scene: &mut Scene) -> Verdict {
     if let Some(code) = listed.error_code() {
         return Verdict::error(code);
     }
-    assert_eq!(listed.at("/result/prompts/0/name"), "test_simple_prompt", "{}", listed.raw());
-    let params = r#"{"name":"test_prompt_with_arguments","arguments":{"arg1":"x","arg2":"y"}}"#;
+    let (first, params, said) = match scene.server.kind.make() {
+        Make::Demo => ("welcome", r#"{"name":"welcome","arguments":{"name":"x"}}"#, "welcome x"),
+        _ => (
+            "test_simple_prompt",
+            r#"{"name":"test_prompt_with_arguments","arguments":{"arg1":"x","arg2":"y"}}"#,
+            "arg1='x'",
+        ),
+    };
+    assert_eq!(listed.at("/result/prompts/0/name"), first, "{}", listed.raw());
     let got = scene.link.request("prompts/get", params).await;
     let text = got.at("/result/messages/0/content/text").as_str().expect("a text");
-    assert!(text.contains("arg1='x'"), "{text}");
+    assert!(text.contains(said), "{text}");
     Verdict::Works
 }
 
@@ -74,14 +81,19 @@ pub(crate) async fn resources(scene: &mut Scene) -> Verdict {
 }
 
 pub(crate) async fn completion(scene: &mut Scene) -> Verdict {
-    let params =
-        r#"{"ref":{"type":"ref/prompt","name":"test_prompt_with_arguments"},"argument":{"name":"arg1","value":"par"}}"#;
-    let answer = scene.link.request("completion/complete", params).await;
+    let (prompt, argument, typed, wanted) = match scene.server.kind.make() {
+        Make::Demo => ("welcome", "tone", "f", r#"["formal","friendly"]"#),
+        _ => ("test_prompt_with_arguments", "arg1", "par", r#"["paris","park","party"]"#),
+    };
+    let params = format!(
+        r#"{{"ref":{{"type":"ref/prompt","name":"{prompt}"}},"argument":{{"name":"{argument}","value":"{typed}"}}}}"#
+    );
+    let answer = scene.link.request("completion/complete", &params).await;
     if let Some(code) = answer.error_code() {
         return Verdict::error(code);
     }
     let values = answer.at("/result/completion/values").to_string();
-    assert_eq!(values, r#"["paris","park","party"]"#);
+    assert_eq!(values, wanted);
     Verdict::Works
 }
 
@@ -136,7 +148,7 @@ pub(crate) async fn unknown_method(scene: &mut Scene) -> Verdict {
     let message = answer.at("/error/message").as_str().unwrap_or_default();
     match scene.server.kind.make() {
         Make::Probe => assert_eq!(message, "Method not found: acme/thing", "{}", answer.raw()),
-        Make::Demo => assert_eq!(message, "the demo server has no method acme/thing"),
+        Make::Demo => assert_eq!(message, "the server has no method acme/thing"),
         Make::Everything => {
             assert_eq!((answer.error_code(), answer.at("/error/data")), (Some(-32601), &"acme/thing".into()));
             let asked = scene.server.received("acme/thing");

@@ -187,7 +187,7 @@ impl Upstream {
             ("noisy", "{}".to_owned()),
             ("say", format!(r#"{{"message":{}}}"#, message::quoted(&said))),
             ("test_logging_tool", "{}".to_owned()),
-            ("none", "{}".to_owned()),
+            ("log", r#"{"message":"hello"}"#.to_owned()),
         );
         (call, if self.kind.make() == Make::Everything { "one log line" } else { "hello" })
     }
@@ -196,6 +196,7 @@ impl Upstream {
     pub(crate) fn resource(&self) -> (&'static str, &'static str) {
         match self.kind.make() {
             Make::Everything => ("test://watched-resource", "Watched resource content."),
+            Make::Demo => ("demo://counter", "0"),
             _ => ("test://a", "content of a"),
         }
     }
@@ -210,7 +211,7 @@ impl Upstream {
         };
         let args = format!(r#"{{"method":"{method}","params":{{"message":"Who?","requestedSchema":{{}}}}}}"#);
         let none = || "{}".to_owned();
-        self.choose((probe, none()), ("ask", args), (everything, none()), (demo, none()))
+        self.choose((probe, none()), ("ask", args), (everything, none()), (demo, r#"{"prompt":"?"}"#.to_owned()))
     }
 
     /// A call that asks the user to open an address.
@@ -240,10 +241,7 @@ impl Upstream {
                 error.member("error").expect("an error")
             }
             Make::Scripted => r#"{"code":-32602,"message":"no such tool"}"#.to_owned(),
-            Make::Demo => {
-                let message = "the demo server has the tools echo, add, countdown and greet";
-                format!(r#"{{"code":-32602,"message":"{message}"}}"#)
-            }
+            Make::Demo => r#"{"code":-32602,"message":"the server has no tool none"}"#.to_owned(),
         }
     }
 
@@ -341,11 +339,13 @@ impl Upstream {
         let call = match (self.kind.make(), news) {
             (Make::Probe, News::Log) => ("noisy", "{}".to_owned()),
             (Make::Probe, News::Lists) => ("listchanged", r#"{"add":"extra"}"#.to_owned()),
-            (Make::Probe, News::Update) => ("touch", "{}".to_owned()),
+            (Make::Probe | Make::Demo, News::Update) => ("touch", "{}".to_owned()),
             (Make::Everything, News::Log) => ("test_logging_tool", "{}".to_owned()),
             (Make::Everything, News::Lists) => ("announce_lists", "{}".to_owned()),
             (Make::Everything, News::Update) => ("test_touch_resource", "{}".to_owned()),
-            (Make::Scripted | Make::Demo, _) => return self.push_news(news).await,
+            (Make::Demo, News::Log) => ("log", r#"{"message":"hello"}"#.to_owned()),
+            (Make::Demo, News::Lists) => ("add-tool", r#"{"name":"extra"}"#.to_owned()),
+            (Make::Scripted, _) => return self.push_news(news).await,
         };
         link.call(&call).await.result();
     }

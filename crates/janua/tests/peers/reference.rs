@@ -45,7 +45,11 @@ async fn remote(mode: HttpMode) -> Outcome {
         (Sdk::TypeScript2, http),
         (Sdk::Rmcp, connect(&words)),
     ];
-    all(tours.map(|(sdk, transport)| everything(sdk, Era::Legacy, transport))).await
+    let toured = all(tours.map(|(sdk, transport)| everything(sdk, Era::Legacy, transport))).await;
+    if toured.is_err() {
+        eprintln!("--- gateway\n{}\n--- server\n{}", gateway.stderr(), server.stderr());
+    }
+    toured
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! A gateway with a server behind it, in each way there is, and several tours at once.
 
+use std::fmt;
 use std::time::Duration;
 
 use janua_testkit::gateway::Gateway;
@@ -88,14 +89,42 @@ where
             tour.await
         });
     }
-    let mut failures = Vec::new();
+    let (mut failures, mut count) = (Vec::new(), 0);
     while let Some(done) = running.join_next().await {
-        if let Err(error) = done? {
-            failures.push(error.to_string());
+        count += 1;
+        match done {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => failures.push(error.to_string()),
+            // What it said when it panicked stands above.
+            Err(panicked) => failures.push(panicked.to_string()),
         }
     }
-    if failures.is_empty() { Ok(()) } else { Err(failures.join("\n").into()) }
+    if failures.is_empty() { Ok(()) } else { Err(Box::new(Failed { failures, count })) }
 }
+
+/// The tours that failed. What is shown of a failed test is its end, so that is where each has its line.
+struct Failed {
+    failures: Vec<String>,
+    count: usize,
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.failures.join("\n"))?;
+        write!(f, "{} of {} tours failed:", self.failures.len(), self.count)?;
+        let first = |failure: &String| failure.lines().next().unwrap_or_default().to_owned();
+        self.failures.iter().try_for_each(|failure| write!(f, "\n  {}", first(failure)))
+    }
+}
+
+// The harness shows the error a test returns in this form.
+impl fmt::Debug for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for Failed {}
 
 /// The command lines of the servers below a gateway; what watches over them is part of Janua.
 pub(crate) fn servers(gateway: &Gateway) -> Vec<Vec<String>> {

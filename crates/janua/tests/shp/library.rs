@@ -1,4 +1,4 @@
-//! The library: the two examples, built and run.
+//! The library: the examples, built and run.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -62,6 +62,28 @@ async fn shp_25_a_nested_sse_stream_names_the_whole_path() {
     assert!(eventually(LONG, || !process::alive(server)).await, "the server outlives its stream");
 }
 
+#[tokio::test]
+async fn a_server_in_rust_is_run_by_the_library() {
+    let mut gateway = Gateway::builder(example("rust_server")).env("PORT", "0").start().await;
+    let session = gateway.client().initialize(VERSION, r#"{"elicitation":{}}"#).await;
+    assert_eq!(session.call("count", r#"{"name":"door"}"#).await.text(), "door: 1");
+    assert_eq!(session.call("count", r#"{"name":"door"}"#).await.text(), "door: 2");
+    assert!(session.request("tools/list", "").await.raw().contains(r#""name":"forget""#));
+    let forget = r#"{"name":"forget","arguments":{}}"#;
+    let sure = |_: &_| r#"{"action":"accept","content":{"sure":true}}"#.to_owned();
+    assert_eq!(session.request_answering("tools/call", forget, sure).await.text(), "Forgotten.");
+    assert_eq!(session.call("count", r#"{"name":"door"}"#).await.text(), "door: 1");
+    assert_eq!(gateway.terminate(LONG).await.status.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_server_of_the_rust_sdk_is_run_by_the_library() {
+    let mut gateway = Gateway::builder(example("rmcp_server")).env("PORT", "0").start().await;
+    let session = gateway.client().initialize(VERSION, "{}").await;
+    assert_eq!(session.call("add", r#"{"a":1.5,"b":2}"#).await.text(), "3.5");
+    assert_eq!(gateway.terminate(LONG).await.status.code(), Some(0));
+}
+
 async fn start(name: &str) -> Gateway {
     let builder = Gateway::builder(example(name)).env("PORT", "0").env("TIMEOUT", IDLE.as_secs().to_string());
     builder.arg("--").arg(gateway::program("probe")).start().await
@@ -73,7 +95,7 @@ fn example(name: &str) -> PathBuf {
     let folder = Path::new(JANUA).parent().expect("the program is in a folder");
     let place = folder.join("examples");
     BUILT.call_once(|| {
-        let names = ["proxy_run", "proxy_nested"];
+        let names = ["proxy_run", "proxy_nested", "rust_server", "rmcp_server"];
         if !names.iter().all(|name| is_current(&place.join(name))) {
             build(folder, &names);
         }
@@ -102,7 +124,7 @@ fn build(folder: &Path, names: &[&str]) {
     let profile = folder.file_name().and_then(OsStr::to_str).filter(|name| *name != "debug");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = std::process::Command::new(cargo);
-    command.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet", "-p", "janua"]);
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet", "-p", "janua", "--features", "rmcp"]);
     command.args(["--profile", profile.unwrap_or("dev")]).arg("--target-dir").arg(folder.parent().unwrap_or(folder));
     for name in names {
         command.args(["--example", name]);

@@ -31,10 +31,10 @@ pub struct Refusal {
 }
 
 impl PeerError {
-    pub(super) fn refused(sdk: Sdk, command: &Value, mut error: Value) -> Self {
+    pub(super) fn refused(sdk: Sdk, command: &str, mut error: Value) -> Self {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         Self::Refused(Box::new(Refusal {
-            during: format!("{sdk:?}: {}", text(&command["op"])),
+            during: format!("{sdk:?}: {command}"),
             kind: text(&error["kind"]),
             message: text(&error["message"]),
             code: error["code"].take(),

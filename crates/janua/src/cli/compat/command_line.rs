@@ -37,6 +37,15 @@ pub(super) fn server(line: &str) -> Result<ServerCommand, String> {
     command.ok_or_else(|| "it names no program".to_owned())
 }
 
+/// The server that `line` starts without a shell, for a tool that has none either.
+pub(super) fn words(line: &str) -> Result<ServerCommand, String> {
+    let Line::Words(words) = read(line.trim())? else {
+        return Err("it holds what only a shell understands: quote that".to_owned());
+    };
+    let command = ServerCommand::new(words).filter(|command| !command.program.is_empty());
+    command.ok_or_else(|| "it names no program".to_owned())
+}
+
 /// The state of the reading.
 #[derive(Default)]
 struct Reader {

@@ -12,7 +12,7 @@ use rustix::fs::FileType;
 use super::super::connect;
 use super::super::proxy::{address, serve_until};
 use super::super::{Failed, Global, Level, header};
-use super::{command_line, parse, warn_if_exposed};
+use super::{command_line, parse, usage, warn_if_exposed};
 use janua::config::{Limits, Protocol, RemoteServer, RemoteTransport, Server, ServerCommand, Share};
 use janua::proxy::Options;
 
@@ -108,19 +108,17 @@ pub(super) fn run(global: &Global, args: Vec<String>) -> Result<(), Failed> {
             warn_if_exposed(options.host, "--host 127.0.0.1");
             serve_until(&global, options, input_closed())
         }
-        (None, Some(url), None) => {
-            connect::serve(&global, Level::Info, &line.remote(url, RemoteTransport::Sse)?, Protocol::Legacy, &limits())
-        }
-        (None, None, Some(url)) => {
-            connect::serve(&global, Level::Info, &line.remote(url, RemoteTransport::Http)?, Protocol::Legacy, &limits())
-        }
+        (None, Some(url), None) => connected(&global, line.remote(url, RemoteTransport::Sse)?),
+        (None, None, Some(url)) => connected(&global, line.remote(url, RemoteTransport::Http)?),
         (None, None, None) => usage("say one of --stdio, --sse and --streamableHttp"),
         _ => usage("say only one of --stdio, --sse and --streamableHttp"),
     }
 }
 
-fn usage<T>(message: impl Into<String>) -> Result<T, Failed> {
-    Err(Failed::Usage(message.into()))
+/// Offers a remote server on standard input and output.
+fn connected(global: &Global, server: Server) -> Result<(), Failed> {
+    let options = Options { protocol: Protocol::Legacy, limits: limits(), ..Options::new(server) };
+    connect::serve(global, Level::Info, &options)
 }
 
 fn limits() -> Limits {

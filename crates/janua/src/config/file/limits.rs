@@ -46,7 +46,7 @@ const fn count(
     Limit { field: Field::new(name, Kind::Count, default, meaning), place: Place::Number(at) }
 }
 
-static LIMITS: [Limit; 33] = [
+static LIMITS: [Limit; 35] = [
     size("request_body", "4MiB", |l| &mut l.request_body, "Largest request body."),
     size("server_message", "16MiB", |l| &mut l.server_message, "Largest message of a server."),
     time("body_idle", "30s", |l| &mut l.body_idle, "Longest wait for the next part of a request body."),
@@ -56,6 +56,8 @@ static LIMITS: [Limit; 33] = [
         |l| &mut l.body_total,
         "Longest time for a whole request body, besides a second for every 64 KiB of it.",
     ),
+    size("body_bytes", "256MiB", |l| &mut l.body_bytes, "Bytes of request bodies that are being read at once."),
+    count("streams", "4096", |l| &mut l.streams, "Streams of changes and of events that are open at once."),
     time("header_timeout", "10s", |l| &mut l.header, "Longest time to read a request's header."),
     time("call_timeout", "60s", |l| &mut l.call, "Longest wait for a reply without a sign of progress."),
     time(

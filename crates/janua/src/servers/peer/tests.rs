@@ -1,6 +1,7 @@
 //! What the engine promises, with messages written by hand.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -12,7 +13,7 @@ use janua_wire::version::Version;
 
 use super::{Outbox, Peer};
 use crate::call::{Call, Caller, Event, Outcome, Reply, Scope};
-use crate::error::Failure;
+use crate::error::{Failure, Kind};
 use crate::lock::Lock;
 use futures_util::FutureExt;
 
@@ -87,4 +88,40 @@ fn a_dropped_reply_is_a_cancelled_request_and_a_shared_link_asks_nobody() {
     assert!(sent.0.lock()[2].contains("-32601"), "{:?}", sent.0.lock());
     receive(&peer, r#"{"jsonrpc":"2.0","id":8,"method":"ping"}"#);
     assert_eq!(sent.0.lock()[3], r#"{"jsonrpc":"2.0","id":8,"result":{}}"#);
+}
+
+/// A link whose client shows folders.
+fn peer_with_roots() -> (Arc<Peer>, Sent) {
+    let sent = Sent::default();
+    let capabilities = ClientCapabilities::of(br#"{"roots":{}}"#);
+    (Peer::new(Box::new(sent.clone()), capabilities, true), sent)
+}
+
+#[test]
+fn a_question_that_nobody_has_read_is_declined_when_nobody_will() {
+    let (peer, sent) = peer_with_roots();
+    let asking = call(&peer, 1, r#"{"jsonrpc":"2.0","id":1,"method":"tools/call"}"#);
+    receive(&peer, r#"{"jsonrpc":"2.0","id":7,"method":"roots/list"}"#);
+    drop(asking);
+    let listening = peer.listen();
+    receive(&peer, r#"{"jsonrpc":"2.0","id":8,"method":"roots/list"}"#);
+    drop(listening);
+    let sent = sent.0.lock().join("\n");
+    for id in [7, 8] {
+        assert!(sent.contains(&format!(r#"{{"jsonrpc":"2.0","id":{id},"error""#)), "{id}: {sent}");
+    }
+}
+
+#[test]
+fn a_link_ends_with_questions_that_nobody_has_read() {
+    let (peer, _) = peer_with_roots();
+    let listening = peer.listen();
+    receive(&peer, r#"{"jsonrpc":"2.0","id":7,"method":"roots/list"}"#);
+    drop(listening);
+    let (done, ended) = std::sync::mpsc::sync_channel(1);
+    std::thread::spawn(move || {
+        peer.over(&Failure::new(Kind::Stopping, "enough"));
+        done.send(())
+    });
+    ended.recv_timeout(Duration::from_secs(20)).expect("the end of a link waits for nothing");
 }
