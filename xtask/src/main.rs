@@ -22,7 +22,7 @@ cargo xtask COMMAND
   conformance [OPTIONS]      the official MCP conformance suite against the built janua
       --spec REVISION        2025-06-18, 2025-11-25 or 2026-07-28: what the suite speaks;
                              repeatable (default: all)
-      --server ERA           legacy, dual or modern: what the server behind janua speaks;
+      --server ERA           legacy, dual, modern: what the server behind janua speaks; gateway: one of three;
                              repeatable (default: all)
       --suite 0.1|0.2        version of the suite; repeatable (default: both)
       --scenario NAME        only this one; repeatable

@@ -1,7 +1,9 @@
 //! Janua as a child of the run: started on a free port, found by what it prints, stopped at the end.
 
+use super::rows::GATEWAY;
 use crate::repo;
 use anyhow::{Context, Result, bail};
+use serde_json::json;
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -10,22 +12,30 @@ use std::time::{Duration, Instant};
 const START: Duration = Duration::from_secs(30);
 const STOP: Duration = Duration::from_secs(10);
 
-/// A running `janua proxy` in front of the testkit's `everything` server.
+/// The name of the server among three.
+const NAME: &str = "fixture";
+
+/// A running Janua in front of the testkit's `everything` server.
 pub(super) struct Gateway {
     pub(super) url: String,
     child: Child,
 }
 
 impl Gateway {
-    /// Starts it in front of a server of that era; what it prints goes to `log`.
-    pub(super) fn start(profile: &str, era: &str, log: &Path) -> Result<Self> {
+    /// Starts it in front of a server of that era, or of three; what it prints goes to `log`.
+    pub(super) fn start(profile: &str, server: &str, log: &Path) -> Result<Self> {
         let out = File::create(log).with_context(|| format!("create {}", log.display()))?;
         let mut command = Command::new(repo::program(profile, "janua")?);
+        let everything = repo::program(profile, "everything")?;
         // Slow answers become streams early, so that the scenario about polling finds one to poll.
-        command
-            .args(["proxy", "--port", "0", "--stream-after", "100ms", "--"])
-            .arg(repo::program(profile, "everything")?)
-            .args(["--era", era]);
+        if server == GATEWAY {
+            let file = log.with_file_name("janua.json");
+            fs::write(&file, settings(&everything)).with_context(|| format!("write {}", file.display()))?;
+            command.args(["serve", "--port", "0", "-c"]).arg(file);
+        } else {
+            command.args(["proxy", "--port", "0", "--stream-after", "100ms", "--"]).arg(everything);
+            command.args(["--era", server]);
+        }
         command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out);
         let child = command.spawn().context("start janua")?;
         let mut gateway = Self { url: String::new(), child };
@@ -33,7 +43,7 @@ impl Gateway {
         loop {
             let printed = fs::read_to_string(log).unwrap_or_default();
             if let Some(url) = address(&printed) {
-                gateway.url = url;
+                gateway.url = if server == GATEWAY { format!("{url}/{NAME}") } else { url };
                 return Ok(gateway);
             }
             if let Some(status) = gateway.child.try_wait().context("wait for janua")? {
@@ -62,6 +72,13 @@ impl Drop for Gateway {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Three servers, the one that is measured among them.
+fn settings(everything: &Path) -> String {
+    let server = |era| json!({"command": everything, "args": ["--era", era]});
+    let servers = json!({NAME: server("dual"), "older": server("legacy"), "newer": server("modern")});
+    json!({"data_dir": false, "limits": {"stream_after": "100ms"}, "servers": servers}).to_string()
 }
 
 /// The first `http://127.0.0.1:PORT/mcp` of a finished line.

@@ -4,8 +4,10 @@ use super::suite;
 
 /// The revisions that the suite speaks here, as clients.
 pub(super) const REVISIONS: [&str; 3] = ["2025-06-18", "2025-11-25", "2026-07-28"];
-/// What the testkit's server can be told to speak.
-pub(super) const SERVERS: [&str; 3] = ["legacy", "dual", "modern"];
+/// What the testkit's server can be told to speak; `gateway` is the one of both eras among three of a `janua serve`.
+pub(super) const SERVERS: [&str; 4] = ["legacy", "dual", "modern", GATEWAY];
+/// The server among others.
+pub(super) const GATEWAY: &str = "gateway";
 
 /// The first revision without a handshake.
 const MODERN: &str = "2026-07-28";
@@ -40,6 +42,7 @@ impl Row {
             Some("legacy") => "legacy server (no 2026-07-28)",
             Some("dual") => "server of both eras",
             Some("modern") => "modern server (2026-07-28 only)",
+            Some(GATEWAY) => "server of both eras, one of three in a gateway",
             _ => "server that runs already",
         };
         format!("{era} client ({}), {server}", self.spec)
@@ -64,12 +67,12 @@ mod tests {
     fn every_revision_meets_every_server() {
         let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
         let rows = Row::all(&owned(&REVISIONS), &owned(&SERVERS));
-        assert_eq!(rows.len(), 9);
+        assert_eq!(rows.len(), 12);
         let titles: Vec<_> = rows.iter().map(Row::title).collect();
         assert_eq!(titles[0], "legacy client (2025-06-18), legacy server (no 2026-07-28)");
-        assert_eq!(titles[8], "modern client (2026-07-28), modern server (2026-07-28 only)");
+        assert_eq!(titles[10], "modern client (2026-07-28), modern server (2026-07-28 only)");
         assert_eq!(rows[0].suites(&owned(&["0.1", "0.2"])), ["0.1", "0.2"]);
-        assert_eq!(rows[8].suites(&owned(&["0.1", "0.2"])), ["0.2"]);
+        assert_eq!(rows[10].suites(&owned(&["0.1", "0.2"])), ["0.2"]);
         assert_eq!(Row::elsewhere(&owned(&["2025-06-18"]))[0].name(), "2025-06-18-url");
     }
 }
