@@ -162,6 +162,13 @@ pub(super) async fn states(folder: Option<&Path>) -> Option<(Place, BTreeMap<Str
     Some((place, servers.into_iter().map(|server| (server.name.clone(), server)).collect()))
 }
 
+/// The servers of the gateway that runs with this configuration, by name; `None` if there is none.
+pub(super) fn states_of(path: &Path) -> Option<BTreeMap<String, ServerReport>> {
+    let settings = config::load(Some(path), &Environment::of_process()).ok()?.settings;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+    runtime.block_on(states(settings.data_dir.as_deref())).map(|(_, servers)| servers)
+}
+
 /// How a server is, in a few words.
 pub(super) fn standing(report: &ServerReport) -> String {
     let mut words = match report.state {

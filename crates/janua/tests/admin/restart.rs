@@ -91,6 +91,9 @@ async fn the_command_line_restarts_and_says_how_it_went() {
     let ended = scene.run(&["restart", "a"]).await;
     assert_eq!((ended.code, ended.stdout.as_str()), (0, "a is restarted: running, 2025-11-25, 23 tools\n"));
     assert_ne!(pid(&session, "a").await, before);
+    let listed = scene.run(&["list"]).await;
+    let of_a = listed.stdout.lines().find(|line| line.starts_with("a "));
+    assert!(of_a.is_some_and(|line| line.ends_with("  running, 2025-11-25, 23 tools")), "{}", listed.stdout);
     let ended = scene.run(&["restart", "dead"]).await;
     assert_eq!(ended.code, 1);
     assert!(ended.stdout.contains("exited with code 3"), "{}", ended.stdout);
