@@ -63,7 +63,7 @@ pub struct Running {
     metrics: Option<Scraped>,
     reloads: Arc<Reloads>,
     /// Says in the data directory where it is, as long as it serves.
-    _written: Option<Written>,
+    written: Option<Written>,
 }
 
 impl App {
@@ -114,8 +114,8 @@ impl App {
         let (admission, limits) = (gateway.admission.clone(), gateway.limits.clone());
         let serving = clients::listener::serve(listener, router, admission, limits, gateway.tasks.clone());
         gateway.tasks.spawn("listener", serving);
-        let _written = settings.data_dir.as_deref().and_then(|folder| write(folder, address, config.as_deref()));
-        Ok(Running { gateway, address, metrics, reloads, _written })
+        let written = settings.data_dir.as_deref().and_then(|folder| write(folder, address, config.as_deref()));
+        Ok(Running { gateway, address, metrics, reloads, written })
     }
 }
 
@@ -197,6 +197,8 @@ impl Running {
     /// Stops it: no new connections, running requests get their time, sessions and servers end. A signal cuts the
     /// waiting short.
     pub async fn stop(self) {
+        // Nobody is led to a gateway that stops.
+        drop(self.written);
         stop(&self.gateway, self.metrics).await;
     }
 }

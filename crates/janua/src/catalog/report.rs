@@ -1,6 +1,5 @@
 //! What there is, told to those who run the gateway.
 
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use janua_wire::capabilities::Class;
@@ -18,7 +17,9 @@ impl Now {
     /// Every server, those too that are not served.
     pub(crate) fn reports(&self) -> Vec<ServerReport> {
         let mut reports: Vec<_> = self.settings.servers.keys().filter_map(|name| self.report(name)).collect();
-        reports.iter_mut().for_each(|report| report.tools.clear());
+        for report in &mut reports {
+            report.tools.clear();
+        }
         reports
     }
 
@@ -64,8 +65,8 @@ impl Served {
             transport: vital.transport.map(str::to_owned),
             instances: vital.links,
             opened_ms: vital.took.map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
-            lists: known.as_ref().map(|known| counts(known)),
-            tools: known.map(names).unwrap_or_default(),
+            lists: known.as_deref().map(counts),
+            tools: known.as_deref().map(names).unwrap_or_default(),
             ..bare(&self.name, &self.settings, None)
         }
     }
@@ -118,6 +119,6 @@ fn counts(known: &Known) -> Counts {
     Counts { tools, prompts, resources, templates }
 }
 
-fn names(known: Arc<Known>) -> Vec<String> {
+fn names(known: &Known) -> Vec<String> {
     known.lists[0].items.iter().map(|item| item.key.clone()).collect()
 }

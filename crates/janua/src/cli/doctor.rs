@@ -54,7 +54,11 @@ pub(super) fn run(global: &Global, args: &DoctorArgs) -> Result<(), Failed> {
         print(&notes);
         println!("\n{}", summary(&notes, &failed, &warned));
     }
-    if failed.is_empty() { Ok(()) } else { Err(Failed::Run(anyhow!("not everything works; what to do stands behind the arrows"))) }
+    if failed.is_empty() {
+        Ok(())
+    } else {
+        Err(Failed::Run(anyhow!("not everything works; what to do stands behind the arrows")))
+    }
 }
 
 async fn look(args: &DoctorArgs) -> Result<Vec<Note>, Failed> {

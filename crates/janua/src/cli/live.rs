@@ -171,7 +171,7 @@ pub(super) fn states_of(path: &Path) -> Option<BTreeMap<String, ServerReport>> {
 
 /// How a server is, in a few words.
 pub(super) fn standing(report: &ServerReport) -> String {
-    let mut words = match report.state {
+    let state = match report.state {
         State::Disabled => format!("disabled: {}", report.reason.as_deref().unwrap_or("no reason")),
         State::Known => "not started yet".to_owned(),
         State::Starting => "starting".to_owned(),
@@ -179,18 +179,14 @@ pub(super) fn standing(report: &ServerReport) -> String {
         State::Unavailable => "unavailable".to_owned(),
     };
     if let Some(trouble) = &report.trouble {
-        words.push_str(&format!(" since {}: {}", trouble.since, trouble.message));
-        return words;
+        return format!("{state} since {}: {}", trouble.since, trouble.message);
     }
-    if let Some(version) = &report.version {
-        words.push_str(&format!(", {version}"));
-    }
-    if let Some(lists) = &report.lists {
-        let Counts { tools, prompts, resources, templates } = lists;
+    let mut words = vec![state];
+    words.extend(report.version.clone());
+    if let Some(Counts { tools, prompts, resources, templates }) = report.lists {
         let counts = [(tools, "tool"), (prompts, "prompt"), (resources, "resource"), (templates, "template")];
-        for (count, what) in counts.iter().filter(|(count, _)| **count > 0) {
-            words.push_str(&format!(", {count} {what}{}", if **count == 1 { "" } else { "s" }));
-        }
+        let some = counts.into_iter().filter(|(count, _)| *count > 0);
+        words.extend(some.map(|(count, what)| format!("{count} {what}{}", if count == 1 { "" } else { "s" })));
     }
-    words
+    words.join(", ")
 }

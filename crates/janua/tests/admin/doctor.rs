@@ -1,38 +1,38 @@
 //! The doctor, among servers that are broken in every way.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
 
 use crate::scene::Scene;
 
 /// Answers every request with that status.
-async fn refuser(status: &'static str) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+fn refuser(status: &'static str) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
-    tokio::spawn(async move {
-        loop {
-            let (mut socket, _) = listener.accept().await.expect("a connection");
+    std::thread::spawn(move || {
+        for socket in listener.incoming() {
+            let mut socket = socket.expect("a connection");
             let mut head = [0; 8192];
-            let _ = socket.read(&mut head).await;
+            let _ = socket.read(&mut head);
             let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-            let _ = socket.write_all(answer.as_bytes()).await;
+            let _ = socket.write_all(answer.as_bytes());
         }
     });
     port
 }
 
 /// A port that nobody listens on.
-async fn closed() -> u16 {
-    TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address").port()
+fn closed() -> u16 {
+    TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port()
 }
 
 #[tokio::test]
 async fn every_broken_server_is_found_with_what_to_do() {
-    let (wants, gone, port) = (refuser("401 Unauthorized").await, refuser("404 Not Found").await, closed().await);
+    let (wants, gone, port) = (refuser("401 Unauthorized"), refuser("404 Not Found"), closed());
     let scene = Scene::new(&format!(
         "
   good: {{ command: PROBE, tools: {{ deny: ['bare/*'] }} }}

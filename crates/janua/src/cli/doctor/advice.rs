@@ -83,7 +83,7 @@ mod tests {
             ("Error: Cannot find module '/srv/dist/index.js'\n  code: 'MODULE_NOT_FOUND'", "Node does not find"),
             ("npm error code E404\nnpm error 404 Not Found - GET …", "npm knows no such package"),
             ("Error: listen EADDRINUSE: address already in use :::8080", "the port"),
-            ("Error: EACCES: permission denied, open '/root/x'", "the server may not"),
+            ("Error: EACCES: permission denied, open '/srv/x'", "the server may not"),
             ("Error: ENOENT: no such file or directory, stat '/data'", "a file or folder"),
             ("openai.AuthenticationError: Error code: 401 - invalid_api_key", "the key is not accepted"),
             ("Request failed with status 401", "the key is not accepted"),
