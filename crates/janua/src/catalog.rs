@@ -20,6 +20,7 @@ pub(crate) mod kept;
 pub(crate) mod looking;
 pub(crate) mod merged;
 pub(crate) mod own;
+pub(crate) mod report;
 pub(crate) mod server;
 pub(crate) mod shelf;
 pub(crate) mod union;
@@ -43,6 +44,8 @@ pub(crate) struct Many {
     folder: Option<PathBuf>,
     /// Programs are kept ready, of servers that come later, too.
     prepared: AtomicBool,
+    /// Held while one change is made.
+    changing: Lock<()>,
     now: Lock<Arc<Now>>,
 }
 
@@ -58,6 +61,8 @@ pub(crate) struct Now {
     all: Arc<View>,
     /// Each server by itself, and the named selections.
     views: BTreeMap<String, Arc<View>>,
+    /// What it was made from.
+    pub(crate) settings: Arc<Settings>,
 }
 
 /// What a change of the settings has changed.
@@ -85,7 +90,8 @@ impl Catalog {
             means,
             folder: settings.data_dir.clone(),
             prepared: AtomicBool::new(false),
-            now: Lock::new(Arc::new(Now { servers, disabled, all, views })),
+            changing: Lock::default(),
+            now: Lock::new(Arc::new(Now { servers, disabled, all, views, settings: Arc::default() })),
         };
         many.apply(settings);
         Catalog::Many(many)
@@ -110,10 +116,8 @@ impl Catalog {
             return Ok(view.clone());
         }
         let known = || many.views.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-        Err(match many.disabled.get(name) {
-            Some(why) => format!("the server {name} is disabled: {why}"),
-            None => format!("there is no server or view {name}; there are: {}", known()),
-        })
+        let unknown = || format!("there is no server or view {name}; there are: {}", known());
+        Err(many.is_disabled(name).unwrap_or_else(unknown))
     }
 
     /// Calls that wait for their clients to come back.
@@ -178,9 +182,11 @@ impl Many {
     /// Makes it what the settings say. Servers that are defined as before are not touched; what runs at others comes to
     /// its end there.
     pub(crate) fn apply(&self, settings: &Settings) -> Applied {
+        let _change = self.changing.lock();
         let old = self.now();
         let mut applied = Applied::default();
-        let mut now = Now { servers: BTreeMap::new(), disabled: BTreeMap::new(), ..(*old).clone() };
+        let made = Arc::new(settings.clone());
+        let mut now = Now { servers: BTreeMap::new(), disabled: BTreeMap::new(), settings: made, ..(*old).clone() };
         for (name, server) in &settings.servers {
             if let Some(why) = &server.disabled {
                 now.disabled.insert(name.clone(), why.clone());
@@ -196,10 +202,24 @@ impl Many {
         old.views.keys().filter(|name| !now.views.contains_key(*name)).for_each(|name| self.means.metrics.remove(name));
         for (name, served) in &old.servers {
             if !now.servers.get(name).is_some_and(|kept| Arc::ptr_eq(kept, served)) {
-                served.clone().retire();
+                served.clone().retire("the server's settings have changed");
             }
         }
         applied
+    }
+
+    /// Gives a server new instances for all that comes; what runs comes to its end on the old ones. Or says why not.
+    pub(crate) fn restart(&self, name: &str) -> Result<Arc<Served>, String> {
+        let _change = self.changing.lock();
+        let mut now = (*self.now()).clone();
+        let Some(old) = now.servers.get(name).cloned() else { return Err(now.missing(name)) };
+        let anew = self.prepared(old.anew(&self.means, self.folder.as_deref()));
+        now.servers.insert(name.to_owned(), anew.clone());
+        let settings = now.settings.clone();
+        self.compose(&mut now, &settings);
+        *self.now.lock() = Arc::new(now);
+        old.retire("the server was restarted");
+        Ok(anew)
     }
 
     fn served(&self, name: &str, settings: &ServerSettings, old: &Now, applied: &mut Applied) -> Arc<Served> {
@@ -208,7 +228,13 @@ impl Many {
             Some(_) => applied.changed.push(name.to_owned()),
             None => applied.added.push(name.to_owned()),
         }
-        let served = Served::new(name, settings, &self.means, self.folder.as_deref());
+        let vitals = old.servers.get(name).map(|served| served.vitals.clone()).unwrap_or_default();
+        vitals.pardon();
+        self.prepared(Served::new(name, settings, &self.means, self.folder.as_deref(), vitals))
+    }
+
+    /// The same server, of which programs are kept ready if they are of the others.
+    fn prepared(&self, served: Arc<Served>) -> Arc<Served> {
         if self.prepared.load(Ordering::Relaxed) {
             served.bridge.pool.prepare();
         }
@@ -247,6 +273,20 @@ impl Many {
     fn view(&self, now: &Now, name: &str) -> Arc<View> {
         let new = || View::new(self.means.limits.clone(), self.means.tasks.clone(), self.means.metrics.server(name));
         now.views.get(name).cloned().unwrap_or_else(new)
+    }
+}
+
+impl Now {
+    /// That the server is disabled, and why, if it is.
+    fn is_disabled(&self, name: &str) -> Option<String> {
+        Some(format!("the server {name} is disabled: {}", self.disabled.get(name)?))
+    }
+
+    /// Why there is no server of that name.
+    pub(crate) fn missing(&self, name: &str) -> String {
+        let known = || self.servers.keys().chain(self.disabled.keys()).map(String::as_str).collect::<Vec<_>>();
+        self.is_disabled(name)
+            .unwrap_or_else(|| format!("there is no server {name}; there are: {}", known().join(", ")))
     }
 }
 

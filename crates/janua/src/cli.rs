@@ -10,9 +10,11 @@ use tokio::runtime::Builder;
 mod check;
 pub(crate) mod compat;
 mod connect;
+mod doctor;
 mod edits;
 mod export;
 mod import;
+mod live;
 mod logs;
 mod proxy;
 mod schema;
@@ -108,6 +110,12 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Speak stdio to the client that started us, and to a server whatever it speaks
     Connect(connect::ConnectArgs),
+    /// Give a server of the running gateway new instances
+    Restart(live::RestartArgs),
+    /// Show what a server of the running gateway writes to its standard error
+    Logs(live::LogsArgs),
+    /// Find out what is wrong and what to do about it
+    Doctor(doctor::DoctorArgs),
     /// Take the place of another tool: its flags, unchanged
     Compat(compat::CompatArgs),
     /// Add a server to the configuration
@@ -170,6 +178,9 @@ pub(crate) fn run() -> i32 {
         Command::Disable(args) => servers::switch(&args, false),
         Command::Import(args) => import::run(&args),
         Command::Export(args) => export::run(&args),
+        Command::Restart(args) => live::restart(&cli.global, &args),
+        Command::Logs(args) => live::logs(&cli.global, &args),
+        Command::Doctor(args) => doctor::run(&cli.global, &args),
         Command::Check(args) => check::run(&args),
         Command::Schema(args) => {
             schema::run(&args);

@@ -14,9 +14,12 @@ pub mod config;
 pub mod connect;
 pub mod error;
 pub mod proxy;
+pub mod report;
+pub mod running;
 pub mod serve;
 pub mod servers;
 
+mod admin;
 mod admission;
 mod bridge;
 mod cancels;

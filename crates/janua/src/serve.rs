@@ -1,20 +1,26 @@
 //! The composition root of a gateway of many servers: `janua serve`, or embedded in a program.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
+use tokio::time::Instant;
 
+use crate::admin::{self, Admin, Reloads};
 pub use crate::catalog::Applied;
 use crate::catalog::Catalog;
 use crate::catalog::server::Means;
 use crate::clients::guard::{Guard, LOOPBACK};
 use crate::clients::{self, Edge, Paths};
-use crate::config::Settings;
+use crate::config::{Finding, Settings};
 use crate::gateway::Gateway;
 use crate::observe::Observer;
 pub use crate::proxy::Error;
 use crate::proxy::{Scraped, bind, stop, trace};
+use crate::report::ServerReport;
+use crate::running::{Place, Written};
 use crate::servers::in_process::{Factories, Factory};
 use crate::servers::process::orphans;
 
@@ -36,6 +42,7 @@ use crate::servers::process::orphans;
 /// ```
 pub struct App {
     settings: Settings,
+    config: Option<PathBuf>,
     paths: Paths,
     gateway: Arc<Gateway>,
 }
@@ -46,6 +53,7 @@ pub struct Builder {
     settings: Settings,
     factories: Factories,
     paths: Paths,
+    config: Option<PathBuf>,
 }
 
 /// A gateway that serves.
@@ -53,6 +61,9 @@ pub struct Running {
     gateway: Arc<Gateway>,
     address: SocketAddr,
     metrics: Option<Scraped>,
+    reloads: Arc<Reloads>,
+    /// Says in the data directory where it is, as long as it serves.
+    written: Option<Written>,
 }
 
 impl App {
@@ -73,22 +84,38 @@ impl App {
         apply(&self.gateway, settings)
     }
 
-    /// Binds the address of the settings and serves until it is stopped.
+    /// Starts or reaches a server, asks it what it has, and says how it is when it has answered or `patience` is over.
+    /// `None` if there is no server of that name.
+    pub async fn look(&self, name: &str, patience: Duration) -> Option<ServerReport> {
+        self.gateway.catalog.many()?.look(name, Instant::now() + patience).await
+    }
+
+    /// Stops every server that [`App::look`] has started, without waiting for anything else.
+    pub async fn stop(self) {
+        self.gateway.stop_now().await;
+    }
+
+    /// Binds the address of the settings and serves until it is stopped. Where it is can be looked up in the data
+    /// directory from then on; see [`crate::running`].
     #[expect(clippy::unused_async, reason = "it needs a runtime, and does not promise never to wait")]
     pub async fn serve(self) -> Result<Running, Error> {
-        let App { settings, paths, gateway } = self;
+        let App { settings, config, paths, gateway } = self;
         let wanted = SocketAddr::new(settings.host, settings.port);
         let (listener, address) = bind(wanted, settings.insecure_no_auth)?;
         let shown = settings.metrics.map(|address| bind(address, settings.insecure_no_auth)).transpose()?;
         trace(&gateway, settings.traces.as_ref())?;
         orphans::bury(&gateway.tasks);
-        let router = clients::router(Arc::new(edge(&settings, paths, gateway.clone(), settings.host.is_loopback())));
+        let is_local = settings.host.is_loopback();
+        let reloads = Arc::<Reloads>::default();
+        let router = clients::router(Arc::new(edge(&settings, paths, gateway.clone(), is_local)))
+            .merge(admin::router(Admin::new(gateway.clone(), is_local, reloads.clone())));
         gateway.catalog.prepare();
         let metrics = shown.map(|(listener, at)| Scraped::serve(listener, at, &gateway, &settings.allowed_hosts));
         let (admission, limits) = (gateway.admission.clone(), gateway.limits.clone());
         let serving = clients::listener::serve(listener, router, admission, limits, gateway.tasks.clone());
         gateway.tasks.spawn("listener", serving);
-        Ok(Running { gateway, address, metrics })
+        let written = settings.data_dir.as_deref().and_then(|folder| write(folder, address, config.as_deref()));
+        Ok(Running { gateway, address, metrics, reloads, written })
     }
 }
 
@@ -108,6 +135,13 @@ impl Builder {
         self
     }
 
+    /// The file that the settings come from, so that it can be told where the gateway is looked up.
+    #[must_use]
+    pub fn config(mut self, path: Option<PathBuf>) -> Self {
+        self.config = path;
+        self
+    }
+
     /// Addresses as mcp-proxy has them: `/servers/{name}/mcp` and `/servers/{name}/sse` beside those there are anyway,
     /// and `/status`; `/mcp` and `/sse` lead to the server `default`, if one is named.
     #[must_use]
@@ -121,12 +155,12 @@ impl Builder {
 
     /// The gateway. Nothing is started before somebody needs it.
     pub fn build(self) -> App {
-        let Builder { settings, factories, paths } = self;
+        let Builder { settings, factories, paths, config } = self;
         let observer = Observer::default();
         let means = Means::new(factories, &settings.limits, &observer.metrics);
         let (limits, tasks) = (means.limits.clone(), means.tasks.clone());
         let gateway = Gateway::new(Catalog::of_many(&settings, means), limits, tasks, observer);
-        App { settings, paths, gateway }
+        App { settings, config, paths, gateway }
     }
 }
 
@@ -144,7 +178,14 @@ impl Running {
     /// Gives the gateway other settings: what is defined as before is not touched. Addresses and limits stay what they
     /// were.
     pub fn apply(&self, settings: &Settings) -> Applied {
-        apply(&self.gateway, settings)
+        let applied = apply(&self.gateway, settings);
+        self.reloads.applied(&applied);
+        applied
+    }
+
+    /// Takes note of a configuration that cannot be used: whoever asks for the gateway's status is told.
+    pub fn refused(&self, findings: &[Finding]) {
+        self.reloads.refused(findings);
     }
 
     /// Serves until the process gets SIGINT or SIGTERM, then stops in order.
@@ -156,6 +197,8 @@ impl Running {
     /// Stops it: no new connections, running requests get their time, sessions and servers end. A signal cuts the
     /// waiting short.
     pub async fn stop(self) {
+        // Nobody is led to a gateway that stops.
+        drop(self.written);
         stop(&self.gateway, self.metrics).await;
     }
 }
@@ -163,6 +206,12 @@ impl Running {
 /// Resolves at the next SIGINT or SIGTERM. SIGHUP means something else to a gateway: to read its configuration again.
 pub async fn stop_signal() {
     crate::proxy::interrupted().await;
+}
+
+/// Says in the data directory where the gateway is. It serves all the same if it cannot.
+fn write(folder: &Path, address: SocketAddr, config: Option<&Path>) -> Option<Written> {
+    let written = Place::here(address, config).write(folder);
+    written.inspect_err(|error| tracing::warn!(path = %folder.display(), %error, "cannot write gateway.json")).ok()
 }
 
 fn apply(gateway: &Gateway, settings: &Settings) -> Applied {

@@ -34,6 +34,7 @@ pub(crate) mod stateless_http;
 pub(crate) mod stdio;
 pub(crate) mod streamable_http;
 mod trouble;
+pub(crate) mod vitals;
 pub(crate) mod warm;
 pub(crate) mod websocket;
 
@@ -109,6 +110,11 @@ pub trait Connection: Send + Sync {
 
     /// What the server says of its own accord, belonging to no call. Ends when the link does.
     fn listen(&self) -> Reply;
+
+    /// What carries it over a network, for people; `None` if nothing does.
+    fn transport(&self) -> Option<&'static str> {
+        None
+    }
 
     /// Whether a server's question in mid-call comes with the call that it belongs to. Otherwise it can be told only
     /// if no other call is under way that may be asked about.

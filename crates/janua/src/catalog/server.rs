@@ -19,6 +19,7 @@ use crate::servers::pool::Pool;
 use crate::servers::remote::RemoteOpener;
 use crate::servers::starts::Starts;
 use crate::servers::stdio::StdioOpener;
+use crate::servers::vitals::{Noted, Vitals};
 use crate::servers::warm::Stock;
 use crate::servers::{Opener, Place};
 use crate::tasks::Tasks;
@@ -29,6 +30,8 @@ pub(crate) struct Served {
     pub(crate) settings: ServerSettings,
     pub(crate) bridge: Arc<Bridge>,
     pub(crate) shelf: Arc<Shelf>,
+    /// How it is doing: what is noted outlives a change of its settings.
+    pub(crate) vitals: Arc<Vitals>,
     limits: Arc<Limits>,
     tasks: Tasks,
 }
@@ -54,22 +57,30 @@ impl Means {
 }
 
 /// The links to the server `name`, none of which is open yet. Of its tools only those that are `shown` are there.
-pub(crate) fn bridge(name: &str, settings: &ServerSettings, means: &Means, shown: Option<Shown>) -> Arc<Bridge> {
+pub(crate) fn bridge(
+    name: &str,
+    settings: &ServerSettings,
+    means: &Means,
+    shown: Option<Shown>,
+    vitals: &Arc<Vitals>,
+) -> Arc<Bridge> {
     let Means { factories, limits, tasks, starts, metrics } = means.clone();
     let (inventory, metrics) = (Arc::new(Inventory::default()), metrics.server(name));
     let opener: Box<dyn Opener> = match &settings.server {
         Server::Command(command) => {
+            let (command, warm, journal) = (command.clone(), settings.warm, vitals.journal.clone());
             let (starts, limits, tasks) = (starts.clone(), limits.clone(), tasks.clone());
-            Box::new(StdioOpener(Stock::new(command.clone(), settings.warm, starts, limits, tasks, metrics.clone())))
+            Box::new(StdioOpener(Stock::new(command, warm, starts, journal, limits, tasks, metrics.clone())))
         }
         Server::Remote(remote) => Box::new(RemoteOpener::new(remote, limits.clone(), tasks.clone(), inventory.clone())),
         Server::InProcess(name) => {
             Box::new(factories.opener(name, Site { limits: limits.clone(), tasks: tasks.clone() }))
         }
     };
+    let opener = Box::new(Noted { opener, vitals: vitals.clone() });
     let opener = match shown {
         Some(shown) => Box::new(Hiding { opener, shown }),
-        None => opener,
+        None => opener as Box<dyn Opener>,
     };
     let pool = Pool::new(opener, settings.protocol, starts, metrics);
     Bridge::new(pool, (settings.share, settings.declared), inventory, limits, tasks)
@@ -82,13 +93,22 @@ impl Served {
         settings: &ServerSettings,
         means: &Means,
         folder: Option<&std::path::Path>,
+        vitals: Arc<Vitals>,
     ) -> Arc<Self> {
         let means = Means { limits: Arc::new(own(settings, &means.limits)), ..means.clone() };
-        let bridge = bridge(name, settings, &means, None);
+        let bridge = bridge(name, settings, &means, None, &vitals);
         let kept = folder.map(|folder| Kept::new(folder, name, settings));
         let Means { limits, tasks, .. } = means;
         let shelf = Shelf::new(name, &settings.server, bridge.clone(), limits.clone(), &tasks, kept);
-        Arc::new(Served { name: name.to_owned(), settings: settings.clone(), bridge, shelf, limits, tasks })
+        Arc::new(Served { name: name.to_owned(), settings: settings.clone(), bridge, shelf, vitals, limits, tasks })
+    }
+
+    /// The same server with new links, none of which is open yet.
+    pub(super) fn anew(&self, means: &Means, folder: Option<&std::path::Path>) -> Arc<Self> {
+        self.vitals.pardon();
+        let anew = Served::new(&self.name, &self.settings, means, folder, self.vitals.clone());
+        anew.shelf.take_over(&self.shelf);
+        anew
     }
 
     /// The limits that hold for it.
@@ -97,7 +117,7 @@ impl Served {
     }
 
     /// Ends its links once nothing is under way on them, or when that takes too long. New calls go elsewhere by now.
-    pub(super) fn retire(self: Arc<Self>) {
+    pub(super) fn retire(self: Arc<Self>, why: &'static str) {
         const STEP: Duration = Duration::from_millis(50);
         let tasks = self.tasks.clone();
         tasks.spawn("retired server", async move {
@@ -107,7 +127,7 @@ impl Served {
             while busy() && Instant::now() < end && !self.tasks.is_stopping() {
                 tokio::time::sleep(STEP).await;
             }
-            let why = Failure::new(Kind::Stopping, "the server's settings have changed");
+            let why = Failure::new(Kind::Stopping, why);
             join_all(self.bridge.close_all(&why)).await;
             tracing::info!(server = self.name, "server retired");
         });

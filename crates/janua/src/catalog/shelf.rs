@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -103,6 +103,8 @@ struct Entry {
     looking: Option<Instant>,
     stale: bool,
     trouble: Option<Arc<Failure>>,
+    /// Since when there is trouble.
+    since: Option<SystemTime>,
     /// Failures in a row.
     row: u32,
     tried: Option<Instant>,
@@ -167,6 +169,18 @@ impl Shelf {
         });
         tasks.spawn("catalogue news", heed(Arc::downgrade(&shelf), shelf.bridge.news()));
         shelf
+    }
+
+    /// What another shelf knows of the same server is a beginning. It is verified when somebody asks.
+    pub(super) fn take_over(&self, other: &Shelf) {
+        let known = |entry: &Entry| entry.known.clone().map(|known| Entry { known: Some(known), ..Entry::default() });
+        let known: Vec<_> = other.entries.lock().iter().filter_map(|(class, e)| Some((*class, known(e)?))).collect();
+        self.entries.lock().extend(known);
+    }
+
+    /// What is known for any class of clients.
+    pub(crate) fn any(&self) -> Option<Arc<Known>> {
+        self.entries.lock().values().find_map(|entry| entry.known.clone())
     }
 
     /// The same readers are told of changes from now on.
@@ -311,6 +325,7 @@ impl Shelf {
         let entry = entries.entry(class).or_default();
         if entry.trouble.is_none() {
             tracing::warn!(server = self.name, reason = %failure, "server left out of the lists");
+            entry.since = Some(SystemTime::now());
         }
         let gone = entry.trouble.is_none() && entry.verified.is_some();
         entry.trouble = Some(Arc::new(failure));
@@ -347,6 +362,20 @@ impl Shelf {
     /// Why the server is left out, if it is.
     pub(crate) fn trouble(&self) -> Option<Arc<Failure>> {
         self.entries.lock().values().find_map(|entry| entry.trouble.clone())
+    }
+
+    /// The same, with the time since when.
+    pub(crate) fn troubled(&self) -> Option<(Arc<Failure>, SystemTime)> {
+        self.entries.lock().values().find_map(|entry| entry.trouble.clone().zip(entry.since))
+    }
+
+    /// Asks the server if what is known may be out of date, and waits until it has answered or failed, or for `end`.
+    pub(crate) async fn asked(&self, class: Class, end: Instant) {
+        let mut turned = self.turned.subscribe();
+        let class = self.bridge.shared_class(class);
+        self.now(class);
+        let looking = || self.entries.lock().get(&class).is_some_and(|entry| entry.looking.is_some());
+        while looking() && matches!(timeout_at(end, turned.changed()).await, Ok(Ok(()))) {}
     }
 
     /// Has a server without a handshake tell of changes, as long as anybody wants to hear of them. One with a handshake

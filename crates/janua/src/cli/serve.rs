@@ -44,7 +44,8 @@ pub(super) fn run(global: &Global, args: &ServeArgs) -> Result<(), Failed> {
     loaded.findings.iter().for_each(|finding| eprintln!("{finding}"));
     override_by(args, &mut loaded.settings)?;
     block_on(global, (Level::Info, Level::Info), async {
-        let running = App::builder().settings(loaded.settings.clone()).build().serve().await?;
+        let app = App::builder().settings(loaded.settings.clone()).config(loaded.path.clone()).build();
+        let running = app.serve().await?;
         announce(&running, &loaded);
         follow(&running, args, &environment, loaded).await;
         running.stop().await;
@@ -100,10 +101,11 @@ async fn follow(running: &Running, args: &ServeArgs, environment: &Environment, 
                 loaded = new;
             }
             Err(findings) => {
-                for finding in findings {
+                for finding in &findings {
                     tracing::error!("{finding}");
                 }
                 tracing::error!("the configuration has errors: nothing was changed");
+                running.refused(&findings);
                 // What is wrong now may be in another file than before.
                 loaded.files.iter_mut().for_each(config::File::refresh);
             }

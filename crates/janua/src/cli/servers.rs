@@ -7,9 +7,11 @@ use anyhow::{Context, anyhow};
 use clap::{Args, ValueEnum};
 
 use super::edits::{ConfigFile, Page, applied, print_json, print_table, report};
+use super::live;
 use super::{Failed, header};
 use janua::config::client_files::entry::{self, Entry, Target};
 use janua::config::edit::{Format, Value, read, store};
+use janua::report::ServerReport;
 
 /// Add a server to the configuration.
 ///
@@ -210,7 +212,8 @@ pub(super) fn list(args: &ListArgs) -> Result<(), Failed> {
     let page = Page::load(&path)?;
     let rows: Vec<Row> = page.servers().iter().map(|(name, value)| Row::of(name, value)).collect();
     if args.json {
-        print_json(&Value::List(rows.iter().map(|row| row.json(&path)).collect()));
+        let states = live::states_of(&path).unwrap_or_default();
+        print_json(&Value::List(rows.iter().map(|row| row.json(&path, states.get(&row.name))).collect()));
         return Ok(());
     }
     if rows.is_empty() {
@@ -218,10 +221,15 @@ pub(super) fn list(args: &ListArgs) -> Result<(), Failed> {
         eprintln!("janua: {why} {}: `janua add` and `janua import` add some", path.display());
         return Ok(());
     }
-    let head = ["NAME", "TRANSPORT", "ENABLED", "SERVER", "FILE"].map(str::to_owned).to_vec();
+    let states = live::states_of(&path);
+    let mut head = ["NAME", "TRANSPORT", "ENABLED", "SERVER", "FILE"].map(str::to_owned).to_vec();
+    head.extend(states.as_ref().map(|_| "STATE".to_owned()));
     let body = rows.into_iter().map(|row| {
         let enabled = if row.enabled { "yes" } else { "no" }.to_owned();
-        vec![row.name, row.transport, enabled, row.label, path.display().to_string()]
+        let state = states.as_ref().map(|states| states.get(&row.name).map_or_else(String::new, live::standing));
+        let mut columns = vec![row.name, row.transport, enabled, row.label, path.display().to_string()];
+        columns.extend(state);
+        columns
     });
     print_table(&std::iter::once(head).chain(body).collect::<Vec<_>>());
     Ok(())
@@ -245,7 +253,7 @@ impl Row {
         }
     }
 
-    fn json(&self, path: &Path) -> Value {
+    fn json(&self, path: &Path, state: Option<&ServerReport>) -> Value {
         let member = |(name, value): (&str, Value)| (name.to_owned(), value);
         let members = [
             ("name", Value::text(&self.name)),
@@ -254,7 +262,8 @@ impl Row {
             ("enabled", Value::Bool(self.enabled)),
             ("file", Value::text(path.display().to_string())),
         ];
-        Value::Map(members.into_iter().map(member).collect())
+        let state = state.map(|state| ("state", Value::text(live::standing(state))));
+        Value::Map(members.into_iter().chain(state).map(member).collect())
     }
 }
 
@@ -268,6 +277,8 @@ pub(super) fn get(args: &GetArgs) -> Result<(), Failed> {
     let mut members = vec![("name".to_owned(), Value::text(&args.name))];
     members.extend(shown.members().iter().cloned());
     members.push(("file".to_owned(), Value::text(path.display().to_string())));
+    let states = live::states_of(&path).unwrap_or_default();
+    members.extend(states.get(&args.name).map(|state| ("state".to_owned(), Value::text(live::standing(state)))));
     if args.json {
         print_json(&Value::Map(members));
         return Ok(());

@@ -246,7 +246,8 @@ impl Outgoing {
         Outgoing::bare(Method::DELETE, url)
     }
 
-    fn bare(method: Method, url: Url) -> Outgoing {
+    /// A request without a message.
+    pub(crate) fn bare(method: Method, url: Url) -> Outgoing {
         Outgoing { method, url, headers: HeaderMap::new(), body: None }
     }
 

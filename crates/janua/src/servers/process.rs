@@ -22,10 +22,12 @@ use crate::error::{Failure, Kind};
 use crate::observe::gauge::{Entered, Gauge};
 use crate::tasks::Tasks;
 
-use last_words::LastWords;
+use journal::Journal;
+use last_words::{LastWords, Writer};
 
 pub(crate) mod census;
 pub(crate) mod guardian;
+pub(crate) mod journal;
 pub(crate) mod last_words;
 mod launch;
 pub(crate) mod orphans;
@@ -57,13 +59,19 @@ pub(crate) struct Child {
 }
 
 /// Starts `command` in the place `slot`, and a task that reads its standard error.
-pub(crate) async fn launch(command: &Arc<ServerCommand>, slot: Slot, tasks: &Tasks) -> Result<Process, Failure> {
+pub(crate) async fn launch(
+    command: &Arc<ServerCommand>,
+    slot: Slot,
+    journal: &Arc<Journal>,
+    tasks: &Tasks,
+) -> Result<Process, Failure> {
     let started = command.clone();
     let begun = Tasks::on_spawner(move || start(&started, slot)).await;
     let interrupted = || Err(Failure::new(Kind::StartFailed, "the start was interrupted"));
     let (process, stderr) = begun.unwrap_or_else(interrupted)?;
-    let label = program_name(&command.program).to_owned();
-    tasks.spawn("server stderr", last_words::drain(stderr, process.words.clone(), label, command.env.clone()));
+    let (name, pid) = (program_name(&command.program).to_owned(), process.child.pid());
+    let writer = Writer { name, pid, secrets: command.env.clone(), journal: journal.clone() };
+    tasks.spawn("server stderr", last_words::drain(stderr, process.words.clone(), writer));
     Ok(process)
 }
 
@@ -111,6 +119,11 @@ impl Child {
     pub(crate) fn counted(mut self, children: &Gauge) -> Self {
         self.counted = Some(children.enter());
         self
+    }
+
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid.as_raw_nonzero().get().unsigned_abs()
     }
 
     /// The same child, whose end the runtime hears of.

@@ -101,6 +101,10 @@ impl Carrier for SseCarrier {
         false
     }
 
+    fn transport(&self) -> &'static str {
+        "HTTP+SSE"
+    }
+
     fn carry(self: Arc<Self>, parcel: Parcel, way: Way) -> BoxFuture<'static, ()> {
         async move { self.post(parcel.line, parcel.about, way).await }.boxed()
     }

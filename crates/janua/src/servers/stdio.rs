@@ -461,7 +461,10 @@ impl Reader {
     /// told, the link has to be given up.
     fn take(&mut self, framed: Framed) -> Result<Option<Arc<Mailbox>>, Failure> {
         let guess = match framed {
-            Framed::Line(line) => return Ok(self.peer.receive(&line, None)),
+            Framed::Line(line) => {
+                self.words.heard(&line);
+                return Ok(self.peer.receive(&line, None));
+            }
             Framed::Outgrown(head) => guess_id(&head),
             Framed::Tail(_) if !std::mem::take(&mut self.unsettled) => return Ok(None),
             Framed::Tail(tail) => match guess_last_id(&tail) {

@@ -12,6 +12,7 @@ use futures_util::future::join_all;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::process::journal::Journal;
 use super::process::{self, Process};
 use super::starts::Starts;
 use super::trouble::Trouble;
@@ -32,6 +33,7 @@ pub(crate) struct Stock {
     pub(super) tasks: Tasks,
     pub(super) metrics: Arc<ServerMetrics>,
     starts: Arc<Starts>,
+    journal: Arc<Journal>,
     wanted: usize,
     ready: Lock<VecDeque<Process>>,
     taken: Notify,
@@ -47,6 +49,7 @@ impl Stock {
         command: ServerCommand,
         wanted: usize,
         starts: Arc<Starts>,
+        journal: Arc<Journal>,
         limits: Arc<Limits>,
         tasks: Tasks,
         metrics: Arc<ServerMetrics>,
@@ -57,6 +60,7 @@ impl Stock {
             tasks,
             metrics,
             starts,
+            journal,
             wanted,
             ready: Lock::default(),
             taken: Notify::new(),
@@ -104,7 +108,8 @@ impl Stock {
     }
 
     async fn launch(&self, slot: Slot) -> Result<Process, Failure> {
-        let Process { stdin, stdout, words, child } = process::launch(&self.command, slot, &self.tasks).await?;
+        let launched = process::launch(&self.command, slot, &self.journal, &self.tasks).await?;
+        let Process { stdin, stdout, words, child } = launched;
         Ok(Process { stdin, stdout, words, child: child.counted(&self.metrics.children) })
     }
 
@@ -185,7 +190,8 @@ mod tests {
     fn stock(wanted: usize, starts: &Arc<Starts>) -> Arc<Stock> {
         let command = ServerCommand::new(["cat"]).expect("a command");
         let limits = Arc::new(Limits { stop_term: Duration::from_millis(100), ..Limits::default() });
-        Stock::new(command, wanted, starts.clone(), limits, Tasks::default(), Metrics::default().server("warm"))
+        let (tasks, metrics) = (Tasks::default(), Metrics::default().server("warm"));
+        Stock::new(command, wanted, starts.clone(), Arc::default(), limits, tasks, metrics)
     }
 
     /// Waits until so many programs run, the limit of those that may.

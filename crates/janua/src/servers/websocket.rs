@@ -229,6 +229,10 @@ impl Connection for WebSocketConnection {
         &self.opened
     }
 
+    fn transport(&self) -> Option<&'static str> {
+        Some("WebSocket")
+    }
+
     fn call(&self, call: Call) -> Reply {
         self.link.peer.call(&call)
     }

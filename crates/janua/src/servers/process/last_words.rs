@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -9,14 +10,15 @@ use tokio::net::unix::pipe;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::journal::Journal;
 use crate::lock::Lock;
 
 /// Bytes kept.
 const KEPT: usize = 64 * 1024;
 /// Bytes quoted in an error.
 const QUOTED: usize = 4 * 1024;
-/// Lines logged per second; longer lines are cut at [`LINE`].
-const RATE: u32 = 100;
+/// Lines logged per second, and lines kept for whoever asks; longer lines are cut at [`LINE`].
+const RATE: (u64, u64) = (100, 1000);
 const LINE: usize = 8 * 1024;
 
 /// The end of a server's standard error.
@@ -28,6 +30,8 @@ struct Words {
     kept: Lock<VecDeque<u8>>,
     /// Nothing more will come.
     whole: CancellationToken,
+    /// The server was seen to write what is no message where messages go.
+    astray: AtomicBool,
 }
 
 impl LastWords {
@@ -37,6 +41,20 @@ impl LastWords {
         let over = (kept.len() + news.len()).saturating_sub(KEPT);
         kept.drain(..over);
         kept.extend(news);
+    }
+
+    /// Takes note of a line of the server's standard output. The first one that is no message is kept: it explains
+    /// why there is no answer.
+    pub(crate) fn heard(&self, line: &[u8]) {
+        const SHOWN: usize = 200;
+        let begin = line.iter().find(|byte| !byte.is_ascii_whitespace());
+        let is_message = begin.is_none_or(|byte| matches!(byte, b'{' | b'['));
+        if is_message || self.0.astray.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        self.keep(b"\non standard output, where only messages belong: ");
+        self.keep(&line[..line.len().min(SHOWN)]);
+        self.keep(b"\n");
     }
 
     /// Waits for what an ended server has written and was not read yet. Not for long: others may hold the pipe.
@@ -66,9 +84,9 @@ fn mask(mut text: String, secrets: &[(String, String)]) -> String {
     text
 }
 
-/// Reads `pipe` to its end.
-pub(crate) async fn drain(pipe: pipe::Receiver, words: LastWords, name: String, secrets: Vec<(String, String)>) {
-    let mut log = Log { name, secrets, second: Instant::now(), lines: 0, muted: 0 };
+/// Reads `pipe` to its end; `writer` says whose it is.
+pub(crate) async fn drain(pipe: pipe::Receiver, words: LastWords, writer: Writer) {
+    let mut log = Log { writer, second: Instant::now(), lines: 0 };
     let mut rest = BytesMut::new();
     while pipe.readable().await.is_ok() {
         rest.reserve(4096);
@@ -93,35 +111,59 @@ pub(crate) async fn drain(pipe: pipe::Receiver, words: LastWords, name: String, 
     if !rest.is_empty() {
         log.line(&rest);
     }
+    log.turn();
     words.0.whole.cancel();
 }
 
+/// Who writes to a pipe, and where its lines go besides the log.
+pub(crate) struct Writer {
+    /// The name of the program.
+    pub(crate) name: String,
+    pub(crate) pid: u32,
+    /// What is masked: variables and their values.
+    pub(crate) secrets: Vec<(String, String)>,
+    pub(crate) journal: Arc<Journal>,
+}
+
 struct Log {
-    name: String,
-    secrets: Vec<(String, String)>,
+    writer: Writer,
     second: Instant,
-    lines: u32,
-    muted: u64,
+    lines: u64,
 }
 
 impl Log {
     fn line(&mut self, line: &[u8]) {
         if self.second.elapsed() >= Duration::from_secs(1) {
-            if self.muted > 0 {
-                tracing::info!(server = self.name, lines = self.muted, "standard error not logged: too much of it");
-            }
-            (self.second, self.lines, self.muted) = (Instant::now(), 0, 0);
+            self.turn();
         }
         self.lines += 1;
-        if self.lines > RATE {
-            self.muted += 1;
+        if self.lines > RATE.1 {
             return;
         }
+        let Writer { name, pid, secrets, journal } = &self.writer;
         let line = String::from_utf8_lossy(&line[..line.len().min(LINE)]);
-        let line = mask(line.trim_end().to_owned(), &self.secrets);
-        if !line.is_empty() {
-            tracing::info!(server = self.name, %line, "standard error");
+        let line = mask(line.trim_end().to_owned(), secrets);
+        if line.is_empty() {
+            return;
         }
+        if self.lines <= RATE.0 {
+            tracing::info!(server = name, %line, "standard error");
+        }
+        journal.write(*pid, line);
+    }
+
+    /// A second is over: what was too much of it is said.
+    fn turn(&mut self) {
+        let Writer { name, pid, journal, .. } = &self.writer;
+        let muted = self.lines.saturating_sub(RATE.0);
+        if muted > 0 {
+            tracing::info!(server = name, lines = muted, "standard error not logged: too much of it");
+        }
+        let lost = self.lines.saturating_sub(RATE.1);
+        if lost > 0 {
+            journal.write(*pid, format!("({lost} lines were not kept: too many in a second)"));
+        }
+        (self.second, self.lines) = (Instant::now(), 0);
     }
 }
 

@@ -49,6 +49,7 @@ pub(crate) struct Link {
     peer: Arc<Peer>,
     shared: Arc<Shared>,
     attributes: bool,
+    transport: &'static str,
 }
 
 /// A link whose server has answered `initialize`.
@@ -158,7 +159,7 @@ impl Link {
         let owned = !opening.on_own_behalf;
         let peer = Peer::new(Box::new(posts), opening.capabilities.clone(), owned);
         let _ = shared.peer.set(Arc::downgrade(&peer));
-        let attributes = carrier.attributes();
+        let (attributes, transport) = (carrier.attributes(), carrier.transport());
         let (ended, gone) = (shared.ended.clone(), shared.gone.clone());
         // Not `Shared::spawn`: this is what is left to do when all else has ended.
         shared.tasks.spawn("farewell to server", async move {
@@ -166,7 +167,7 @@ impl Link {
             carrier.farewell().await;
             gone.cancel();
         });
-        Link { peer, shared, attributes }
+        Link { peer, shared, attributes, transport }
     }
 
     /// Asks the server to open.
@@ -212,6 +213,10 @@ impl Connection for RemoteConnection {
 
     fn notify(&self, caller: &Caller, notification: Notification) {
         self.link.peer.notify(caller, &notification);
+    }
+
+    fn transport(&self) -> Option<&'static str> {
+        Some(self.link.transport)
     }
 
     fn attributes(&self) -> bool {

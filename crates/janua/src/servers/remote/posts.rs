@@ -63,6 +63,11 @@ pub(crate) trait Carrier: Send + Sync + 'static {
         true
     }
 
+    /// What it is, for people.
+    fn transport(&self) -> &'static str {
+        "Streamable HTTP"
+    }
+
     /// Takes leave when the link is over.
     fn farewell(self: Arc<Self>) -> BoxFuture<'static, ()> {
         std::future::ready(()).boxed()
