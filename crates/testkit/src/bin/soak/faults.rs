@@ -241,6 +241,8 @@ async fn unreachable(load: &Load, scene: &Scene) -> anyhow::Result<()> {
     scene.close_remote();
     load.pause(1000).await;
     scene.open_remote().await;
-    ids.into_iter().for_each(|id| load.ledger.over(id));
+    for id in ids {
+        load.ledger.over(id);
+    }
     Ok(())
 }

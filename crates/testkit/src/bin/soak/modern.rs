@@ -38,7 +38,7 @@ async fn of_many(load: &Load, served: Served) {
         return one(load, &client, served, load.wish(served), &format!("{}__", served.name)).await;
     }
     let mut ask = load.ask(crate::scene::SERVERS[0], Wish::List, "", None);
-    ask.wanted = ALWAYS[0].to_owned();
+    ALWAYS[0].clone_into(&mut ask.wanted);
     let Some(answers) = exchange(load, &client, &mut ask).await else { return };
     let list = answers.iter().find(|answer| answer.is_response()).cloned();
     let Ask { ticket, wanted, due, .. } = ask;
@@ -55,7 +55,7 @@ async fn one(load: &Load, client: &Client, served: Served, wish: Wish, prefix: &
     let mut ask = load.ask(served, wish, prefix, None);
     if wish == Wish::List && !prefix.is_empty() {
         // A list of all servers need not have one that has just been hurt.
-        ask.wanted = ALWAYS[0].to_owned();
+        ALWAYS[0].clone_into(&mut ask.wanted);
     }
     match wish {
         Wish::Cancel | Wish::Cut => return leave(load, client, ask).await,

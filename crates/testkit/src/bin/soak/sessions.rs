@@ -78,7 +78,7 @@ async fn one(load: &Load, session: &Session, served: Served, prefix: &str, since
     let wish = load.wish(served);
     let mut ask = load.ask(served, wish, prefix, Some(since));
     if wish == Wish::List && !prefix.is_empty() {
-        ask.wanted = "\"calm__echo\"".to_owned();
+        "\"calm__echo\"".clone_into(&mut ask.wanted);
     }
     if wish == Wish::Trouble && served.name == "crashy" {
         load.ledger.blow(served.name, "crash");
