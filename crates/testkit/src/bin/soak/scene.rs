@@ -98,7 +98,7 @@ impl Scene {
         let mut written = held(&self.written);
         change(&mut written);
         let text = text(&self.programs, self.ports, *written);
-        if written.changed % 2 == 0 {
+        if written.changed.is_multiple_of(2) {
             return fs::write(&self.config, text).context("write the configuration");
         }
         let beside = self.config.with_extension("new");
