@@ -43,7 +43,8 @@ pub(super) async fn websocket(load: &Load) {
         }
     };
     let modern = load.dice.below(2) == 0;
-    let mut talk = Talk { load, served, since, channel: Channel::Socket(Box::new(socket)), open: BTreeMap::new(), modern };
+    let mut talk =
+        Talk { load, served, since, channel: Channel::Socket(Box::new(socket)), open: BTreeMap::new(), modern };
     let goes_on = (modern || talk.greet().await) && talk.chat().await;
     match talk.channel {
         Channel::Socket(socket) if goes_on && load.dice.below(3) > 0 => socket.close().await,
