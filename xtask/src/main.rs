@@ -8,6 +8,7 @@ mod bench;
 mod conformance;
 mod repo;
 mod setup;
+mod soak;
 mod steps;
 mod tidy;
 
@@ -38,6 +39,13 @@ cargo xtask COMMAND
                              there is a taskset): ratios are steady then, throughput is not
                              that of a whole machine
       --no-pin               leave it to the scheduler
+  soak [OPTIONS]             a gateway under mixed load and a fault a second, every request
+                             accounted for; fails on anything that no fault explains
+      --minutes N            how long (default 1)
+      --report FILE          where samples go, as JSON lines (default in the temporary folder);
+                             the gateway's log is beside it
+      --janua PATH           the gateway (default: the debug profile's)
+      --seed N               chance, to do the same again
 ";
 
 fn main() -> ExitCode {
@@ -54,6 +62,7 @@ fn main() -> ExitCode {
         ("tidy", true) => tidy::run(),
         ("conformance", _) => conformance::run(&rest),
         ("bench", _) => bench::run(&rest),
+        ("soak", _) => soak::run(&rest),
         ("--help" | "-h" | "help", _) => {
             print!("{HELP}");
             Ok(())

@@ -54,8 +54,16 @@ const GARBAGE: [(&str, &str, &str); 10] = [
     ("POST", "content-type: application/json", "\u{0}\u{1}"),
     ("POST", "content-type: text/plain", "hello"),
     ("POST", "content-type: application/json", "{\"jsonrpc\":\"2.0\",\"id\":1}"),
-    ("POST", "content-type: application/json\r\nmcp-session-id: nobody", "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\"}"),
-    ("POST", "content-type: application/json\r\nmcp-protocol-version: 1999-01-01", "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\"}"),
+    (
+        "POST",
+        "content-type: application/json\r\nmcp-session-id: nobody",
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\"}",
+    ),
+    (
+        "POST",
+        "content-type: application/json\r\nmcp-protocol-version: 1999-01-01",
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\"}",
+    ),
     ("BREW", "accept: */*", ""),
     ("DELETE", "mcp-session-id: nobody", ""),
     ("POST", "content-length: 99999999999\r\ncontent-type: application/json", "{"),

@@ -62,7 +62,11 @@ impl Record {
         let whole = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
         let private = kib("Private_Clean:") + kib("Private_Dirty:");
         let (fds, threads) = (whole(count("fd")), whole(count("task")));
-        let children = whole(process::descendants(self.pid).len());
+        // Its guardian is its own program, stays as long as it does, and comes with the first server.
+        let program = |pid: u32| fs::read_link(format!("/proc/{pid}/exe")).ok();
+        let own = program(self.pid);
+        let children = process::descendants(self.pid).into_iter().filter(|pid| program(*pid) != own);
+        let children = whole(children.count());
         let said = |name: &str| health[name].as_f64().unwrap_or(-1.0);
         let (sessions, parked) = (said("active_sessions"), said("parked_calls"));
         let figures = [private, kib("Pss:"), fds, threads, children, sessions, parked];
@@ -70,7 +74,12 @@ impl Record {
     }
 
     /// Waits until children, sessions, parked calls and descriptors are what they were before; what is left of them.
-    pub(super) async fn settle(&mut self, before: &Sample, ledger: &Ledger, patience: Duration) -> Result<Option<String>> {
+    pub(super) async fn settle(
+        &mut self,
+        before: &Sample,
+        ledger: &Ledger,
+        patience: Duration,
+    ) -> Result<Option<String>> {
         let deadline = Instant::now() + patience;
         loop {
             let now = self.take(ledger).await?;
@@ -94,7 +103,8 @@ impl Record {
     pub(super) fn table(&self, before: &Sample, loaded: usize) -> String {
         let under_load = &self.samples[1..loaded.max(2).min(self.samples.len())];
         let late = &under_load[under_load.len() / 5..];
-        let mut table = format!("{:<12}{:>10}{:>10}{:>10}{:>10}{:>14}", "figure", "before", "mean", "most", "after", "slope/hour");
+        let mut table =
+            format!("{:<12}{:>10}{:>10}{:>10}{:>10}{:>14}", "figure", "before", "mean", "most", "after", "slope/hour");
         for (at, name) in FIGURES.iter().enumerate() {
             let points: Vec<(f64, f64)> = late.iter().map(|sample| (sample.at, sample.figures[at])).collect();
             let count = f64::from(u32::try_from(points.len().max(1)).unwrap_or(1));

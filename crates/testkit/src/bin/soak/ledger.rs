@@ -206,8 +206,7 @@ impl Ticket {
             return false;
         };
         let failed = answer.error_code().is_some();
-        if !failed && answer.at("/result/_meta/io.janua~1unavailable/0").is_object() && !answer.raw().contains(wanted) {
-            // A list without the part of a server that is not there says so.
+        if !failed && !answer.raw().contains(wanted) && shorter(answer) {
             return self.failed(answer);
         }
         match (failed, answer.raw().contains(wanted)) {
@@ -284,6 +283,12 @@ impl Drop for Ticket {
             self.wrong("no answer");
         }
     }
+}
+
+/// Whether it is a list that says that a server's part is missing, or the empty one of a server that was taken away.
+fn shorter(answer: &Message) -> bool {
+    let empty = answer.at("/result/tools").as_array().is_some_and(Vec::is_empty);
+    empty || answer.at("/result/_meta/io.janua~1unavailable/0").is_object()
 }
 
 /// As much of a message as is worth printing.

@@ -134,7 +134,11 @@ impl Load {
 
     /// Puts the wish into words; `prefix` comes before the names of tools, and `since` is when the session began.
     pub(super) fn ask(&self, served: Served, wish: Wish, prefix: &str, since: Option<std::time::Instant>) -> Ask {
-        let ticket = self.ledger.send(served.name, &format!("{wish:?}{}", if prefix.is_empty() { "" } else { " of many" }), since);
+        let ticket = self.ledger.send(
+            served.name,
+            &format!("{wish:?}{}", if prefix.is_empty() { "" } else { " of many" }),
+            since,
+        );
         let nonce = ticket.nonce.clone();
         let call = |tool: &str, args: &str| call_params(&format!("{prefix}{tool}"), args);
         let (params, wanted) = match wish {

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use http::Method;
 use janua_testkit::client::Client;
+use janua_testkit::client::JSON_POST;
 use janua_testkit::client::envelope::{Envelope, header_value, questions, repeated};
 use janua_testkit::client::message::{self, Message};
-use janua_testkit::client::JSON_POST;
 use serde_json::Value;
 
 use crate::ledger::Ticket;
@@ -27,7 +27,7 @@ pub(super) async fn round(load: &Load) {
             let client = load.client(&format!("/mcp/{}", served.name));
             one(load, &client, served, load.wish(served), "").await;
         }
-        load.pause(50).await;
+        load.pause(35).await;
     }
 }
 
@@ -38,7 +38,7 @@ async fn of_many(load: &Load, served: Served) {
         return one(load, &client, served, load.wish(served), &format!("{}__", served.name)).await;
     }
     let mut ask = load.ask(crate::scene::SERVERS[0], Wish::List, "", None);
-    ALWAYS[0].clone_into(&mut ask.wanted);
+    ask.wanted = String::from(ALWAYS[0]);
     let Some(answers) = exchange(load, &client, &mut ask).await else { return };
     let list = answers.iter().find(|answer| answer.is_response()).cloned();
     let Ask { ticket, wanted, due, .. } = ask;
@@ -55,7 +55,7 @@ async fn one(load: &Load, client: &Client, served: Served, wish: Wish, prefix: &
     let mut ask = load.ask(served, wish, prefix, None);
     if wish == Wish::List && !prefix.is_empty() {
         // A list of all servers need not have one that has just been hurt.
-        ALWAYS[0].clone_into(&mut ask.wanted);
+        ask.wanted = String::from(ALWAYS[0]);
     }
     match wish {
         Wish::Cancel | Wish::Cut => return leave(load, client, ask).await,

@@ -78,7 +78,7 @@ async fn one(load: &Load, session: &Session, served: Served, prefix: &str, since
     let wish = load.wish(served);
     let mut ask = load.ask(served, wish, prefix, Some(since));
     if wish == Wish::List && !prefix.is_empty() {
-        "\"calm__echo\"".clone_into(&mut ask.wanted);
+        ask.wanted = String::from("\"calm__echo\"");
     }
     if wish == Wish::Trouble && served.name == "crashy" {
         load.ledger.blow(served.name, "crash");
@@ -146,7 +146,9 @@ async fn cancel(load: &Load, session: &Session, ask: Ask) -> bool {
 fn finish(mut ticket: Ticket, id: &str, responses: &[Message], wanted: &str, due: bool) -> bool {
     let blind = |answer: &Message| answer.error_code().is_some() && answer.value()["id"].is_null();
     if !responses.iter().all(|answer| answer.answers(id) || blind(answer)) {
-        responses.iter().for_each(|answer| ticket.note(crate::ledger::shown(answer.raw())));
+        for answer in responses {
+            ticket.note(crate::ledger::shown(answer.raw()));
+        }
         ticket.wrong("somebody else's answer");
         return false;
     }

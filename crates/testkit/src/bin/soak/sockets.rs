@@ -24,7 +24,7 @@ struct Talk<'a> {
 }
 
 enum Channel {
-    Socket(WebSocketClient),
+    Socket(Box<WebSocketClient>),
     Events(Box<SseSession>),
 }
 
@@ -43,7 +43,8 @@ pub(super) async fn websocket(load: &Load) {
         }
     };
     let modern = load.dice.below(2) == 0;
-    let mut talk = Talk { load, served, since, channel: Channel::Socket(socket), open: BTreeMap::new(), modern };
+    let mut talk =
+        Talk { load, served, since, channel: Channel::Socket(Box::new(socket)), open: BTreeMap::new(), modern };
     let goes_on = (modern || talk.greet().await) && talk.chat().await;
     match talk.channel {
         Channel::Socket(socket) if goes_on && load.dice.below(3) > 0 => socket.close().await,
@@ -73,9 +74,11 @@ impl Talk<'_> {
     async fn greet(&mut self) -> bool {
         let mut ask = self.load.ask(self.served, Wish::List, "", Some(self.since));
         ask.method = "initialize";
-        ask.wanted = "protocolVersion".to_owned();
+        ask.wanted = String::from("protocolVersion");
         ask.params = message::initialize_params("2025-06-18", CAPABILITIES);
-        self.send(ask).await && self.wait(0).await && self.write(message::notification("notifications/initialized", "")).await
+        self.send(ask).await
+            && self.wait(0).await
+            && self.write(message::notification("notifications/initialized", "")).await
     }
 
     /// Some requests, a few at a time; whether the channel is still there.
@@ -111,7 +114,8 @@ impl Talk<'_> {
     }
 
     async fn send(&mut self, mut ask: Ask) -> bool {
-        let params = if self.modern { Envelope::new("2026-07-28", CAPABILITIES).wrap(&ask.params) } else { ask.params.clone() };
+        let params =
+            if self.modern { Envelope::new("2026-07-28", CAPABILITIES).wrap(&ask.params) } else { ask.params.clone() };
         ask.ticket.note(if matches!(self.channel, Channel::Socket(_)) { "on a socket" } else { "over HTTP+SSE" });
         let text = message::request(&ask.id, ask.method, &params);
         self.open.insert(ask.id.clone(), ask);
