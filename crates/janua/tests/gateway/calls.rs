@@ -97,7 +97,9 @@ async fn a_call_is_cancelled_while_its_server_still_starts() {
     let journal = folder.path("late");
     let text = format!(
         "while [ ! -e {} ]; do sleep 0.05; done\nexec {} --journal {}\n",
-        gate.display(), program("everything").display(), journal.display()
+        gate.display(),
+        program("everything").display(),
+        journal.display()
     );
     let late = script(&folder.write("late.sh", &text));
     // Its tools are known to be there by its prefix only, so the call waits for the server.

@@ -4,7 +4,9 @@ use janua_testkit::client::Client;
 use janua_testkit::client::message::{initialize_params, request};
 use serde_json::json;
 
-use crate::scene::{CAPABLE, Folder, LEGACY, Scene, each, everything, scripted, tools, tools_of, tools_seen, until_tools};
+use crate::scene::{
+    CAPABLE, Folder, LEGACY, Scene, each, everything, scripted, tools, tools_of, tools_seen, until_tools,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn names_begin_with_the_servers_only_where_there_are_several() {
@@ -98,7 +100,8 @@ async fn names_keep_their_form_when_another_server_joins() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_shows_what_its_rules_say_and_nothing_else_can_be_called() {
-    let (server, mut a) = scripted(&[("tools/list", &tools(&["read_file", "read_secret", "write_file", "echo"]))]).await;
+    let (server, mut a) =
+        scripted(&[("tools/list", &tools(&["read_file", "read_secret", "write_file", "echo"]))]).await;
     let (_other, b) = scripted(&[]).await;
     a["tools"] = json!({
         "allow": ["read_*", "echo"], "deny": ["*secret*"],

@@ -157,8 +157,7 @@ async fn updates_of_an_address_that_two_servers_have_are_told_apart() {
     }
     let filter = json!({"resourceSubscriptions": uris}).to_string();
     let (mut listening, acknowledged) = scene.modern("/mcp").listen(&filter).await;
-    let mut accepted: Vec<_> =
-        granted(&acknowledged)["resourceSubscriptions"].as_array().expect("a list").clone();
+    let mut accepted: Vec<_> = granted(&acknowledged)["resourceSubscriptions"].as_array().expect("a list").clone();
     accepted.sort_by_key(Value::to_string);
     assert_eq!(json!(accepted), json!(["janua://b/memo://shared", "memo://shared"]), "{}", acknowledged.raw());
     for (server, uri) in [(&second, &uris[1]), (&first, &uris[0])] {

@@ -1,7 +1,7 @@
 //! The servers' questions in mid-call through the union, for every pair of eras.
 
-use janua_testkit::client::message::{Message, call_params};
 use janua_testkit::client::envelope::{questions, repeated};
+use janua_testkit::client::message::{Message, call_params};
 use serde_json::json;
 
 use crate::scene::{ANN, CAPABLE, Folder, LEGACY, MODERN, Scene};

@@ -46,13 +46,17 @@ async fn a_resource_is_read_at_the_server_that_has_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_address_that_two_servers_have_leads_to_both() {
     let list = resources(&[("memo://shared", "memo")]);
-    let (first, a) = scripted(&[("resources/list", &list), ("resources/read", &contents("memo://shared", "a's"))]).await;
-    let (second, b) = scripted(&[("resources/list", &list), ("resources/read", &contents("memo://shared", "b's"))]).await;
+    let (first, a) =
+        scripted(&[("resources/list", &list), ("resources/read", &contents("memo://shared", "a's"))]).await;
+    let (second, b) =
+        scripted(&[("resources/list", &list), ("resources/read", &contents("memo://shared", "b's"))]).await;
     let scene = Scene::of(json!({"a": a, "b": b})).await;
     let (session, modern) = (scene.session("/mcp").await, scene.modern("/mcp"));
     let listed = session.request("resources/list", "").await;
     assert_eq!(each(listed.result(), "resources", "uri"), ["memo://shared", "janua://b/memo://shared"]);
-    for (uri, text) in [("memo://shared", "a's"), ("janua://b/memo://shared", "b's"), ("janua://a/memo://shared", "a's")] {
+    for (uri, text) in
+        [("memo://shared", "a's"), ("janua://b/memo://shared", "b's"), ("janua://a/memo://shared", "a's")]
+    {
         for read in [
             session.request("resources/read", &address(uri)).await,
             modern.request("resources/read", &address(uri)).await,
@@ -133,7 +137,8 @@ async fn prompts_and_completions_go_to_the_server_they_are_about() {
     let get = |name: &str| json!({"name": name, "arguments": {"arg1": "x", "arg2": "y"}}).to_string();
     for server in ["a", "b"] {
         let name = format!("{server}__test_prompt_with_arguments");
-        for got in [session.request("prompts/get", &get(&name)).await, modern.request("prompts/get", &get(&name)).await] {
+        for got in [session.request("prompts/get", &get(&name)).await, modern.request("prompts/get", &get(&name)).await]
+        {
             let text = &got.result()["messages"][0]["content"]["text"];
             assert_eq!(text, "Prompt with arguments: arg1='x', arg2='y'", "{}", got.raw());
         }
@@ -151,7 +156,8 @@ async fn prompts_and_completions_go_to_the_server_they_are_about() {
         assert!(seen.iter().all(|asked| asked.at("/params/ref/name") == "test_prompt_with_arguments"));
     }
     for name in ["a__nothing", "nothing", "c__test_simple_prompt"] {
-        for reply in [session.request("prompts/get", &get(name)).await, modern.request("prompts/get", &get(name)).await] {
+        for reply in [session.request("prompts/get", &get(name)).await, modern.request("prompts/get", &get(name)).await]
+        {
             assert_eq!(reply.error_code(), Some(-32602), "{name}: {}", reply.raw());
         }
     }

@@ -169,8 +169,10 @@ async fn a_catalogue_that_cannot_be_read_is_as_good_as_none() {
     let settings = json!({"servers": {"a": everything(""), "b": everything("--era modern")}});
     let mut first = folder.started(&settings).await;
     let session = first.client().initialize(LEGACY, CAPABLE).await;
-    until_tools(&session, |tools| tools.iter().any(|t| t.starts_with("a__")) && tools.iter().any(|t| t.starts_with("b__")))
-        .await;
+    until_tools(&session, |tools| {
+        tools.iter().any(|t| t.starts_with("a__")) && tools.iter().any(|t| t.starts_with("b__"))
+    })
+    .await;
     let known = tools_of(&session).await;
     first.terminate(SOON).await;
     let kept = |name: &str| folder.path("data").join("catalogue").join(name);
