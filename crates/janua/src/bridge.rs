@@ -143,6 +143,13 @@ impl Bridge {
         if let Some(link) = self.pool.living(&Scope::Shared) {
             return Ok(link);
         }
+        if self.share == Share::All
+            && let Some(link) = self.first_of(Class::default(), Era::Legacy).await?
+        {
+            // Clients without a handshake have the same instance.
+            self.pool.keep(Scope::Shared, link.clone());
+            return Ok(link);
+        }
         let opening = Opening::of_gateway(ClientCapabilities::default(), Eras::LegacyFirst);
         let link = self.open(Scope::Shared, opening).await?;
         self.watch(Scope::Shared, &link);
@@ -233,6 +240,7 @@ impl Bridge {
     /// next call opens another. The link of clients that were promised one for everybody stays.
     pub(crate) fn watch(self: &Arc<Self>, scope: Scope, link: &Arc<dyn Connection>) {
         let (bridge, watched) = (Arc::downgrade(self), link.clone());
+        let for_everybody = scope == Scope::Shared || self.share == Share::All;
         let patience = self.limits.session_idle;
         let pace = (patience / 4).clamp(Duration::from_millis(50), Duration::from_secs(15));
         self.tasks.spawn("link watch", async move {
@@ -241,7 +249,7 @@ impl Bridge {
                 let event = tokio::select! {
                     event = listening.next() => event,
                     () = tokio::time::sleep(pace) => {
-                        let stays = scope == Scope::Shared || !is_idle(&watched, patience);
+                        let stays = for_everybody || !is_idle(&watched, patience);
                         if stays && bridge.strong_count() > 0 {
                             continue;
                         }

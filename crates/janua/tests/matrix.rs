@@ -47,7 +47,7 @@ use tokio::time::timeout;
 use behaviours::BEHAVIOURS;
 use declaration::Declaration;
 use kinds::{ClientKind, Closed, ServerKind};
-use scene::{Behaviour, Scene, Verdict};
+use scene::{Behaviour, Scene, Verdict, Way};
 
 /// Cells tried at once in one test; most of a cell is waiting.
 const AT_ONCE: usize = 12;
@@ -55,8 +55,8 @@ const AT_ONCE: usize = 12;
 const LONGEST: Duration = Duration::from_secs(90);
 
 /// Tries every cell of one client and compares.
-async fn column(client: ClientKind) {
-    let declared = Declaration::read();
+async fn column(client: ClientKind, way: Way) {
+    let declared = Declaration::of(way);
     let only = std::env::var("JANUA_CELLS").unwrap_or_default();
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let mut cells = JoinSet::new();
@@ -71,7 +71,7 @@ async fn column(client: ClientKind) {
         let places = Arc::clone(&places);
         cells.spawn(async move {
             let _place = places.acquire_owned().await.expect("never closed");
-            let found = tried(client, server, behaviour).await;
+            let found = tried(client, server, behaviour, way).await;
             (found != wanted).then(|| format!("{name}: {found} (declared: {wanted})"))
         });
     }
@@ -81,10 +81,10 @@ async fn column(client: ClientKind) {
 }
 
 /// What a cell turns out to be; a panic inside is a verdict of its own.
-async fn tried(client: ClientKind, server: ServerKind, behaviour: &'static Behaviour) -> String {
+async fn tried(client: ClientKind, server: ServerKind, behaviour: &'static Behaviour, way: Way) -> String {
     let mut alone = JoinSet::new();
     alone.spawn(async move {
-        let mut scene = Scene::open(client, server, behaviour.program).await;
+        let mut scene = Scene::open(client, server, behaviour.program, way).await;
         let verdict = (behaviour.run)(&mut scene).await;
         let faults = scene.server.faults();
         assert!(faults.is_empty(), "the server's revision forbids what Janua did: {faults:?}");
@@ -108,17 +108,18 @@ fn broken(error: tokio::task::JoinError) -> String {
 }
 
 macro_rules! columns {
-    ($($test:ident: $client:ident;)*) => {
-        /// The clients whose cells are tried.
-        const TRIED: &[ClientKind] = &[$(ClientKind::$client),*];
+    ($name:ident, $way:ident: $($test:ident: $client:ident;)*) => {
+        /// The clients whose cells are tried in this way.
+        const $name: &[ClientKind] = &[$(ClientKind::$client),*];
         $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn $test() {
-            column(ClientKind::$client).await;
+            column(ClientKind::$client, Way::$way).await;
         })*
     };
 }
 
 columns! {
+    ALONE, Alone:
     sse_2024_11_05: Sse2024;
     http_2025_03_26: Http202503;
     http_2025_06_18: Http202506;
@@ -131,11 +132,22 @@ columns! {
     websocket_2026_07_28: WebSocket2026;
 }
 
+columns! {
+    UNION, Union:
+    union_sse_2024_11_05: Sse2024;
+    union_http_2025_11_25: Http202511;
+    union_http_2026_07_28: Http2026;
+    union_websocket_2026_07_28: WebSocket2026;
+}
+
 #[test]
 fn every_cell_is_declared_and_tried() {
-    let faults = Declaration::read().faults();
+    let mut faults = Declaration::read().faults();
+    faults.extend(Declaration::of(Way::Union).idle());
     assert!(faults.is_empty(), "{}", faults.join("\n"));
-    assert_eq!(TRIED, ClientKind::ALL);
+    assert_eq!(ALONE, ClientKind::ALL);
+    let served: Vec<ClientKind> = ClientKind::ALL.into_iter().filter(|client| client.has_union()).collect();
+    assert_eq!(UNION, served);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -24,7 +24,7 @@ use super::looking;
 use crate::bridge::Bridge;
 use crate::call::Event;
 use crate::config::{Limits, Server};
-use crate::error::Failure;
+use crate::error::{Failure, Kind};
 use crate::lock::Lock;
 use crate::servers::Connection;
 use crate::tasks::Tasks;
@@ -262,6 +262,11 @@ impl Shelf {
                 }
             };
             drop(looking);
+            let seen = match seen {
+                // Somebody's call may have ended the instance that was asked.
+                Err(failure) if failure.kind == Kind::ServerExited => looking::look(&shelf, class).await,
+                seen => seen,
+            };
             shelf.saw(class, seen).await;
         });
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::behaviours::BEHAVIOURS;
 use super::kinds::{ClientKind, Closed, ServerKind};
+use super::scene::Way;
 
 /// What is declared.
 #[derive(Debug, Default)]
@@ -16,12 +17,23 @@ pub(crate) struct Declaration {
     closed: BTreeMap<String, String>,
     /// Words by behaviour and server, one for each client, or one for all.
     rows: BTreeMap<(String, String), Vec<String>>,
+    /// Where it is otherwise among several servers; the verdict `same` says that it is not.
+    union: Option<Box<Declaration>>,
 }
+
+/// The verdict of a cell that is as it is with the server alone.
+const SAME: &str = "same";
 
 impl Declaration {
     /// The declaration of this repository.
     pub(crate) fn read() -> Self {
         Self::parse(include_str!("../matrix.toml"))
+    }
+
+    /// What is declared of one way.
+    pub(crate) fn of(way: Way) -> Self {
+        let union = (way == Way::Union).then(|| Box::new(Self::parse(include_str!("../matrix-union.toml"))));
+        Self { union, ..Self::read() }
     }
 
     fn parse(text: &str) -> Self {
@@ -61,6 +73,10 @@ impl Declaration {
 
     /// What a cell is said to be; `None` if nothing is.
     pub(crate) fn cell(&self, behaviour: &str, server: ServerKind, client: ClientKind) -> Option<&str> {
+        let union = self.union.as_ref().and_then(|union| union.cell(behaviour, server, client));
+        if let Some(otherwise) = union.filter(|verdict| *verdict != SAME) {
+            return Some(otherwise);
+        }
         let row = self.rows.get(&(behaviour.to_owned(), server.name().to_owned()))?;
         let at = self.clients.iter().position(|name| name == client.name())?;
         // One word alone stands for all clients.
@@ -99,6 +115,29 @@ impl Declaration {
         faults
     }
 
+    /// What stands in the declaration of the union for nothing.
+    pub(crate) fn idle(&self) -> Vec<String> {
+        let Some(union) = &self.union else { return Vec::new() };
+        let alone = Self::read();
+        let mut faults = union.wordings();
+        let mut rows: BTreeSet<_> = union.rows.keys().cloned().collect();
+        for (behaviour, server) in BEHAVIOURS.iter().flat_map(|b| ServerKind::ALL.map(|server| (b.name, server))) {
+            let there = rows.remove(&(behaviour.to_owned(), server.name().to_owned()));
+            let differs =
+                |client: &ClientKind| self.cell(behaviour, server, *client) != alone.cell(behaviour, server, *client);
+            if there && !ClientKind::ALL.iter().any(differs) {
+                faults.push(format!("not otherwise: {behaviour} {}", server.name()));
+            }
+        }
+        faults.extend(rows.iter().map(|(behaviour, server)| format!("no such row: {behaviour} {server}")));
+        let known: Vec<_> =
+            ClientKind::ALL.into_iter().filter(|client| client.has_union()).map(ClientKind::name).collect();
+        if union.clients != known {
+            faults.push(format!("the clients are not those there are: {:?}", union.clients));
+        }
+        faults
+    }
+
     fn wordings(&self) -> Vec<String> {
         let used: BTreeSet<_> = self.rows.values().flatten().collect();
         let unused = self.verdicts.keys().filter(|word| !used.contains(word));
@@ -106,7 +145,9 @@ impl Declaration {
         let long = self.rows.iter().filter(|(_, row)| row.len() > self.clients.len());
         faults.extend(long.map(|(row, _)| format!("more cells than clients: {row:?}")));
         let said = |text: &&String| {
-            text.as_str() == "works" || ["degrades: ", "refused: "].iter().any(|start| text.starts_with(start))
+            text.as_str() == "works"
+                || text.as_str() == SAME
+                || ["degrades: ", "refused: "].iter().any(|start| text.starts_with(start))
         };
         let odd = self.verdicts.values().chain(self.closed.values()).filter(|text| !said(text));
         faults.extend(odd.map(|text| format!("neither works, degrades nor refused: {text}")));

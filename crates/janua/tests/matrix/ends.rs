@@ -26,7 +26,8 @@ pub(crate) async fn resume(scene: &mut Scene) -> Verdict {
         }
         ClientKind::WebSocket | ClientKind::WebSocket2026 => {
             scene.link.wire = Wire::Gone;
-            let left = process::eventually(SOON, || scene.server.sessions() == 0).await;
+            let kept = usize::from(scene.is_union());
+            let left = process::eventually(SOON, || scene.server.sessions() <= kept).await;
             assert!(left || scene.client.is_modern(), "the server's session goes on");
             Verdict::Refused("the socket is the session; it ends with it".to_owned())
         }
@@ -110,6 +111,20 @@ pub(crate) async fn death(scene: &mut Scene) -> Verdict {
 
 /// Whether the client's session ends with the server's, or what its next request is told.
 async fn after_death(scene: &mut Scene) {
+    if scene.is_union() {
+        // The session is that of all servers, and so are the lists; the next call opens the server again.
+        scene.link.request("tools/list", "").await.result();
+        let next = scene.link.call(&("echo", r#"{"text":"again"}"#.to_owned())).await;
+        match scene.server.kind.is_program() {
+            true => assert_eq!(next.text(), "again", "{}", next.raw()),
+            false => {
+                // The catalogue may have tried before.
+                let code = next.at("/error/data/code");
+                assert!(code == "unreachable" || code == "backing_off", "{}", next.raw());
+            }
+        }
+        return;
+    }
     // A session that is Janua's own does not end with a server that has none.
     let apart = scene.client.is_modern() || scene.client.is_sessionless() || scene.is_modern_beyond();
     match scene.server.kind {
@@ -225,7 +240,9 @@ pub(crate) async fn close(scene: &mut Scene) -> Verdict {
         assert!(process::wait_gone(pid, SOON).await, "the server's process goes on");
     }
     if scene.server.kind.make() == Make::Scripted {
-        let left = process::eventually(SOON, || scene.server.sessions() == 0).await;
+        // The catalogue keeps a session of its own.
+        let kept = usize::from(scene.is_union());
+        let left = process::eventually(SOON, || scene.server.sessions() <= kept).await;
         assert!(left, "the server's session goes on");
     }
     Verdict::Works

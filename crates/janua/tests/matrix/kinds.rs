@@ -140,6 +140,11 @@ impl ClientKind {
         matches!(self, Self::Stdio | Self::Stdio2026)
     }
 
+    /// Whether it is tried with a gateway of several servers, too: one of each transport and each era.
+    pub(crate) fn has_union(self) -> bool {
+        matches!(self, Self::Sse2024 | Self::Http202511 | Self::Http2026 | Self::WebSocket2026)
+    }
+
     /// Whether each of its requests stands alone though its revision has sessions.
     pub(crate) fn is_sessionless(self) -> bool {
         self == Self::Sessionless

@@ -35,6 +35,8 @@ pub(crate) struct Link {
     /// What each request carries, in the revision without a handshake.
     pub(crate) envelope: Option<Envelope>,
     kind: ClientKind,
+    /// What the names of tools and prompts begin with.
+    prefix: String,
     /// Method and params of the requests under way, by id.
     sent: HashMap<String, (String, String)>,
     next: u64,
@@ -101,7 +103,28 @@ impl Link {
 
     fn with(kind: ClientKind, opening: Message, wire: Wire, envelope: Option<Envelope>) -> Self {
         let (passed, asked, sent) = (Vec::new(), Vec::new(), HashMap::new());
-        Self { wire, passed, asked, rounds: 0, opening, envelope, kind, sent, next: 100 }
+        Self { wire, passed, asked, rounds: 0, opening, envelope, kind, prefix: String::new(), sent, next: 100 }
+    }
+
+    /// The same where names of tools and prompts begin with the server's.
+    pub(crate) fn naming(mut self, server: &str) -> Self {
+        self.prefix = format!("{server}__");
+        self
+    }
+
+    /// The name under which the client sees a tool or a prompt.
+    pub(crate) fn shown(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    /// The params of a request with the name that the client sees.
+    fn named(&self, method: &str, params: &str) -> String {
+        let begun = format!(r#""name":"{}"#, self.prefix);
+        let is_about = matches!(method, "tools/call" | "prompts/get" | "completion/complete");
+        if is_about && !params.contains(&begun) {
+            return params.replacen(r#""name":""#, &begun, 1);
+        }
+        params.to_owned()
     }
 
     async fn discovering(kind: ClientKind, wire: Wire, capabilities: &str) -> Self {
@@ -138,9 +161,10 @@ impl Link {
 
     /// Sends a request with an id of the test's choice; id and params are JSON text.
     pub(crate) async fn send_as(&mut self, id: &str, method: &str, params: &str) {
-        self.sent.insert(id.to_owned(), (method.to_owned(), params.to_owned()));
-        let wrapped = self.envelope.as_ref().map(|envelope| envelope.wrap(params));
-        self.post(&message::request(id, method, wrapped.as_deref().unwrap_or(params))).await;
+        let params = self.named(method, params);
+        let wrapped = self.envelope.as_ref().map(|envelope| envelope.wrap(&params));
+        self.post(&message::request(id, method, wrapped.as_deref().unwrap_or(&params))).await;
+        self.sent.insert(id.to_owned(), (method.to_owned(), params));
     }
 
     /// Sends a request; gives its id.

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::behaviours::BEHAVIOURS;
 use super::declaration::Declaration;
 use super::kinds::{ClientKind, Closed, ServerKind};
+use super::scene::Way;
 
 const HEAD: &str = "\
 <!-- Written by `JANUA_BLESS=1 cargo test -p janua --test matrix`; change `crates/janua/tests/matrix.toml`. -->
@@ -40,12 +41,34 @@ pub(crate) fn page(declared: &Declaration) -> String {
     for server in ServerKind::ALL {
         table(&mut page, declared, server);
     }
+    among_several(&mut page);
     page.push_str("\n## Clients not served yet\n\n| kind | refused with |\n|---|---|\n");
     for kind in Closed::ALL {
         let verdict = declared.closed(kind).unwrap_or("not declared");
         let _ = writeln!(page, "| {} | {} |", kind.about(), verdict.trim_start_matches("refused: "));
     }
     page
+}
+
+/// What is otherwise at an address that leads to several servers.
+fn among_several(page: &mut String) {
+    let (alone, union) = (Declaration::read(), Declaration::of(Way::Union));
+    let tried: Vec<_> = ClientKind::ALL.into_iter().filter(|client| client.has_union()).collect();
+    let names: Vec<_> = tried.iter().map(|client| format!("`{}`", client.name())).collect();
+    let _ = writeln!(
+        page,
+        "\n## Among several servers\n\nThe same is tried at an address of `janua serve` that leads to the server and two \
+         others, by {}. What is otherwise there:\n\n| | server | client | is |\n|---|---|---|---|",
+        names.join(", ")
+    );
+    for (behaviour, server) in BEHAVIOURS.iter().flat_map(|b| ServerKind::ALL.map(|server| (b.name, server))) {
+        let cell = |client: &ClientKind| union.cell(behaviour, server, *client).unwrap_or("not declared");
+        let differs = |client: &&ClientKind| Some(cell(client)) != alone.cell(behaviour, server, **client);
+        for client in tried.iter().filter(differs) {
+            let (sign, note) = sign(cell(client));
+            let _ = writeln!(page, "| {behaviour} | {} | {} | {sign} {note} |", server.name(), client.name());
+        }
+    }
 }
 
 /// A verdict's sign, and its note where it has one.

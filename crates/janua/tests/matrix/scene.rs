@@ -5,6 +5,7 @@ use std::path::Path;
 
 use futures_util::future::BoxFuture;
 use janua_testkit::gateway::Gateway;
+use serde_json::json;
 
 use super::kinds::{ClientKind, Era, ServerKind};
 use super::link::Link;
@@ -12,6 +13,8 @@ use super::upstream::{Program, Upstream};
 
 /// The program under test.
 pub(crate) const JANUA: &str = env!("CARGO_BIN_EXE_janua");
+/// What the server is called where others stand beside it.
+const UNDER_TEST: &str = "it";
 
 /// One connected client. The fields are dropped in this order.
 pub(crate) struct Scene {
@@ -22,6 +25,17 @@ pub(crate) struct Scene {
     pub(crate) server: Upstream,
     /// The kind of the client.
     pub(crate) client: ClientKind,
+    /// How it reaches the server.
+    pub(crate) way: Way,
+}
+
+/// What stands between the client and the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// Janua in front of this server alone.
+    Alone,
+    /// A gateway of three servers, at the address that leads to all of them.
+    Union,
 }
 
 /// What a cell turned out to be.
@@ -49,20 +63,43 @@ pub(crate) struct Behaviour {
 
 impl Scene {
     /// Brings everything up.
-    pub(crate) async fn open(client: ClientKind, kind: ServerKind, program: Program) -> Self {
+    pub(crate) async fn open(client: ClientKind, kind: ServerKind, program: Program, way: Way) -> Self {
         let server = Upstream::start(kind, program).await;
         let gateway = match client {
+            _ if way == Way::Union => Some(gathered(&server).await),
             ClientKind::Stdio | ClientKind::Stdio2026 => None,
             ClientKind::Sessionless => Some(started(&["proxy", "--port", "0", "--stateless"], &server).await),
             _ => Some(started(&["proxy", "--port", "0"], &server).await),
         };
-        let link = connected(client, gateway.as_ref(), &server, client.capabilities()).await;
-        Self { link, gateway, server, client }
+        let link = connected(client, way, gateway.as_ref(), &server, client.capabilities()).await;
+        let mut scene = Self { link, gateway, server, client, way };
+        if way == Way::Union {
+            scene.settle().await;
+        }
+        scene
+    }
+
+    /// Waits until all servers are known, and opens the link to the one under test. What is heard of that is no part of
+    /// what is tried.
+    async fn settle(&mut self) {
+        let (uri, _) = self.server.resource();
+        self.link.request("resources/read", &format!(r#"{{"uri":"{uri}"}}"#)).await;
+        for list in ["tools", "prompts", "resources"] {
+            self.link.request(&format!("{list}/list"), "").await;
+        }
+        self.forget_changes();
+    }
+
+    /// Passes over what was heard of lists: those of other servers change, too.
+    pub(crate) fn forget_changes(&mut self) {
+        for list in ["tools", "prompts", "resources"] {
+            self.link.take(&format!("notifications/{list}/list_changed"));
+        }
     }
 
     /// A second client of the same kind.
     pub(crate) async fn another(&self, capabilities: &str) -> Link {
-        connected(self.client, self.gateway.as_ref(), &self.server, capabilities).await
+        connected(self.client, self.way, self.gateway.as_ref(), &self.server, capabilities).await
     }
 
     /// Kills Janua, and with it what runs inside.
@@ -70,6 +107,11 @@ impl Scene {
         if let Some(gateway) = &mut self.gateway {
             gateway.kill().await;
         }
+    }
+
+    /// Whether other servers stand beside it.
+    pub(crate) fn is_union(&self) -> bool {
+        self.way == Way::Union
     }
 
     /// The era that Janua speaks to the server.
@@ -92,13 +134,28 @@ async fn started(words: &[&str], server: &Upstream) -> Gateway {
     Gateway::builder(JANUA).args(words).args(&server.words()).start().await
 }
 
-async fn connected(client: ClientKind, gateway: Option<&Gateway>, server: &Upstream, capabilities: &str) -> Link {
+/// A gateway of the server and two others, which share nothing with it but the address.
+async fn gathered(server: &Upstream) -> Gateway {
+    let other = json!({"builtin": "simple-tools-server"});
+    let servers = json!({"left": other, UNDER_TEST: server.entry(), "right": other});
+    let file = server.note("janua.json", &json!({"data_dir": false, "servers": servers}).to_string());
+    Gateway::builder(JANUA).args(&["serve", "--port", "0", "-c", &file]).start().await
+}
+
+async fn connected(
+    client: ClientKind,
+    way: Way,
+    gateway: Option<&Gateway>,
+    server: &Upstream,
+    capabilities: &str,
+) -> Link {
     let Some(gateway) = gateway else {
         let mut words = vec!["connect".to_owned()];
         words.extend(server.words());
         return Link::stdio(client, Path::new(JANUA), &words, capabilities).await;
     };
-    Link::remote(client, gateway.base(), capabilities).await
+    let link = Link::remote(client, gateway.base(), capabilities).await;
+    if way == Way::Union { link.naming(UNDER_TEST) } else { link }
 }
 
 impl Verdict {

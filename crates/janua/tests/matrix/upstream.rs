@@ -7,6 +7,7 @@ use janua_testkit::client::stdio::StdioClient;
 use janua_testkit::gateway::program;
 use janua_testkit::process;
 use janua_testkit::servers::journal;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::kinds::{Make, ServerKind};
@@ -61,7 +62,7 @@ const RESULTS: [(&str, &str); 9] = [
     ("resources/read", r#"{"contents":[{"uri":"test://a","mimeType":"text/plain","text":"content of a"}]}"#),
     ("resources/subscribe", "{}"),
     ("resources/unsubscribe", "{}"),
-    ("prompts/list", r#"{"prompts":[{"name":"test_simple_prompt"}]}"#),
+    ("prompts/list", r#"{"prompts":[{"name":"test_simple_prompt"},{"name":"test_prompt_with_arguments"}]}"#),
     ("prompts/get", r#"{"messages":[{"role":"user","content":{"type":"text","text":"arg1='x'"}}]}"#),
     ("completion/complete", r#"{"completion":{"values":["paris","park","party"]}}"#),
 ];
@@ -142,6 +143,23 @@ impl Upstream {
             (_, Program::Pages) => command(&["sh", "-c", PAGES]),
             (_, Program::Curious) => command(&["sh", "-c", CURIOUS, &journal]),
         }
+    }
+
+    /// How it stands in a configuration.
+    pub(crate) fn entry(&self) -> Value {
+        match &self.words()[..] {
+            [demo] if demo == "--demo" => json!({"builtin": "everything"}),
+            [url] => json!({"url": url}),
+            [_, program, args @ ..] => json!({"command": program, "args": args}),
+            [] => panic!("no words"),
+        }
+    }
+
+    /// Puts a file beside what the server notes; gives its path.
+    pub(crate) fn note(&self, name: &str, text: &str) -> String {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        path.display().to_string()
     }
 
     /// The one of these calls that this server has.
