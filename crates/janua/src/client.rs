@@ -20,8 +20,10 @@ use crate::catalog::Catalog;
 use crate::catalog::server::bridge;
 use crate::config::{Limits, Protocol, Server, ServerSettings, Settings, Share};
 use crate::error::{Failure, Kind};
+use crate::servers::in_process::Factories;
 use crate::servers::opening::GATEWAY;
 use crate::servers::process::orphans;
+use crate::servers::starts::Starts;
 use crate::servers::{Connection, Opening, Place, Refusal};
 use crate::tasks::Tasks;
 
@@ -86,18 +88,13 @@ pub struct Client {
 impl Client {
     /// A client of `target` on behalf of `person`, which lets servers see `roots` if there are any. Nothing is started
     /// yet. Fails if the target's name leads nowhere, and says why.
-    pub fn new(
-        target: &Target,
-        limits: &Limits,
-        roots: Vec<PathBuf>,
-        person: Arc<dyn Person>,
-    ) -> Result<Self, String> {
+    pub fn new(target: &Target, limits: &Limits, roots: Vec<PathBuf>, person: Arc<dyn Person>) -> Result<Self, String> {
         let tasks = Tasks::default();
         let limits = Arc::new(limits.clone());
         let (catalog, place, patience) = match target {
             Target::Server(server, protocol) => {
                 let settings = ServerSettings { protocol: *protocol, ..ServerSettings::new((**server).clone()) };
-                let bridge = bridge(&settings, &limits, &tasks);
+                let bridge = bridge(&settings, &Factories::built_in(), &limits, &tasks, &Starts::new(&limits));
                 (Catalog::of_one(bridge.clone()), bridge as Arc<dyn Place>, (limits.call, limits.call_total))
             }
             Target::Named(settings, name) => named(settings, name.as_deref(), &limits, &tasks)?,
@@ -225,7 +222,7 @@ fn named(settings: &Settings, name: Option<&str>, limits: &Arc<Limits>, tasks: &
         server.share = Share::Session;
     }
     let limits = Arc::new(limits);
-    let catalog = Catalog::of_many(&settings, &limits, tasks);
+    let catalog = Catalog::of_many(&settings, Factories::built_in(), &limits, tasks);
     let place = catalog.place(name)?;
     let served = name.and_then(|name| catalog.many()?.now().servers.get(name).cloned());
     let patience = served.as_ref().map_or((limits.call, limits.call_total), |served| {

@@ -81,7 +81,11 @@ pub(super) fn run(global: &Global, args: CallArgs) -> Result<(), Failed> {
 }
 
 fn listed(parameters: &str) -> String {
-    if parameters.is_empty() { "it takes no arguments".to_owned() } else { format!("it takes:\n{}", parameters.trim_end()) }
+    if parameters.is_empty() {
+        "it takes no arguments".to_owned()
+    } else {
+        format!("it takes:\n{}", parameters.trim_end())
+    }
 }
 
 /// Tells the tool from its arguments, and the two meanings of `--json` from each other.

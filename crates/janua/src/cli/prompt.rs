@@ -33,9 +33,8 @@ pub(super) fn run(global: &Global, args: PromptArgs) -> Result<(), Failed> {
         session.json = args.json;
         let found = session.find("prompt", prompt, &known).await?;
         let prompt = found["name"].as_str().unwrap_or(prompt);
-        let arguments = arguments::read(&args.words, &schema(&found), None).map_err(|error| {
-            Failed::Usage(clean(&format!("{prompt}: {error:#}\n{}", takes(&found))).into_owned())
-        })?;
+        let arguments = arguments::read(&args.words, &schema(&found), None)
+            .map_err(|error| Failed::Usage(clean(&format!("{prompt}: {error:#}\n{}", takes(&found))).into_owned()))?;
         let asked = format!("\"name\":{},\"arguments\":{arguments}", quote(prompt));
         let response = session.ask("prompts/get", &asked).await?;
         if args.json {

@@ -157,7 +157,7 @@ impl Reach {
         block_on(global, Level::Error, async {
             let terminal = Arc::new(Terminal::new(label.clone(), self.no_input, self.answer));
             let client = Client::new(&target, &limits, roots, terminal.clone());
-            let client = client.map_err(|why| Failed::Usage(why))?;
+            let client = client.map_err(Failed::Usage)?;
             let name = name.map(str::to_owned);
             let mut session = Session { client, terminal, label, name, level: self.server_log, json: false };
             let outcome = tokio::select! {
@@ -204,7 +204,8 @@ impl Site {
         match self {
             Site::Alone(..) => Vec::new(),
             Site::Configured(settings) => {
-                let why = |(name, server): (&String, &config::ServerSettings)| Some((name.clone(), server.disabled.clone()?));
+                let why =
+                    |(name, server): (&String, &config::ServerSettings)| Some((name.clone(), server.disabled.clone()?));
                 settings.servers.iter().filter_map(why).collect()
             }
         }
@@ -215,7 +216,8 @@ impl Site {
         match self {
             Site::Alone(..) => String::new(),
             Site::Configured(settings) => {
-                let names: Vec<&str> = settings.servers.keys().chain(settings.views.keys()).map(String::as_str).collect();
+                let names: Vec<&str> =
+                    settings.servers.keys().chain(settings.views.keys()).map(String::as_str).collect();
                 format!("; configured are: {}", names.join(", "))
             }
         }
@@ -224,7 +226,7 @@ impl Site {
     fn target(self, name: Option<&str>, timeout: Option<Duration>) -> (Target, String) {
         match self {
             Site::Alone(server, protocol) => {
-                let label = server.label();
+                let label = short(&server);
                 (Target::Server(server, protocol), label)
             }
             Site::Configured(mut settings) => {
@@ -347,6 +349,15 @@ impl List {
             }
         }
         [format!("{{{}:[", quote(member)).as_bytes(), &elements.join(&b','), b"]}"].concat()
+    }
+}
+
+/// What to call a server that no configuration names: its program's name, or its host's.
+fn short(server: &Server) -> String {
+    match server {
+        Server::Command(command) => command.program.rsplit('/').next().unwrap_or(&command.program).to_owned(),
+        Server::Remote(remote) => remote.url.host_str().unwrap_or("the server").to_owned(),
+        _ => server.label(),
     }
 }
 

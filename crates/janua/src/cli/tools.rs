@@ -41,7 +41,11 @@ pub(super) fn run(global: &Global, args: ToolsArgs) -> Result<(), Failed> {
     args.reach.run(global, site, name, async |session: &mut Session| {
         if let Some(tool) = tool {
             let found = session.find("tool", tool, &known).await?;
-            return if args.json { shown::put_raw(found.to_string().as_bytes()) } else { shown::put(told(&found).as_bytes()) };
+            return if args.json {
+                shown::put_raw(found.to_string().as_bytes())
+            } else {
+                shown::put(told(&found).as_bytes())
+            };
         }
         let list = session.list("tools/list", "tools").await?;
         session.tell_missing(&list.missing);
@@ -76,7 +80,8 @@ fn told(tool: &Value) -> String {
 fn table(tools: &[Value], servers: &[String]) -> String {
     let owner = |tool: &Value| {
         let name = text(tool, "name");
-        let owners = servers.iter().filter(|server| name.strip_prefix(server.as_str()).is_some_and(|r| r.starts_with("__")));
+        let owners =
+            servers.iter().filter(|server| name.strip_prefix(server.as_str()).is_some_and(|r| r.starts_with("__")));
         owners.max_by_key(|server| server.len())
     };
     let wide = tools.iter().map(|tool| text(tool, "name").chars().count()).max().unwrap_or_default();

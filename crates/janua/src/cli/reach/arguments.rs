@@ -101,12 +101,18 @@ impl Object {
             let known = within.and_then(|within| schema::property(schema, within, name));
             if known.is_none() && within.is_some_and(|within| schema::is_closed(schema, within)) {
                 let near = nearest(name, &schema::names(within.unwrap_or(schema)));
-                bail!("{} is not known{}", path[..=at].join("."), near.map(|n| format!(", did you mean {n}?")).unwrap_or_default());
+                bail!(
+                    "{} is not known{}",
+                    path[..=at].join("."),
+                    near.map(|n| format!(", did you mean {n}?")).unwrap_or_default()
+                );
             }
             if at + 1 == path.len() {
                 return object.set(name, word, schema, known);
             }
-            object = object.below(name).with_context(|| format!("{} has a value of its own already", path[..=at].join(".")))?;
+            object = object
+                .below(name)
+                .with_context(|| format!("{} has a value of its own already", path[..=at].join(".")))?;
             within = known;
         }
         Ok(())
@@ -126,7 +132,8 @@ impl Object {
     fn set(&mut self, name: &str, word: &Word<'_>, root: &Value, known: Option<&Value>) -> Result<()> {
         let key = word.key;
         let kinds = known.map(|known| schema::kinds(root, known)).unwrap_or_default();
-        let lists = !word.is_json && kinds.iter().any(|kind| kind == "array") && !word.value.trim_start().starts_with('[');
+        let lists =
+            !word.is_json && kinds.iter().any(|kind| kind == "array") && !word.value.trim_start().starts_with('[');
         if lists && !kinds.iter().any(|kind| kind == "string") {
             let items = known.and_then(|known| schema::items(root, known));
             let of_items = items.map(|items| schema::kinds(root, items)).unwrap_or_default();
@@ -179,7 +186,9 @@ pub(super) fn typed(text: &str, kinds: &[String]) -> Result<String> {
             // What reads like nothing is more likely a word.
             Value::Null => allows("null") && !allows("string"),
             Value::Bool(_) => allows("boolean"),
-            Value::Number(number) => allows("number") || (allows("integer") && !number.is_f64()) || whole_number(text, &allows),
+            Value::Number(number) => {
+                allows("number") || (allows("integer") && !number.is_f64()) || whole_number(text, &allows)
+            }
             Value::String(_) => false,
             Value::Array(_) => allows("array"),
             Value::Object(_) => allows("object"),
@@ -291,7 +300,10 @@ mod tests {
         assert_eq!(given(&["path=x"], &schema).expect_err("wrong").to_string(), "mode is missing");
         let words = ["mode=w".to_owned()];
         let schema = json!({"properties": {"path": {}, "mode": {}}, "required": ["path", "mode"]});
-        assert_eq!(read(&words, &schema, Some(r#"{"path":"p","mode":"r"}"#)).expect("valid"), r#"{"path":"p","mode":"w"}"#);
+        assert_eq!(
+            read(&words, &schema, Some(r#"{"path":"p","mode":"r"}"#)).expect("valid"),
+            r#"{"path":"p","mode":"w"}"#
+        );
     }
 
     #[test]

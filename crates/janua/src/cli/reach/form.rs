@@ -174,7 +174,9 @@ fn chosen(choices: &[Choice], answer: &str) -> Result<String, String> {
     let named = choices.iter().find(|(value, label)| value == answer || label.eq_ignore_ascii_case(answer));
     let numbered = || answer.parse::<usize>().ok().and_then(|number| choices.get(number.checked_sub(1)?));
     let found = named.or_else(numbered).map(|(value, _)| value.clone());
-    found.ok_or_else(|| format!("must be one of {}", choices.iter().map(|(v, _)| clean(v)).collect::<Vec<_>>().join(", ")))
+    found.ok_or_else(|| {
+        format!("must be one of {}", choices.iter().map(|(v, _)| clean(v)).collect::<Vec<_>>().join(", "))
+    })
 }
 
 fn several(field: &Value, choices: &[Choice], answer: &str) -> Result<String, String> {
@@ -221,7 +223,9 @@ fn text(field: &Value, answer: &str) -> Result<String, String> {
         Some("email") => answer.split_once('@').is_some_and(|(name, host)| !name.is_empty() && !host.is_empty()),
         Some("uri") => url::Url::parse(answer).is_ok(),
         Some("date") => is_date(answer),
-        Some("date-time") => answer.split_once(['T', 't', ' ']).is_some_and(|(date, time)| is_date(date) && is_time(time)),
+        Some("date-time") => {
+            answer.split_once(['T', 't', ' ']).is_some_and(|(date, time)| is_date(date) && is_time(time))
+        }
         _ => true,
     };
     let example = match field["format"].as_str() {
@@ -237,7 +241,9 @@ fn is_date(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
     let number = |at: usize| parts.get(at).and_then(|part: &&str| part.parse::<u32>().ok());
     let lengths: Vec<usize> = parts.iter().map(|part| part.len()).collect();
-    lengths == [4, 2, 2] && number(1).is_some_and(|m| (1..=12).contains(&m)) && number(2).is_some_and(|d| (1..=31).contains(&d))
+    lengths == [4, 2, 2]
+        && number(1).is_some_and(|m| (1..=12).contains(&m))
+        && number(2).is_some_and(|d| (1..=31).contains(&d))
 }
 
 /// `09:30:00`, with a fraction if need be, and a zone.
@@ -256,7 +262,8 @@ mod tests {
     fn filled(schema: &Value, typed: &str) -> (Filled, String) {
         let mut output = Vec::new();
         let mut input = typed.as_bytes();
-        let outcome = fill(schema.to_string().as_bytes(), &[], Filler::Lines(&mut input, &mut output)).expect("memory does not fail");
+        let outcome = fill(schema.to_string().as_bytes(), &[], Filler::Lines(&mut input, &mut output))
+            .expect("memory does not fail");
         (outcome, String::from_utf8(output).expect("text"))
     }
 
@@ -271,7 +278,11 @@ mod tests {
             (json!({"type": "string"}), "Ann\n", r#"{"f":"Ann"}"#),
             (json!({"type": "string", "format": "email"}), "a@b.c\n", r#"{"f":"a@b.c"}"#),
             (json!({"type": "string", "format": "date"}), "2026-07-28\n", r#"{"f":"2026-07-28"}"#),
-            (json!({"type": "string", "format": "date-time"}), "2026-07-28T09:30:00.5Z\n", r#"{"f":"2026-07-28T09:30:00.5Z"}"#),
+            (
+                json!({"type": "string", "format": "date-time"}),
+                "2026-07-28T09:30:00.5Z\n",
+                r#"{"f":"2026-07-28T09:30:00.5Z"}"#,
+            ),
             (json!({"type": "integer", "minimum": 1}), "5\r\n", r#"{"f":5}"#),
             (json!({"type": "number"}), "1.50", r#"{"f":1.50}"#),
             (json!({"type": "boolean"}), "Y\n", r#"{"f":true}"#),
@@ -321,7 +332,9 @@ mod tests {
         let (mut input, mut output) = (&b"x\n"[..], Vec::new());
         let outcome = fill(schema, &answers, Filler::Lines(&mut input, &mut output)).expect("read");
         assert_eq!(outcome, Filled::Accepted(r#"{"a":4,"b":"x"}"#.to_owned()));
-        let Filled::Declined(Some(why)) = fill(schema, &answers, Filler::Nobody).expect("read") else { panic!("filled") };
+        let Filled::Declined(Some(why)) = fill(schema, &answers, Filler::Nobody).expect("read") else {
+            panic!("filled")
+        };
         assert!(why.contains('b'), "{why}");
         let wrong = vec![("a".to_owned(), "s3cret".to_owned())];
         let Filled::Declined(Some(why)) = fill(schema, &wrong, Filler::Nobody).expect("read") else { panic!("filled") };

@@ -152,7 +152,12 @@ pub(in crate::cli) fn pretty(raw: &[u8]) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-fn spread(raw: &[u8], scanner: &mut Scanner<'_>, depth: usize, out: &mut Vec<u8>) -> Result<(), janua_wire::json::Fault> {
+fn spread(
+    raw: &[u8],
+    scanner: &mut Scanner<'_>,
+    depth: usize,
+    out: &mut Vec<u8>,
+) -> Result<(), janua_wire::json::Fault> {
     let (open, close) = match scanner.peek() {
         Some(b'{') => (b'{', b'}'),
         Some(b'[') => (b'[', b']'),
@@ -167,7 +172,11 @@ fn spread(raw: &[u8], scanner: &mut Scanner<'_>, depth: usize, out: &mut Vec<u8>
         out.extend(std::iter::repeat_n(b' ', depth * 2));
     };
     out.push(open);
-    if open == b'{' { scanner.enter_object()? } else { scanner.enter_array()? }
+    if open == b'{' {
+        scanner.enter_object()?
+    } else {
+        scanner.enter_array()?
+    }
     let mut first = true;
     loop {
         let key = if open == b'{' { scanner.member(first)? } else { None };
@@ -200,7 +209,8 @@ mod tests {
     #[test]
     fn structured_content_is_printed_once_and_as_it_came() {
         let mut shown = Shown::new(None).expect("nothing to make");
-        let raw = br#"{"content":[{"type":"text","text":"{\"b\":1.0,\"a\":[]}"}],"structuredContent":{"b":1.0,"a":[]}}"#;
+        let raw =
+            br#"{"content":[{"type":"text","text":"{\"b\":1.0,\"a\":[]}"}],"structuredContent":{"b":1.0,"a":[]}}"#;
         shown.tool(raw).expect("shown");
         assert_eq!(String::from_utf8_lossy(&shown.out), "{\n  \"b\": 1.0,\n  \"a\": []\n}\n");
     }
@@ -223,7 +233,10 @@ mod tests {
 
     #[test]
     fn raw_json_is_spread_without_a_change() {
-        assert_eq!(pretty(br#"[1,{"x":{},"y":[ "a\n" ]}]"#), "[\n  1,\n  {\n    \"x\": {},\n    \"y\": [\n      \"a\\n\"\n    ]\n  }\n]");
+        assert_eq!(
+            pretty(br#"[1,{"x":{},"y":[ "a\n" ]}]"#),
+            "[\n  1,\n  {\n    \"x\": {},\n    \"y\": [\n      \"a\\n\"\n    ]\n  }\n]"
+        );
         assert_eq!(pretty(b"12345678901234567890.10"), "12345678901234567890.10");
     }
 }

@@ -40,12 +40,16 @@ fn next(code: i64, data: &Value, name: Option<&str>) -> Option<String> {
     let text = match data["code"].as_str() {
         Some("start_failed") => "try the command of the server by hand; --timeout gives a slow one longer".to_owned(),
         Some("backing_off") => "it failed to start several times; try again in a while".to_owned(),
-        Some("server_exited") => "it ended in mid-call, which may have had an effect; look before you call again".to_owned(),
+        Some("server_exited") => {
+            "it ended in mid-call, which may have had an effect; look before you call again".to_owned()
+        }
         Some("deadline_exceeded") => "--timeout gives it longer; it may have had an effect already".to_owned(),
         Some("unreachable") => "check its address and that it runs there".to_owned(),
         Some("response_too_large") => "ask for less at once, or raise limits.server_message".to_owned(),
         _ if code == i64::from(INVALID_PARAMS) => format!("`{tools}` shows what there is, and with which parameters"),
-        _ if code == i64::from(METHOD_NOT_FOUND) => format!("the server has nothing of the kind; `{tools}` shows its tools"),
+        _ if code == i64::from(METHOD_NOT_FOUND) => {
+            format!("the server has nothing of the kind; `{tools}` shows its tools")
+        }
         _ if code == i64::from(URL_REQUIRED) => {
             let urls = data["elicitations"].as_array().into_iter().flatten().filter_map(|one| one["url"].as_str());
             let urls: Vec<&str> = urls.collect();
