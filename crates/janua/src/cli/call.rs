@@ -19,7 +19,7 @@ use super::{Failed, Global};
 #[derive(Args, Debug)]
 pub(super) struct CallArgs {
     /// The tool, and its arguments
-    #[arg(required = true, value_name = "NAME.TOOL [K=V]…")]
+    #[arg(value_name = "NAME.TOOL [K=V]…")]
     words: Vec<String>,
     /// Alone: print the result as the server gave it. With an object: the arguments, or `-` or @FILE for where they are
     #[arg(long, num_args = 0..=1, default_missing_value = "", action = ArgAction::Append, value_name = "OBJECT")]

@@ -110,7 +110,7 @@ async fn questions_reach_the_person_through_the_union() {
     let words =
         ["call", "loud__test_elicitation", "message=who", "--answer", "username=ann", "--answer", "email=a@b.c"];
     assert!(configured.run(&words).await.done().contains("\"username\":\"ann\""));
-    let missing = configured.run(&["call", "test_elicitation"]).await;
+    let missing = configured.run(&["call", "test_elicitation", "message=who"]).await;
     assert_eq!(missing.code, Some(0), "{}", missing.stderr);
     assert!(missing.stdout.contains("action=decline"), "{}", missing.stdout);
 }

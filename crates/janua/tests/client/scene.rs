@@ -70,6 +70,7 @@ pub(crate) struct Seat {
     keyboard: File,
     screen: Arc<Mutex<String>>,
     child: Child,
+    reading: std::thread::JoinHandle<()>,
 }
 
 impl Seat {
@@ -88,14 +89,14 @@ impl Seat {
         let keyboard = File::from(keyboard);
         let (mut seen, screen) = (keyboard.try_clone().expect("a copy"), Arc::new(Mutex::new(String::new())));
         let shown = screen.clone();
-        std::thread::spawn(move || {
+        let reading = std::thread::spawn(move || {
             let mut bytes = [0; 4096];
             while let Ok(count @ 1..) = seen.read(&mut bytes) {
                 let text = String::from_utf8_lossy(&bytes[..count]).into_owned();
                 shown.lock().unwrap_or_else(PoisonError::into_inner).push_str(&text);
             }
         });
-        Seat { keyboard, screen, child }
+        Seat { keyboard, screen, child, reading }
     }
 
     pub(crate) fn screen(&self) -> String {
@@ -120,6 +121,8 @@ impl Seat {
     pub(crate) async fn leaves(self) -> Ended {
         let output =
             tokio::time::timeout(LONG, self.child.wait_with_output()).await.expect("it ends").expect("it runs");
+        // With the last process that has it open, the terminal ends.
+        self.reading.join().expect("the screen was read to its end");
         let stderr = self.screen.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
         Ended { code: output.status.code(), stdout, stderr }

@@ -63,17 +63,25 @@ impl Shown {
 
     /// The result of a tool, raw.
     pub(in crate::cli) fn tool(&mut self, raw: &[u8]) -> Result<(), Failed> {
-        let result: Value = serde_json::from_slice(raw)?;
+        let Ok(result) = serde_json::from_slice::<Value>(raw) else {
+            self.line(&String::from_utf8_lossy(raw));
+            return Ok(());
+        };
         let structured = result.get("structuredContent").filter(|value| !value.is_null());
+        let mut is_told = structured.is_none();
         for item in result["content"].as_array().into_iter().flatten() {
-            // Servers repeat structured content as text for clients that know no better.
-            let text = item["text"].as_str().filter(|_| item["type"] == "text" && structured.is_some());
-            let is_repeated = text.and_then(|text| serde_json::from_str::<Value>(text).ok()).as_ref() == structured;
-            if structured.is_none() || !is_repeated {
-                self.content(item)?;
+            let text = item["text"].as_str().filter(|_| item["type"] == "text");
+            match text.zip(structured) {
+                // Servers repeat structured content as text for clients that know no better.
+                Some((text, structured)) if serde_json::from_str::<Value>(text).ok().as_ref() == Some(structured) => {}
+                Some((text, structured)) => {
+                    is_told |= is_wrapped(structured, text);
+                    self.content(item)?;
+                }
+                None => self.content(item)?,
             }
         }
-        if let Some(structured) = janua_wire::raw::peek(raw, "structuredContent").filter(|_| structured.is_some()) {
+        if let Some(structured) = janua_wire::raw::peek(raw, "structuredContent").filter(|_| !is_told) {
             self.line(&pretty(structured));
         }
         Ok(())
@@ -118,6 +126,12 @@ impl Shown {
         self.line(&format!("[{kind}, {mime}, {} bytes{saved}]", bytes.len()));
         Ok(())
     }
+}
+
+/// Whether structured content is nothing but a text in a wrapping.
+fn is_wrapped(structured: &Value, text: &str) -> bool {
+    let members = structured.as_object().filter(|members| members.len() == 1);
+    members.into_iter().flatten().any(|(_, value)| value.as_str() == Some(text) || value.to_string() == text)
 }
 
 /// Saves under a name that is free; nothing of the name comes from the server but the ending.
