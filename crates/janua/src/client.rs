@@ -17,13 +17,12 @@ use janua_wire::version::Version;
 use crate::bridge::Bridge;
 use crate::call::{Ask, Call, Caller, Event, Outcome, Reply, Scope};
 use crate::catalog::Catalog;
-use crate::catalog::server::bridge;
+use crate::catalog::server::{Means, bridge};
 use crate::config::{Limits, Protocol, Server, ServerSettings, Settings, Share};
 use crate::error::{Failure, Kind};
 use crate::servers::in_process::Factories;
 use crate::servers::opening::GATEWAY;
 use crate::servers::process::orphans;
-use crate::servers::starts::Starts;
 use crate::servers::{Connection, Opening, Place, Refusal};
 use crate::tasks::Tasks;
 
@@ -89,15 +88,18 @@ impl Client {
     /// A client of `target` on behalf of `person`, which lets servers see `roots` if there are any. Nothing is started
     /// yet. Fails if the target's name leads nowhere, and says why.
     pub fn new(target: &Target, limits: &Limits, roots: Vec<PathBuf>, person: Arc<dyn Person>) -> Result<Self, String> {
-        let tasks = Tasks::default();
-        let limits = Arc::new(limits.clone());
+        let mut limits = limits.clone();
+        // Nobody comes back for what is listed later.
+        limits.list = limits.start;
+        let means = Means::new(Factories::built_in(), &limits, &Arc::default());
+        let (limits, tasks) = (means.limits.clone(), means.tasks.clone());
         let (catalog, place, patience) = match target {
             Target::Server(server, protocol) => {
                 let settings = ServerSettings { protocol: *protocol, ..ServerSettings::new((**server).clone()) };
-                let bridge = bridge(&settings, &Factories::built_in(), &limits, &tasks, &Starts::new(&limits));
+                let bridge = bridge("server", &settings, &means, None);
                 (Catalog::of_one(bridge.clone()), bridge as Arc<dyn Place>, (limits.call, limits.call_total))
             }
-            Target::Named(settings, name) => named(settings, name.as_deref(), &limits, &tasks)?,
+            Target::Named(settings, name) => named(settings, name.as_deref(), means)?,
         };
         orphans::bury(&tasks);
         let capabilities = abilities(!roots.is_empty());
@@ -207,12 +209,10 @@ type Found = (Catalog, Arc<dyn Place>, (Duration, Duration));
 
 /// What a name leads to. A server that is shown as it is, is spoken to without anything in between; what stands for
 /// several starts each of them once.
-fn named(settings: &Settings, name: Option<&str>, limits: &Arc<Limits>, tasks: &Tasks) -> Result<Found, String> {
+fn named(settings: &Settings, name: Option<&str>, means: Means) -> Result<Found, String> {
     let mut settings = settings.clone();
     // Nobody comes back to see what was known last: it is worth waiting for the truth.
     settings.data_dir = None;
-    let mut limits = (**limits).clone();
-    limits.list = limits.start;
     for server in settings.servers.values_mut().filter(|server| server.share == Share::Session) {
         server.share = Share::User;
     }
@@ -221,8 +221,8 @@ fn named(settings: &Settings, name: Option<&str>, limits: &Arc<Limits>, tasks: &
     if let Some(server) = plain.filter(|server| server.share == Share::User) {
         server.share = Share::Session;
     }
-    let limits = Arc::new(limits);
-    let catalog = Catalog::of_many(&settings, Factories::built_in(), &limits, tasks);
+    let limits = means.limits.clone();
+    let catalog = Catalog::of_many(&settings, means);
     let place = catalog.place(name)?;
     let served = name.and_then(|name| catalog.many()?.now().servers.get(name).cloned());
     let patience = served.as_ref().map_or((limits.call, limits.call_total), |served| {

@@ -154,7 +154,7 @@ impl Reach {
             (limits.start, limits.call, limits.call_total) = (timeout, timeout, timeout);
         }
         let roots = self.root.iter().map(std::path::absolute).collect::<Result<Vec<_>, _>>()?;
-        block_on(global, Level::Error, async {
+        block_on(global, (Level::Error, Level::Error), async {
             let terminal = Arc::new(Terminal::new(label.clone(), self.no_input, self.answer));
             let client = Client::new(&target, &limits, roots, terminal.clone());
             let client = client.map_err(Failed::Usage)?;
