@@ -131,7 +131,9 @@ impl Reach {
         match config::load(path.as_deref(), &environment) {
             Ok(loaded) => Ok(Site::Configured(Box::new(loaded.settings))),
             Err(findings) => {
-                findings.iter().for_each(|finding| eprintln!("{finding}"));
+                for finding in &findings {
+                    eprintln!("{finding}");
+                }
                 Err(anyhow!("the configuration cannot be used as it is; `janua check` says more").into())
             }
         }
@@ -357,7 +359,7 @@ fn short(server: &Server) -> String {
     match server {
         Server::Command(command) => command.program.rsplit('/').next().unwrap_or(&command.program).to_owned(),
         Server::Remote(remote) => remote.url.host_str().unwrap_or("the server").to_owned(),
-        _ => server.label(),
+        Server::InProcess(name) => name.clone(),
     }
 }
 

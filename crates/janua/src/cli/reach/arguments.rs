@@ -33,7 +33,7 @@ struct Word<'a> {
 /// The arguments that `words` stand for, as raw JSON, typed by `schema`. They go over those of `base`, a raw object.
 /// Problems are all told at once; none shows a value, which may be a secret.
 pub(in crate::cli) fn read(words: &[String], schema: &Value, base: Option<&str>) -> Result<String> {
-    let mut object = base.map(|base| of_text(base)).transpose()?.unwrap_or_default();
+    let mut object = base.map(of_text).transpose()?.unwrap_or_default();
     let mut wrong = Vec::new();
     for word in words {
         let word = Word::read(word)?;

@@ -46,8 +46,9 @@ pub(super) fn fill(schema: &[u8], answers: &[(String, String)], mut filler: Fill
             },
             None => match &mut filler {
                 Filler::Lines(input, output) => match ask(name, field, is_needed, input, output)? {
-                    Some(value) => value,
-                    None => return Ok(Filled::Declined(None)),
+                    Field::Is(value) => Some(value),
+                    Field::Empty => None,
+                    Field::Declined => return Ok(Filled::Declined(None)),
                 },
                 Filler::Nobody if field.get("default").is_some() => Some(field["default"].to_string()),
                 Filler::Nobody if is_needed => {
@@ -69,14 +70,24 @@ fn in_order(schema: &[u8]) -> Vec<String> {
     members.into_iter().map(|(key, _)| name(key)).collect()
 }
 
-/// Asks for one field until the answer is valid. `None`: the form is declined; `Some(None)`: the field stays empty.
+/// What became of one field.
+enum Field {
+    /// It has this value, raw.
+    Is(String),
+    /// It stays empty.
+    Empty,
+    /// The whole form is declined.
+    Declined,
+}
+
+/// Asks for one field until the answer is valid.
 fn ask(
     name: &str,
     field: &Value,
     is_needed: bool,
     input: &mut dyn BufRead,
     output: &mut dyn Write,
-) -> io::Result<Option<Option<String>>> {
+) -> io::Result<Field> {
     let choices = choices(field);
     describe(name, field, is_needed, &choices, output)?;
     loop {
@@ -85,18 +96,18 @@ fn ask(
         let mut line = String::new();
         if input.read_line(&mut line)? == 0 {
             writeln!(output)?;
-            return Ok(None);
+            return Ok(Field::Declined);
         }
         let line = line.trim_end_matches(['\r', '\n']);
         if line.is_empty() {
             return Ok(match field.get("default") {
-                Some(default) => Some(Some(default.to_string())),
-                None if is_needed => None,
-                None => Some(None),
+                Some(default) => Field::Is(default.to_string()),
+                None if is_needed => Field::Declined,
+                None => Field::Empty,
             });
         }
         match value(field, line) {
-            Ok(value) => return Ok(Some(Some(value))),
+            Ok(value) => return Ok(Field::Is(value)),
             Err(wrong) => writeln!(output, "  {wrong}; try again, or Ctrl-D to decline")?,
         }
     }

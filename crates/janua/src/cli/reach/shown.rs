@@ -131,7 +131,10 @@ impl Shown {
 /// Whether structured content is nothing but a text in a wrapping.
 fn is_wrapped(structured: &Value, text: &str) -> bool {
     let members = structured.as_object().filter(|members| members.len() == 1);
-    members.into_iter().flatten().any(|(_, value)| value.as_str() == Some(text) || value.to_string() == text)
+    members
+        .into_iter()
+        .flatten()
+        .any(|(_, value)| value.as_str().map_or_else(|| value.to_string(), str::to_owned) == text)
 }
 
 /// Saves under a name that is free; nothing of the name comes from the server but the ending.
@@ -187,9 +190,9 @@ fn spread(
     };
     out.push(open);
     if open == b'{' {
-        scanner.enter_object()?
+        scanner.enter_object()?;
     } else {
-        scanner.enter_array()?
+        scanner.enter_array()?;
     }
     let mut first = true;
     loop {

@@ -1,5 +1,7 @@
 //! What people are told when there is no result: what went wrong, whose fault it was, and what to do next.
 
+use std::fmt::Write as _;
+
 use anyhow::anyhow;
 use janua::call::Outcome;
 use janua_wire::error::{INVALID_PARAMS, METHOD_NOT_FOUND, URL_REQUIRED};
@@ -25,11 +27,13 @@ pub(super) fn told(outcome: &Outcome, label: &str, name: Option<&str>) -> Failed
     let culprit = data["culprit"].as_str().unwrap_or("server");
     let mut text = format!("error: {label}: {message} (code {code}, culprit {culprit})");
     if let Some(next) = next(code, data, name) {
-        text.push_str(&format!("\n{next}"));
+        let _ = write!(text, "\n{next}");
     }
     if let Some(stderr) = data["stderr"].as_str() {
         text.push_str("\nits last words:");
-        stderr.lines().for_each(|line| text.push_str(&format!("\n  {line}")));
+        for line in stderr.lines() {
+            let _ = write!(text, "\n  {line}");
+        }
     }
     Failed::Run(anyhow!("{}", clean(&text)))
 }
