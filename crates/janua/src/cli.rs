@@ -7,6 +7,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use tokio::runtime::Builder;
 
+mod call;
 mod check;
 pub(crate) mod compat;
 mod connect;
@@ -16,10 +17,14 @@ mod export;
 mod import;
 mod live;
 mod logs;
+mod prompt;
 mod proxy;
+mod reach;
+mod read;
 mod schema;
 mod serve;
 mod servers;
+mod tools;
 
 pub(crate) use janua::config::{duration, size};
 
@@ -116,6 +121,14 @@ enum Command {
     Logs(live::LogsArgs),
     /// Find out what is wrong and what to do about it
     Doctor(doctor::DoctorArgs),
+    /// Show the tools of all servers, or of one
+    Tools(tools::ToolsArgs),
+    /// Call a tool
+    Call(call::CallArgs),
+    /// Read a resource
+    Read(read::ReadArgs),
+    /// Fill in a prompt
+    Prompt(prompt::PromptArgs),
     /// Take the place of another tool: its flags, unchanged
     Compat(compat::CompatArgs),
     /// Add a server to the configuration
@@ -167,6 +180,10 @@ pub(crate) fn run() -> i32 {
     let outcome = match cli.command {
         Command::Proxy(args) => proxy::run(&cli.global, *args),
         Command::Connect(args) => connect::run(&cli.global, args),
+        Command::Tools(args) => tools::run(&cli.global, args),
+        Command::Call(args) => call::run(&cli.global, args),
+        Command::Read(args) => read::run(&cli.global, args),
+        Command::Prompt(args) => prompt::run(&cli.global, args),
         Command::Compat(args) => compat::run(&cli.global, args),
         Command::Serve(args) => serve::run(&cli.global, &args),
         Command::Add(args) => servers::add(args),

@@ -26,7 +26,7 @@ mod tree;
 mod watch;
 
 pub use environment::Environment;
-pub use finding::{Finding, Severity};
+pub use finding::{Finding, Severity, nearest};
 pub use limits::Limits;
 pub use load::{Loaded, find, load};
 pub use measure::{duration, size};

@@ -10,6 +10,7 @@
 struct Embedding;
 
 pub mod call;
+pub mod client;
 pub mod config;
 pub mod connect;
 pub mod error;

@@ -92,7 +92,7 @@ pub(super) struct ProxyArgs {
 }
 
 /// How the server is started or reached.
-#[derive(Args, Debug, Default)]
+#[derive(Args, Clone, Debug, Default)]
 pub(super) struct Upstream {
     /// Variable for the program's environment: NAME=VALUE, or NAME to pass ours on; may be repeated
     ///

@@ -126,7 +126,7 @@ impl Finding {
 }
 
 /// The known name that is so near to `name` that it was probably meant.
-pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let plain = |text: &str| text.to_lowercase().replace('-', "_");
     let wanted = plain(name);
     let far = (wanted.chars().count() / 3).max(1);

@@ -234,6 +234,8 @@ impl Stdin {
 
     fn close(&self) {
         let mut state = self.state.lock();
+        // What was gathered goes out as far as there is room: a cancellation may be the last word.
+        let _ = state.flush();
         state.pipe = None;
         state.queue.clear();
         drop(state);
