@@ -2,6 +2,8 @@
 
 #[path = "peers/across.rs"]
 mod across;
+#[path = "peers/gathered.rs"]
+mod gathered;
 #[path = "peers/probing.rs"]
 mod probing;
 #[path = "peers/reference.rs"]
