@@ -105,11 +105,7 @@ async fn a_call_is_cancelled_while_its_server_still_starts() {
     // Its tools are known to be there by its prefix only, so the call waits for the server.
     let scene = folder.serve(&json!({"servers": {"late": late, "a": everything("")}})).await;
     let session = scene.session("/mcp/late");
-    let opened = tokio::spawn({
-        let client = scene.client("/mcp");
-        async move { client.initialize(crate::scene::LEGACY, "{}").await }
-    });
-    let quick = opened.await.expect("opened at once");
+    let quick = scene.client("/mcp").initialize(crate::scene::LEGACY, "{}").await;
     let params = call_params("late__echo", r#"{"text":"never"}"#);
     let calling = quick.open_id("9", "tools/call", &params);
     let cancelling = async {

@@ -16,7 +16,7 @@ use crate::scene::{
 const CHANGED: &str = "notifications/tools/list_changed";
 
 /// A configuration in which no server holds up a list for long.
-fn hasty(servers: Value) -> Value {
+fn hasty(servers: &Value) -> Value {
     json!({"servers": servers, "limits": {"list_timeout": "300ms"}})
 }
 
@@ -70,7 +70,7 @@ async fn servers_that_fail_or_hang_are_left_out_and_named() {
         "late": gated(&folder, &gate, &line("everything")),
         "gone": {"url": "http://127.0.0.1:9/mcp"},
     });
-    let scene = folder.serve(&hasty(servers)).await;
+    let scene = folder.serve(&hasty(&servers)).await;
     let session = scene.session("/mcp").await;
     let mut stream = session.listen().await;
     let (mut listening, _) = scene.modern("/mcp").listen(r#"{"toolsListChanged":true}"#).await;

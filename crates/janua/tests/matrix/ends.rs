@@ -115,13 +115,12 @@ async fn after_death(scene: &mut Scene) {
         // The session is that of all servers, and so are the lists; the next call opens the server again.
         scene.link.request("tools/list", "").await.result();
         let next = scene.link.call(&("echo", r#"{"text":"again"}"#.to_owned())).await;
-        match scene.server.kind.is_program() {
-            true => assert_eq!(next.text(), "again", "{}", next.raw()),
-            false => {
-                // The catalogue may have tried before.
-                let code = next.at("/error/data/code");
-                assert!(code == "unreachable" || code == "backing_off", "{}", next.raw());
-            }
+        if scene.server.kind.is_program() {
+            assert_eq!(next.text(), "again", "{}", next.raw());
+        } else {
+            // The catalogue may have tried before.
+            let code = next.at("/error/data/code");
+            assert!(code == "unreachable" || code == "backing_off", "{}", next.raw());
         }
         return;
     }
