@@ -41,7 +41,12 @@ pub(in crate::cli) fn read(words: &[String], schema: &Value, base: Option<&str>)
             wrong.push(format!("{error:#}"));
         }
     }
-    let missing = schema::required(schema).into_iter().filter(|name| !object.0.iter().any(|(key, _)| key == name));
+    let is_given = |name: &str| {
+        let typed =
+            words.iter().any(|word| word.strip_prefix(name).is_some_and(|rest| rest.starts_with(['=', ':', '.'])));
+        typed || object.0.iter().any(|(key, _)| key == name)
+    };
+    let missing = schema::required(schema).into_iter().filter(|name| !is_given(name));
     wrong.extend(missing.map(|name| format!("{name} is missing")));
     if wrong.is_empty() { Ok(object.text()) } else { bail!("{}", wrong.join("; ")) }
 }
@@ -298,6 +303,8 @@ mod tests {
     fn what_is_required_must_be_there() {
         let schema = json!({"properties": {"path": {"type": "string"}}, "required": ["path", "mode"]});
         assert_eq!(given(&["path=x"], &schema).expect_err("wrong").to_string(), "mode is missing");
+        let schema = json!({"properties": {"n": {"type": "integer"}}, "required": ["n"]});
+        assert_eq!(given(&["n=x"], &schema).expect_err("wrong").to_string(), "n: must be integer");
         let words = ["mode=w".to_owned()];
         let schema = json!({"properties": {"path": {}, "mode": {}}, "required": ["path", "mode"]});
         assert_eq!(
