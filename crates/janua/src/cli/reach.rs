@@ -1,7 +1,7 @@
 //! What the commands that use a server share: which server is meant, a session with it, and what is said of failures.
 
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,12 +9,14 @@ use anyhow::anyhow;
 use clap::{Args, ValueEnum};
 use janua::call::Outcome;
 use janua::client::{Client, Target};
-use janua::config::{self, Environment, Limits, Protocol, Server, Settings, nearest};
+use janua::config::{self, Environment, Limits, Protocol, RemoteServer, RemoteTransport, Server, Settings, nearest};
 use janua::proxy::stop_signal;
+use janua::running;
 use janua_wire::json::quote;
 use janua_wire::message::Response;
 use janua_wire::raw;
 use serde_json::Value;
+use url::Url;
 
 use super::proxy::Upstream;
 use super::{Failed, Global, Level, block_on, duration};
@@ -44,6 +46,9 @@ pub(super) struct Reach {
     /// A server that no configuration names, by its address
     #[arg(long, value_name = "URL", conflicts_with = "command")]
     url: Option<String>,
+    /// Start servers here also if a gateway of this configuration runs
+    #[arg(long)]
+    direct: bool,
     /// Longest time for the server to start, and for the call [default: 60s without progress, 15m in all]
     #[arg(long, value_parser = duration, value_name = "TIME")]
     timeout: Option<Duration>,
@@ -90,8 +95,8 @@ fn answer(text: &str) -> Result<(String, String), String> {
 pub(super) enum Site {
     /// One, named on the command line.
     Alone(Box<Server>, Protocol),
-    /// Those of a configuration.
-    Configured(Box<Settings>),
+    /// Those of a configuration, and its file.
+    Configured(Box<Settings>, Option<PathBuf>),
 }
 
 /// A session with a server, a view, or all servers.
@@ -129,7 +134,7 @@ impl Reach {
         let named = self.config.clone().or_else(|| environment.get("JANUA_CONFIG").map(PathBuf::from));
         let path = named.or_else(|| config::find(&environment));
         match config::load(path.as_deref(), &environment) {
-            Ok(loaded) => Ok(Site::Configured(Box::new(loaded.settings))),
+            Ok(loaded) => Ok(Site::Configured(Box::new(loaded.settings), loaded.path)),
             Err(findings) => {
                 for finding in &findings {
                     eprintln!("{finding}");
@@ -147,7 +152,13 @@ impl Reach {
         name: Option<&str>,
         work: impl AsyncFnOnce(&mut Session) -> Result<T, Failed>,
     ) -> Result<T, Failed> {
-        let (target, label) = site.target(name, self.timeout);
+        let file = match &site {
+            Site::Configured(_, file) if !self.direct => {
+                file.as_deref().and_then(|file| std::path::absolute(file).ok())
+            }
+            _ => None,
+        };
+        let (mut target, label) = site.target(name, self.timeout);
         let mut limits = match &target {
             Target::Named(settings, _) => settings.limits.clone(),
             Target::Server(..) => Limits::default(),
@@ -157,6 +168,9 @@ impl Reach {
         }
         let roots = self.root.iter().map(std::path::absolute).collect::<Result<Vec<_>, _>>()?;
         block_on(global, (Level::Error, Level::Error), async {
+            if let Some(file) = &file {
+                target = running(target, file).await?;
+            }
             let terminal = Arc::new(Terminal::new(label.clone(), self.no_input, self.answer));
             let client = Client::new(&target, &limits, roots, terminal.clone());
             let client = client.map_err(Failed::Usage)?;
@@ -189,7 +203,7 @@ impl Site {
     pub(super) fn has(&self, name: &str) -> bool {
         match self {
             Site::Alone(..) => false,
-            Site::Configured(settings) => settings.servers.contains_key(name) || settings.views.contains_key(name),
+            Site::Configured(settings, _) => settings.servers.contains_key(name) || settings.views.contains_key(name),
         }
     }
 
@@ -197,7 +211,7 @@ impl Site {
     pub(super) fn servers(&self) -> Vec<String> {
         match self {
             Site::Alone(..) => Vec::new(),
-            Site::Configured(settings) => settings.servers.keys().cloned().collect(),
+            Site::Configured(settings, _) => settings.servers.keys().cloned().collect(),
         }
     }
 
@@ -205,7 +219,7 @@ impl Site {
     pub(super) fn disabled(&self) -> Vec<(String, String)> {
         match self {
             Site::Alone(..) => Vec::new(),
-            Site::Configured(settings) => {
+            Site::Configured(settings, _) => {
                 let why =
                     |(name, server): (&String, &config::ServerSettings)| Some((name.clone(), server.disabled.clone()?));
                 settings.servers.iter().filter_map(why).collect()
@@ -217,7 +231,7 @@ impl Site {
     pub(super) fn known(&self) -> String {
         match self {
             Site::Alone(..) => String::new(),
-            Site::Configured(settings) => {
+            Site::Configured(settings, _) => {
                 let names: Vec<&str> =
                     settings.servers.keys().chain(settings.views.keys()).map(String::as_str).collect();
                 format!("; configured are: {}", names.join(", "))
@@ -231,7 +245,7 @@ impl Site {
                 let label = short(&server);
                 (Target::Server(server, protocol), label)
             }
-            Site::Configured(mut settings) => {
+            Site::Configured(mut settings, _) => {
                 for server in settings.servers.values_mut().filter(|_| timeout.is_some()) {
                     (server.start_timeout, server.call_timeout) = (timeout, timeout);
                 }
@@ -352,6 +366,22 @@ impl List {
         }
         [format!("{{{}:[", quote(member)).as_bytes(), &elements.join(&b','), b"]}"].concat()
     }
+}
+
+/// The same at the gateway that runs with this configuration, if one does: what it has started already is used.
+async fn running(target: Target, file: &Path) -> Result<Target, Failed> {
+    let Target::Named(settings, name) = &target else { return Ok(target) };
+    let Some(folder) = &settings.data_dir else { return Ok(target) };
+    let Some(place) = running::find(folder).await.filter(|place| place.config.as_deref() == Some(file)) else {
+        return Ok(target);
+    };
+    let mut url = Url::parse(&format!("http://{}/mcp", place.reached()))?;
+    if let (Some(name), Ok(mut path)) = (name, url.path_segments_mut()) {
+        path.push(name);
+    }
+    let (headers, transport) = (Vec::new(), RemoteTransport::Http);
+    let server = RemoteServer { url, headers, transport, allow_private: true };
+    Ok(Target::Server(Box::new(Server::Remote(server)), Protocol::Auto))
 }
 
 /// What to call a server that no configuration names: its program's name, or its host's.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use janua_testkit::gateway::Gateway;
 use serde_json::{Value, json};
 
 use crate::scene::{Ended, janua, scripted};
@@ -113,4 +114,24 @@ async fn questions_reach_the_person_through_the_union() {
     let missing = configured.run(&["call", "test_elicitation", "message=who"]).await;
     assert_eq!(missing.code, Some(0), "{}", missing.stderr);
     assert!(missing.stdout.contains("action=decline"), "{}", missing.stdout);
+}
+
+#[tokio::test]
+async fn a_gateway_that_runs_is_asked_instead() {
+    let configured = Configured::new();
+    let file = configured.file.to_str().expect("text");
+    let gateway = Gateway::start(env!("CARGO_BIN_EXE_janua"), &["serve", "-c", file, "--port", "0"]).await;
+    let started = gateway.stderr();
+    assert_eq!(configured.run(&["call", "loud.echo", "text=x"]).await.done(), "x\n", "{started}");
+    assert_eq!(configured.run(&["call", "my.quiet.salute", "name=Ann"]).await.done(), "Hello, Ann!\n");
+    let words = ["call", "loud.test_elicitation", "message=who", "--answer", "username=ann", "--answer", "email=a@b.c"];
+    assert!(configured.run(&words).await.done().contains("\"username\":\"ann\""));
+    let listed = configured.run(&["tools"]).await;
+    assert!(listed.stderr.contains("broken is not available"), "{}", listed.stderr);
+    assert!(listed.done().contains("  loud__echo "));
+    let before = configured.started("loud");
+    assert_eq!(configured.run(&["tools", "few"]).await.done().lines().next(), Some("echo"));
+    assert_eq!(configured.started("loud"), before, "what the gateway has started is used");
+    assert_eq!(configured.run(&["call", "loud.echo", "text=y", "--direct"]).await.done(), "y\n");
+    assert_eq!(configured.started("loud"), before + 1);
 }
