@@ -102,10 +102,9 @@ async fn a_call_is_cancelled_while_its_server_still_starts() {
         journal.display()
     );
     let late = script(&folder.write("late.sh", &text));
-    // Its tools are known to be there by its prefix only, so the call waits for the server.
+    // Nothing is known of it yet, so the call waits for it.
     let scene = folder.serve(&json!({"servers": {"late": late, "a": everything("")}})).await;
-    let session = scene.session("/mcp/late");
-    let quick = scene.client("/mcp").initialize(crate::scene::LEGACY, "{}").await;
+    let quick = scene.session("/mcp").await;
     let params = call_params("late__echo", r#"{"text":"never"}"#);
     let calling = quick.open_id("9", "tools/call", &params);
     let cancelling = async {
@@ -116,7 +115,7 @@ async fn a_call_is_cancelled_while_its_server_still_starts() {
     let (exchange, ()) = tokio::join!(calling, cancelling);
     drop(exchange);
     std::fs::write(&gate, "").expect("opened");
-    let late = session.await;
+    let late = scene.session("/mcp/late").await;
     assert_eq!(late.call("echo", r#"{"text":"here"}"#).await.text(), "here");
     let calls = scene.folder.seen("late", "tools/call");
     assert!(calls.iter().all(|call| call.at("/params/arguments/text") == "here"), "{calls:?}");
