@@ -38,12 +38,10 @@ async fn a_call_with_an_open_question_is_answered_by_the_old_instance() {
     let scene = Scene::of(&text("1", "everything")).await;
     for path in ["/mcp/turning", "/mcp"] {
         scene.apply(&text(&format!("before {path}"), "everything")).expect("good");
-        let prefix = if path == "/mcp" { "turning__" } else { "" };
         let session = scene.session(path).await;
         let mut stream = session.listen().await;
-        let info = session.call(&format!("{prefix}fixture_info"), "{}").await;
-        let old = pid_in(info.text());
-        let params = call_params(&format!("{prefix}late_question"), "{}");
+        let old = pid(&session).await;
+        let params = call_params("late_question", "{}");
         let params = params.replacen('{', r#"{"_meta":{"progressToken":"mine"},"#, 1);
         let mut call = session.open("tools/call", &params).await;
         assert_eq!(next(&mut call, "notifications/progress").await.at("/params/progress"), 1);
@@ -51,7 +49,7 @@ async fn a_call_with_an_open_question_is_answered_by_the_old_instance() {
         let applied = scene.apply(&text(&format!("after {path}"), "everything")).expect("good");
         assert_eq!(applied.changed, ["turning"]);
         hears_of_it(&session, &mut stream).await;
-        let new = pid_in(session.call(&format!("{prefix}fixture_info"), "{}").await.text());
+        let new = pid(&session).await;
         assert_ne!(new, old, "a new call is one of the new instance");
         assert!(alive(old), "the old one still has a call");
         session.respond(&question.id().expect("an id"), ANN).await;
