@@ -70,14 +70,16 @@ pub(crate) struct Bridge {
 }
 
 impl Bridge {
+    /// The links to a server in whose stead there was another `before`, whose parked calls are found here, too.
     pub(crate) fn new(
+        before: Option<&Bridge>,
         pool: Pool,
         (share, declared): (Share, Declared),
         inventory: Arc<Inventory>,
         limits: Arc<Limits>,
         tasks: Tasks,
     ) -> Arc<Self> {
-        let parking = Parking::new(limits.clone(), tasks.clone());
+        let parking = Parking::new(before.map(|before| &before.parking), limits.clone(), tasks.clone());
         let (faces, turns) = (Lock::default(), Lock::default());
         let news = watch::Sender::new(0);
         let requests = Gauge::new("server_requests", limits.server_requests);

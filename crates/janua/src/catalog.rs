@@ -228,9 +228,8 @@ impl Many {
             Some(_) => applied.changed.push(name.to_owned()),
             None => applied.added.push(name.to_owned()),
         }
-        let vitals = old.servers.get(name).map(|served| served.vitals.clone()).unwrap_or_default();
-        vitals.pardon();
-        self.prepared(Served::new(name, settings, &self.means, self.folder.as_deref(), vitals))
+        let before = old.servers.get(name).map(|served| &**served);
+        self.prepared(Served::new(name, settings, &self.means, self.folder.as_deref(), before))
     }
 
     /// The same server, of which programs are kept ready if they are of the others.

@@ -96,7 +96,7 @@ impl Client {
         let (catalog, place, patience) = match target {
             Target::Server(server, protocol) => {
                 let settings = ServerSettings { protocol: *protocol, ..ServerSettings::new((**server).clone()) };
-                let bridge = bridge("server", &settings, &means, None, &Arc::default());
+                let bridge = bridge("server", &settings, &means, None, &Arc::default(), None);
                 (Catalog::of_one(bridge.clone()), bridge as Arc<dyn Place>, (limits.call, limits.call_total))
             }
             Target::Named(settings, name) => named(settings, name.as_deref(), means)?,

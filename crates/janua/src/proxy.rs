@@ -162,7 +162,7 @@ impl Options {
             warm: self.warm,
             ..ServerSettings::new(self.server.clone())
         };
-        let bridge = bridge(ONLY, &settings, &means, self.shown.clone(), &Arc::default());
+        let bridge = bridge(ONLY, &settings, &means, self.shown.clone(), &Arc::default(), None);
         let catalog = Catalog::of_one(bridge.clone());
         (Gateway::new(catalog, means.limits, means.tasks, observer), bridge)
     }

@@ -38,32 +38,47 @@ const GRACE: Duration = Duration::from_secs(30);
 /// How long the end of a call is kept for a client that comes back again.
 const KEPT: Duration = Duration::from_secs(60);
 
-/// The calls that are parked.
+/// The calls that are parked at one bridge.
 pub(crate) struct Parking {
-    slots: Arc<Lock<HashMap<u64, Arc<Slot>>>>,
-    next: AtomicU64,
-    seal: Result<Seal, Failure>,
+    lot: Arc<Lot>,
+    /// Tells its calls from those of other bridges to the same server.
+    own: u64,
     limits: Arc<Limits>,
     tasks: Tasks,
 }
 
+/// Where calls are parked, at whichever definition of a server: clients find theirs again after that has changed.
+struct Lot {
+    /// The calls, and whose they are.
+    slots: Lock<HashMap<u64, (u64, Arc<Slot>)>>,
+    next: AtomicU64,
+    seal: Result<Seal, Failure>,
+}
+
 impl Parking {
-    pub(super) fn new(limits: Arc<Limits>, tasks: Tasks) -> Self {
-        Parking { slots: Arc::default(), next: AtomicU64::new(1), seal: Seal::new(), limits, tasks }
+    /// For a server that was another one `before`, in whose stead it is.
+    pub(super) fn new(before: Option<&Parking>, limits: Arc<Limits>, tasks: Tasks) -> Self {
+        let new = || Arc::new(Lot { slots: Lock::default(), next: AtomicU64::new(1), seal: Seal::new() });
+        let lot = before.map_or_else(new, |before| before.lot.clone());
+        Parking { own: lot.number(), lot, limits, tasks }
     }
 
     /// How many calls are parked now; those that are over and kept for clients that come back do not count.
     pub(crate) fn count(&self) -> usize {
-        let over = |slot: &&Arc<Slot>| matches!(slot.stage(), Stage::Over | Stage::Collected);
-        self.slots.lock().values().filter(|slot| !over(slot)).count()
+        let over = |slot: &Slot| matches!(slot.stage(), Stage::Over | Stage::Collected);
+        let slots = self.lot.slots.lock();
+        slots.values().filter(|(owner, slot)| *owner == self.own && !over(slot)).count()
     }
 
     /// Gives up all of them.
     pub(super) fn clear(&self) {
-        let slots = std::mem::take(&mut *self.slots.lock());
-        for slot in slots.values() {
-            slot.abandon();
-        }
+        self.lot.slots.lock().retain(|_, (owner, slot)| {
+            let stays = *owner != self.own;
+            if !stays {
+                slot.abandon();
+            }
+            stays
+        });
     }
 
     /// What the client is told: the questions that are open, and the state to come back with.
@@ -74,7 +89,8 @@ impl Parking {
 
     /// That input is required, with a state that leads back to `ticket`.
     pub(super) fn told(&self, ticket: Ticket, questions: &str, call: &Call) -> Outcome {
-        let state = self.seal.as_ref().ok().and_then(|seal| seal.state(ticket, &call.request, self.limits.parked_for));
+        let state =
+            self.lot.seal.as_ref().ok().and_then(|seal| seal.state(ticket, &call.request, self.limits.parked_for));
         let Some(state) = state else {
             return Outcome::Failure(Failure::new(Kind::Unsupported, "the call cannot be parked").after_sending());
         };
@@ -86,15 +102,15 @@ impl Parking {
 
     /// Keeps a call whose server has asked, and says what its client is told.
     fn keep(&self, running: Running, asks: Vec<Ask>) -> Outcome {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let number = self.lot.number();
         let slot = Arc::new(Slot::new(number, asks));
         {
-            let mut slots = self.slots.lock();
+            let mut slots = self.lot.slots.lock();
             if slots.len() >= self.limits.parked && !make_room(&mut slots) {
                 let message = format!("{} calls wait for answers of their clients, the most there may be", slots.len());
                 return Outcome::Failure(Failure::new(Kind::Overloaded, message).after_sending());
             }
-            slots.insert(number, slot.clone());
+            slots.insert(number, (self.own, slot.clone()));
         }
         let outcome = self.question(&slot, &running.call);
         let patience = self.limits.parked_for;
@@ -104,11 +120,11 @@ impl Parking {
         let until = Some(Instant::now() + patience);
         let caller = call.caller.clone();
         let keeper = Keeper { slot, reply, caller, level, patience, seen, until, _turn: turn, _task: task };
-        let slots = self.slots.clone();
+        let lot = self.lot.clone();
         self.tasks.spawn("parked call", async move {
             let number = keeper.slot.number;
             keeper.run().await;
-            slots.lock().remove(&number);
+            lot.slots.lock().remove(&number);
         });
         outcome
     }
@@ -117,13 +133,13 @@ impl Parking {
     pub(super) fn resume(&self, face: &Arc<Facing>, call: Call) -> Reply {
         let unknown = || Reply::ready(refused(INVALID_PARAMS, "invalid or expired requestState"));
         let state = call.request.param("requestState").and_then(raw::string).unwrap_or_default();
-        let Some(ticket) = self.seal.as_ref().ok().and_then(|seal| seal.open(&state, &call.request)) else {
+        let Some(ticket) = self.lot.seal.as_ref().ok().and_then(|seal| seal.open(&state, &call.request)) else {
             return unknown();
         };
         if ticket == VISIT {
             return visited(face, call);
         }
-        let Some(slot) = self.slots.lock().get(&ticket.slot).cloned() else { return unknown() };
+        let Some((_, slot)) = self.lot.slots.lock().get(&ticket.slot).cloned() else { return unknown() };
         let given = call.request.param("inputResponses").unwrap_or(b"{}");
         match slot.answer(ticket.round, given) {
             Err(why) => return Reply::ready(refused(INVALID_PARAMS, why)),
@@ -144,6 +160,13 @@ impl Parking {
     }
 }
 
+impl Lot {
+    /// A number that nothing else here has.
+    fn number(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
 /// Sends a call anew whose user has visited an address: its first attempt has ended.
 fn visited(face: &Arc<Facing>, mut call: Call) -> Reply {
     if !visits::agreed(call.request.param("inputResponses").unwrap_or(b"{}")) {
@@ -158,14 +181,14 @@ fn visited(face: &Arc<Facing>, mut call: Call) -> Reply {
 }
 
 /// Lets go of the end of a call that is over: one that its client has got, if there is one. False if none is over.
-fn make_room(slots: &mut HashMap<u64, Arc<Slot>>) -> bool {
-    let over = slots.iter().filter_map(|(number, slot)| match slot.stage() {
+fn make_room(slots: &mut HashMap<u64, (u64, Arc<Slot>)>) -> bool {
+    let over = slots.iter().filter_map(|(number, (_, slot))| match slot.stage() {
         Stage::Collected => Some((false, *number)),
         Stage::Over => Some((true, *number)),
         Stage::Asked | Stage::Awaited | Stage::Deserted => None,
     });
     let oldest = over.min().and_then(|(_, number)| slots.remove(&number));
-    oldest.is_some_and(|slot| {
+    oldest.is_some_and(|(_, slot)| {
         slot.forget();
         true
     })

@@ -56,13 +56,14 @@ impl Means {
     }
 }
 
-/// The links to the server `name`, none of which is open yet. Of its tools only those that are `shown` are there.
+/// The links to the server `name`, none of which is open yet; calls that are parked at the one `before` are found there. Of its tools only those that are `shown` are there.
 pub(crate) fn bridge(
     name: &str,
     settings: &ServerSettings,
     means: &Means,
     shown: Option<Shown>,
     vitals: &Arc<Vitals>,
+    before: Option<&Bridge>,
 ) -> Arc<Bridge> {
     let Means { factories, limits, tasks, starts, metrics } = means.clone();
     let (inventory, metrics) = (Arc::new(Inventory::default()), metrics.server(name));
@@ -83,20 +84,23 @@ pub(crate) fn bridge(
         None => opener as Box<dyn Opener>,
     };
     let pool = Pool::new(opener, settings.protocol, starts, metrics);
-    Bridge::new(pool, (settings.share, settings.declared), inventory, limits, tasks)
+    Bridge::new(before, pool, (settings.share, settings.declared), inventory, limits, tasks)
 }
 
 impl Served {
-    /// The server `name`; what is known of it is kept in `folder`, if there is one.
+    /// The server `name`, in the stead of the one of that name `before`; what is known of it is kept in `folder`, if there
+    /// is one.
     pub(super) fn new(
         name: &str,
         settings: &ServerSettings,
         means: &Means,
         folder: Option<&std::path::Path>,
-        vitals: Arc<Vitals>,
+        before: Option<&Served>,
     ) -> Arc<Self> {
+        let vitals = before.map(|before| before.vitals.clone()).unwrap_or_default();
+        vitals.pardon();
         let means = Means { limits: Arc::new(own(settings, &means.limits)), ..means.clone() };
-        let bridge = bridge(name, settings, &means, None, &vitals);
+        let bridge = bridge(name, settings, &means, None, &vitals, before.map(|before| &*before.bridge));
         let kept = folder.map(|folder| Kept::new(folder, name, settings));
         let Means { limits, tasks, .. } = means;
         let shelf = Shelf::new(name, &settings.server, bridge.clone(), limits.clone(), &tasks, kept);
@@ -105,8 +109,7 @@ impl Served {
 
     /// The same server with new links, none of which is open yet.
     pub(super) fn anew(&self, means: &Means, folder: Option<&std::path::Path>) -> Arc<Self> {
-        self.vitals.pardon();
-        let anew = Served::new(&self.name, &self.settings, means, folder, self.vitals.clone());
+        let anew = Served::new(&self.name, &self.settings, means, folder, Some(self));
         anew.shelf.take_over(&self.shelf);
         anew
     }
