@@ -96,6 +96,7 @@ async fn stop(mut gateway: Gateway) -> String {
     let below = descendants(gateway.pid());
     let stopped = gateway.terminate(SOON).await;
     assert!(stopped.status.success(), "{}", gateway.stderr());
+    assert!(!gateway.stderr().contains("did not end in time"), "all tasks end: {}", gateway.stderr());
     let left = || below.iter().filter(|pid| alive(**pid)).count();
     assert!(eventually(SOON, || left() == 0).await, "{} of {} processes are left", left(), below.len());
     format!("stopped with {} processes in {:.1} s", below.len(), stopped.took.as_secs_f64())

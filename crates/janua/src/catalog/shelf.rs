@@ -167,7 +167,14 @@ impl Shelf {
             missed,
             bridge,
         });
-        tasks.spawn("catalogue news", heed(Arc::downgrade(&shelf), shelf.bridge.news()));
+        let heeding = heed(Arc::downgrade(&shelf), shelf.bridge.news());
+        let stopping = tasks.clone();
+        tasks.spawn("catalogue news", async move {
+            tokio::select! {
+                () = heeding => {}
+                () = stopping.stopping() => {}
+            }
+        });
         shelf
     }
 
@@ -258,8 +265,12 @@ impl Shelf {
                 seen = &mut looking => seen,
                 () = sleep(shelf.limits.list) => {
                     shelf.miss().await;
-                    looking.as_mut().await
+                    tokio::select! {
+                        seen = &mut looking => seen,
+                        () = shelf.tasks.stopping() => return,
+                    }
                 }
+                () = shelf.tasks.stopping() => return,
             };
             drop(looking);
             let seen = match seen {
@@ -338,7 +349,10 @@ impl Shelf {
         let wait = pause(entry.row);
         if let Some(shelf) = self.me.upgrade().filter(|_| self.is_of_interest()) {
             self.tasks.spawn("catalogue retry", async move {
-                sleep(wait).await;
+                tokio::select! {
+                    () = sleep(wait) => {}
+                    () = shelf.tasks.stopping() => return,
+                }
                 if shelf.is_of_interest() {
                     shelf.now(class);
                 }

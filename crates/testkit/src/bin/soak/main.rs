@@ -124,5 +124,8 @@ async fn stop(scene: Arc<Scene>, ledger: &Ledger, log: &std::path::Path) -> Resu
     if !stopped.status.success() || !all_gone {
         ledger.violation("the gateway did not end well, or left something behind");
     }
+    if scene.gateway.stderr().contains("did not end in time") {
+        ledger.violation("tasks of the gateway did not end when it was stopped");
+    }
     Ok(stopped.status.success() && all_gone)
 }
