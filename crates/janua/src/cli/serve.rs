@@ -91,6 +91,11 @@ async fn follow(running: &Running, args: &ServeArgs, environment: &Environment, 
             () = &mut stop => return,
         }
         match config::load(loaded.path.as_deref(), environment) {
+            Ok(new) if new.is_unsettled() => {
+                tracing::warn!("the configuration is empty, or being written: nothing was changed");
+                // What has changed since it was read is told at once.
+                loaded.files = new.files;
+            }
             Ok(mut new) => {
                 if let Err(error) = override_by(args, &mut new.settings) {
                     tracing::error!(?error, "the configuration was not taken over");

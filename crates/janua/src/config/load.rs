@@ -31,6 +31,15 @@ pub struct Loaded {
     pub files: Vec<File>,
 }
 
+impl Loaded {
+    /// Whether it may be half of what is just being written: a file has changed since it was read, or its own is empty,
+    /// as it is before the first byte is written anew.
+    pub fn is_unsettled(&self) -> bool {
+        let own = self.files.iter().find(|file| Some(&file.path) == self.path.as_ref());
+        own.is_some_and(File::was_empty) || self.files.iter().any(File::has_changed)
+    }
+}
+
 /// The file that is meant if none is named: `janua.yaml`, `.yml`, `.json` or `.toml` in the working directory, else in
 /// the user's configuration directory.
 pub fn find(environment: &Environment) -> Option<PathBuf> {

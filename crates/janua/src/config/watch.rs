@@ -41,7 +41,12 @@ impl File {
         *self = File::now(&self.path);
     }
 
-    fn has_changed(&self) -> bool {
+    /// Whether there was nothing in it.
+    pub(super) fn was_empty(&self) -> bool {
+        self.stamp.is_some_and(|(_, length, _)| length == 0)
+    }
+
+    pub(super) fn has_changed(&self) -> bool {
         File::now(&self.path) != *self
     }
 }

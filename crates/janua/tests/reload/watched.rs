@@ -65,7 +65,11 @@ async fn files_are_followed_however_they_are_written() {
         serving = new;
         assert_eq!(pid(&still).await, kept, "the other session has its process");
     }
-    let taken = gateway.stderr().matches(TAKEN).count();
+    let (taken, refused) = (gateway.stderr().matches(TAKEN).count(), gateway.stderr().matches(KEPT).count());
+    // A file is empty before the first byte is written anew.
+    fs::write(&file, "").expect("emptied");
+    says(&gateway, KEPT, refused).await;
+    assert_eq!((pid(&still).await, pid(&turning).await), (kept, serving), "nobody's server is taken away");
     fs::write(&file, text(turn)).expect("written");
     says(&gateway, TAKEN, taken).await;
     gateway.signal(Signal::HUP);
