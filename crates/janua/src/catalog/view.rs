@@ -123,14 +123,23 @@ impl View {
 
     /// The same, after every server has had the time that a list may take. Those that did not use it are left out.
     pub(crate) async fn settled(&self, class: Class) -> Arc<Merged> {
-        if let (merged, true) = self.now(class) {
-            return merged;
-        }
-        let members = self.members();
         let end = Instant::now() + self.limits.list;
-        let waiting = members.list.iter().map(|member| member.served.shelf.settled(class, end));
-        let standings = join_all(waiting).await;
-        self.merge(class, &members, &standings)
+        loop {
+            if let (merged, true) = self.now(class) {
+                return merged;
+            }
+            let members = self.members();
+            let waiting = members.list.iter().map(|member| member.served.shelf.settled(class, end));
+            let standings = join_all(waiting).await;
+            if !self.is_recomposed(&members, end) {
+                return self.merge(class, &members, &standings);
+            }
+        }
+    }
+
+    /// Whether there are other servers now, which may know what those before do not any more.
+    fn is_recomposed(&self, members: &Members, end: Instant) -> bool {
+        self.members().number != members.number && Instant::now() < end
     }
 
     fn merge(&self, class: Class, members: &Arc<Members>, standings: &[Standing]) -> Arc<Merged> {
@@ -253,14 +262,19 @@ impl View {
         }
         // Whoever is slow holds up nobody whose server is there already.
         let end = Instant::now() + self.limits.list;
-        let waiting = members.list.iter().map(|member| member.served.shelf.settled(class, end));
-        let mut waiting: FuturesUnordered<_> = waiting.collect();
-        while waiting.next().await.is_some() {
-            if let Some(found) = found(&self.now(class).0, waiting.is_empty()) {
-                return Some(found);
+        loop {
+            let members = self.members();
+            let waiting = members.list.iter().map(|member| member.served.shelf.settled(class, end));
+            let mut waiting: FuturesUnordered<_> = waiting.collect();
+            while waiting.next().await.is_some() {
+                if let Some(found) = found(&self.now(class).0, waiting.is_empty()) {
+                    return Some(found);
+                }
+            }
+            if !self.is_recomposed(&members, end) {
+                return None;
             }
         }
-        None
     }
 
     /// The same for what is known already.

@@ -31,7 +31,7 @@ async fn what_runs_ends_on_the_old_instance_and_sessions_go_on() {
     let session = open(&gateway).await;
     let before = pid(&session, "a").await;
     let other = pid(&session, "b").await;
-    let mut slow = session.open_call("a__progress", r#"{"n":20,"ms":100}"#).await;
+    let mut slow = session.open_call("a__progress", r#"{"n":100,"ms":100}"#).await;
     slow.message().await;
     let answer = ask(&gateway, Method::POST, "servers/a/restart", &[]).await;
     assert_eq!((answer.status.as_u16(), &answer.json()["state"]), (200, &Value::from("running")), "{}", answer.text());
