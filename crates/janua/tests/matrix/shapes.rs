@@ -109,7 +109,7 @@ pub(crate) async fn same_id(scene: &mut Scene) -> Verdict {
     assert_eq!(first.text(), "at once");
     scene.server.release();
     let text = scene.link.answer("1").await.text().to_owned();
-    assert!(["slept", "waited", "Lift-off.", "computed for 1 s"].contains(&text.as_str()), "{text}");
+    assert!(["slept", "waited", "Lift-off.", "computed for 2 s"].contains(&text.as_str()), "{text}");
     Verdict::Works
 }
 

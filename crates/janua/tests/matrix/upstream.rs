@@ -185,10 +185,10 @@ impl Upstream {
     /// A call that takes a while; see [`Upstream::release`].
     pub(crate) fn slow(&self) -> ToolCall {
         self.choose(
-            ("slow", r#"{"s":1}"#.to_owned()),
+            ("slow", r#"{"s":2}"#.to_owned()),
             ("slow", "{}".to_owned()),
-            ("slow_compute", r#"{"seconds":1}"#.to_owned()),
-            ("countdown", r#"{"n":10}"#.to_owned()),
+            ("slow_compute", r#"{"seconds":2}"#.to_owned()),
+            ("countdown", r#"{"n":20}"#.to_owned()),
         )
     }
 
