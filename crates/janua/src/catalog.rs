@@ -61,6 +61,8 @@ pub(crate) struct Now {
     all: Arc<View>,
     /// Each server by itself, and the named selections.
     views: BTreeMap<String, Arc<View>>,
+    /// Those that there were before, as long as any session is there.
+    former: BTreeMap<String, Weak<View>>,
     /// What it was made from.
     pub(crate) settings: Arc<Settings>,
 }
@@ -91,7 +93,14 @@ impl Catalog {
             folder: settings.data_dir.clone(),
             prepared: AtomicBool::new(false),
             changing: Lock::default(),
-            now: Lock::new(Arc::new(Now { servers, disabled, all, views, settings: Arc::default() })),
+            now: Lock::new(Arc::new(Now {
+                servers,
+                disabled,
+                all,
+                views,
+                former: BTreeMap::new(),
+                settings: Arc::default(),
+            })),
         };
         many.apply(settings);
         Catalog::Many(many)
@@ -118,6 +127,12 @@ impl Catalog {
         let known = || many.views.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
         let unknown = || format!("there is no server or view {name}; there are: {}", known());
         Err(many.is_disabled(name).unwrap_or_else(unknown))
+    }
+
+    /// What the address with that name led to, if sessions are left there. They end what they have begun.
+    pub(crate) fn former(&self, name: Option<&str>) -> Option<Arc<dyn Place>> {
+        let view = self.many()?.now().former.get(name?)?.upgrade()?;
+        Some(view)
     }
 
     /// Calls that wait for their clients to come back.
@@ -256,8 +271,10 @@ impl Many {
             compose(&view, wanted, &now.servers, named);
             views.insert(name.clone(), view);
         }
+        now.former.retain(|name, view| view.strong_count() > 0 && !views.contains_key(name));
         for (name, view) in &now.views {
             if !views.contains_key(name) {
+                now.former.insert(name.clone(), Arc::downgrade(view));
                 view.compose(Vec::new(), ToolRules::default(), true);
             }
         }

@@ -8,6 +8,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::{Method, Response, StatusCode};
 use axum::routing::{MethodRouter, any};
 use janua_wire::error::INVALID_REQUEST;
+use janua_wire::headers::SESSION_ID;
 
 use crate::admission::{Slot, overloaded};
 use crate::gateway::Gateway;
@@ -170,7 +171,10 @@ async fn respond(edge: &Edge, route: Route, name: Option<String>, request: Reque
     {
         return edge.finish(pass.put_on(answer::refused(why)));
     }
-    let place = match edge.gateway.catalog.place(name.as_deref().or(edge.paths.root.as_deref())) {
+    let name = name.as_deref().or(edge.paths.root.as_deref());
+    let in_session = parts.headers.contains_key(SESSION_ID);
+    let former = |unknown| edge.gateway.catalog.former(name).filter(|_| in_session).ok_or(unknown);
+    let place = match edge.gateway.catalog.place(name).or_else(former) {
         Ok(place) => place,
         Err(unknown) => {
             return edge.finish(pass.put_on(answer::error(StatusCode::NOT_FOUND, None, INVALID_REQUEST, &unknown)));

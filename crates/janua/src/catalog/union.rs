@@ -264,6 +264,10 @@ impl Connection for Union {
 
     fn call(&self, call: Call) -> Reply {
         let Some(view) = self.view.upgrade() else { return stopping() };
+        if view.is_gone() {
+            let message = "there is no server or view at this address any more";
+            return Reply::failed(Failure::new(Kind::SessionLost, message));
+        }
         let method = call.request.method();
         match method {
             Method::Ping => Reply::ready(empty_result()),

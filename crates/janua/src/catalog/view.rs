@@ -85,6 +85,12 @@ impl View {
         self.members.lock().clone()
     }
 
+    /// Whether the server or the view that it was is not there any more.
+    pub(super) fn is_gone(&self) -> bool {
+        let members = self.members();
+        members.is_lone && members.list.is_empty() && members.number > 0
+    }
+
     /// Gives it other servers, or others in the place of the same. Its clients are told.
     pub(super) fn compose(&self, list: Vec<Member>, rules: ToolRules, is_lone: bool) {
         {

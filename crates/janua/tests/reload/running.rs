@@ -34,6 +34,22 @@ async fn hears_of_it(session: &Session, listening: &mut janua_testkit::client::e
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_with_an_open_question_is_answered_when_its_server_is_there_no_more() {
+    let other = format!("servers:\n{}", server("calm", &["everything"]));
+    let scene = Scene::of(&text("1", "everything")).await;
+    let session = scene.session("/mcp/turning").await;
+    let mut call = session.open("tools/call", &call_params("late_question", "{}")).await;
+    let question = next(&mut call, "elicitation/create").await;
+    let applied = scene.apply(&other).expect("good");
+    assert_eq!(applied.removed, ["turning"]);
+    session.respond(&question.id().expect("an id"), ANN).await;
+    let answer = call.finish().await;
+    assert!(answer.response().at("/result").is_object(), "{}", answer.raw());
+    let late = session.request("tools/list", "").await;
+    assert_eq!(late.status, 404, "{}", late.raw());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_with_an_open_question_is_answered_by_the_old_instance() {
     let scene = Scene::of(&text("1", "everything")).await;
     for path in ["/mcp/turning", "/mcp"] {

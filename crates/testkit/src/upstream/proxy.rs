@@ -54,7 +54,10 @@ impl Drop for HttpProxy {
 async fn serve(stream: TcpStream, to: SocketAddr, asked: Arc<Mutex<Vec<String>>>) -> io::Result<()> {
     let mut client = BufReader::new(stream);
     let mut first = String::new();
-    client.read_line(&mut first).await?;
+    if client.read_line(&mut first).await? == 0 {
+        // Connections may be opened in vain.
+        return Ok(());
+    }
     asked.lock().unwrap_or_else(PoisonError::into_inner).push(first.trim().to_owned());
     let mut server = TcpStream::connect(to).await?;
     if first.starts_with("CONNECT ") {
