@@ -58,7 +58,8 @@ pub trait Person: Send + Sync {
 /// use janua::config::{Limits, Protocol, Server};
 ///
 /// # async fn call(person: Arc<dyn Person>) -> Result<(), String> {
-/// let target = Target::Server(Box::new(Server::Demo), Protocol::Auto);
+/// let server = Server::InProcess("everything".to_owned());
+/// let target = Target::Server(Box::new(server), Protocol::Auto);
 /// let mut client = Client::new(&target, &Limits::default(), Vec::new(), person)?;
 /// client.open().await.map_err(|outcome| format!("{outcome:?}"))?;
 /// let outcome = client.request("tools/call", r#"{"name":"echo","arguments":{"text":"hi"}}"#).await;
