@@ -103,7 +103,12 @@ impl Bridge {
 
     /// With whom clients of `class` share.
     pub(crate) fn shared_class(&self, class: Class) -> Class {
-        self.class_of(&class.capabilities())
+        match self.declared {
+            _ if self.share == Share::All => Class::default(),
+            Declared::Class => class,
+            Declared::Nothing => Class::default(),
+            Declared::Everything => Class::EVERYTHING,
+        }
     }
 
     /// The link of everybody, or of the clients of `class`, if it is open.
@@ -199,12 +204,7 @@ impl Bridge {
 
     /// With whom a client that declares `capabilities` shares.
     fn class_of(&self, capabilities: &ClientCapabilities) -> Class {
-        match self.declared {
-            _ if self.share == Share::All => Class::default(),
-            Declared::Class => capabilities.class(),
-            Declared::Nothing => Class::default(),
-            Declared::Everything => Class::EVERYTHING,
-        }
+        self.shared_class(capabilities.class())
     }
 
     fn turns_of(&self, class: Class) -> Arc<Turns> {

@@ -91,6 +91,11 @@ impl Failure {
         Failure { kind, message: message.into(), stderr: None, retry_after: None, sent: false }
     }
 
+    /// That the client has cancelled its request, which the server may have had.
+    pub(crate) fn cancelled() -> Self {
+        Failure::new(Kind::Cancelled, "the request was cancelled by the client").after_sending()
+    }
+
     /// The same failure of a request that the server had got.
     #[must_use]
     pub fn after_sending(mut self) -> Self {

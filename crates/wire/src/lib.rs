@@ -23,6 +23,7 @@
 //! | [`filter`] | what a client wants to hear of |
 //! | [`headers`] | HTTP header names and the rules of `Accept` |
 //! | [`mirror`] | tool arguments that travel as HTTP headers too |
+//! | [`level`] | levels of log messages |
 //! | [`lines`] | newline framing |
 //! | [`sse`] | event streams |
 //! | [`translate`] | messages of one revision for peers of another |
@@ -36,6 +37,7 @@ pub mod filter;
 pub mod headers;
 pub mod id;
 pub mod json;
+pub mod level;
 pub mod line;
 pub mod lines;
 pub mod lists;

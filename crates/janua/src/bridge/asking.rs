@@ -6,6 +6,7 @@ use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 use janua_wire::capabilities::ClientCapabilities;
 use janua_wire::error::{INVALID_PARAMS, METHOD_NOT_FOUND};
+use janua_wire::level::rank;
 use janua_wire::message::{Notification, Request, Response};
 use janua_wire::metadata::{envelope, with_envelope};
 use janua_wire::method::Method;
@@ -88,12 +89,11 @@ impl Inner {
 
     /// `logging/setLevel`: remembered, and said with every request from now on.
     fn set_level(&self, request: &Request) -> Outcome {
-        const LEVELS: [&str; 8] = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
         if !self.logs {
             return refused(METHOD_NOT_FOUND, "the server does not log");
         }
         let level = request.param("level").and_then(raw::string);
-        match level.filter(|level| LEVELS.contains(&level.as_str())) {
+        match level.filter(|level| rank(level).is_some()) {
             Some(level) => {
                 *self.log_level.lock() = Some(level);
                 empty_result()
@@ -181,10 +181,7 @@ impl Connection for Asking {
                 Reply::unfold(|sink| async move {
                     tokio::select! {
                         outcome = inner.run(call, sink) => outcome,
-                        () = token.cancelled() => {
-                            let failure = Failure::new(Kind::Cancelled, "the request was cancelled by the client");
-                            Outcome::Failure(failure.after_sending())
-                        }
+                        () = token.cancelled() => Outcome::Failure(Failure::cancelled()),
                         () = inner.over.cancelled() => {
                             let failure = Failure::new(Kind::SessionLost, "the session has ended");
                             Outcome::Failure(failure.after_sending())

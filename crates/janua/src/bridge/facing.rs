@@ -8,6 +8,7 @@ use futures_util::{FutureExt, StreamExt};
 use janua_wire::error::{INVALID_PARAMS, METHOD_NOT_FOUND};
 use janua_wire::id::ClientId;
 use janua_wire::json::quote;
+use janua_wire::level::{LEVELS, rank};
 use janua_wire::message::{Notification, Request, Response};
 use janua_wire::metadata::without_envelope;
 use janua_wire::method::{META_LOG_LEVEL, Method};
@@ -22,9 +23,6 @@ use crate::call::{Ask, Call, Caller, Event, Outcome, Reply, Sink};
 use crate::error::{Failure, Kind};
 use crate::lock::Lock;
 use crate::servers::{Connection, Opened};
-
-/// The levels of log messages, the least important first.
-const LEVELS: [&str; 8] = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
 
 /// What one class of clients sees.
 pub(crate) struct Facing {
@@ -285,11 +283,6 @@ pub(super) fn permitted(ask: Ask, caller: &Caller) -> Option<Ask> {
             None
         }
     }
-}
-
-/// Where a level stands among the others.
-fn rank(level: &str) -> Option<usize> {
-    LEVELS.iter().position(|known| *known == level)
 }
 
 /// Whether a client that asked for log messages of `level` wants to see this with its call.

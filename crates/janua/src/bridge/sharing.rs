@@ -102,8 +102,7 @@ impl Connection for Sharing {
         Reply::unfold(|sink| async move {
             let cancelled = async {
                 token.cancelled().await;
-                let failure = Failure::new(Kind::Cancelled, "the request was cancelled by the client");
-                Outcome::Failure(failure.after_sending())
+                Outcome::Failure(Failure::cancelled())
             };
             let settled = async {
                 tokio::select! {

@@ -117,6 +117,11 @@ impl Merged {
         }
     }
 
+    /// Whether no server is left out.
+    pub(super) fn is_whole(&self) -> bool {
+        self.missing.is_empty()
+    }
+
     /// What a name or address of a list leads to.
     pub(crate) fn find(&self, list: Method, key: &str) -> Option<Found> {
         self.find_exactly(list, key).or_else(|| match list {

@@ -7,6 +7,7 @@ use futures_util::future::{BoxFuture, join_all};
 use janua_wire::capabilities::Class;
 use janua_wire::error::INVALID_PARAMS;
 use janua_wire::id::ClientId;
+use janua_wire::level::rank;
 use janua_wire::message::{Notification, Request};
 use janua_wire::method::Method;
 use janua_wire::raw;
@@ -199,9 +200,8 @@ impl Own {
 
     /// `logging/setLevel`: said to every server that the session has a link to, and to those to come.
     pub(super) async fn set_level(&self, call: &Call) -> Outcome {
-        const LEVELS: [&str; 8] = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
         let level = call.request.param("level").and_then(raw::string);
-        if !level.is_some_and(|level| LEVELS.contains(&level.as_str())) {
+        if level.is_none_or(|level| rank(&level).is_none()) {
             return refused(INVALID_PARAMS, "the log level is not one of those that there are");
         }
         let params = String::from_utf8_lossy(call.request.params()).into_owned();

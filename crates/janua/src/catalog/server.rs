@@ -56,7 +56,8 @@ impl Means {
     }
 }
 
-/// The links to the server `name`, none of which is open yet; calls that are parked at the one `before` are found there. Of its tools only those that are `shown` are there.
+/// The links to the server `name`, none of which is open yet; calls that are parked at the one `before` are found there.
+/// Of its tools only those that are `shown` are there.
 pub(crate) fn bridge(
     name: &str,
     settings: &ServerSettings,

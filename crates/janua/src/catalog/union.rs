@@ -114,10 +114,7 @@ impl Union {
             };
             tokio::select! {
                 outcome = union.pass_on(&view, call, subject, sink) => outcome,
-                () = cancelling => {
-                    let failure = Failure::new(Kind::Cancelled, "the request was cancelled by the client");
-                    Outcome::Failure(failure.after_sending())
-                }
+                () = cancelling => Outcome::Failure(Failure::cancelled()),
             }
         })
     }

@@ -182,6 +182,7 @@ impl View {
 
 impl Reader for View {
     fn changed(&self, lists: Changed) {
+        self.merged.lock().clear();
         self.changes.send_modify(|counts| {
             counts.iter_mut().zip(lists).for_each(|(count, changed)| *count += u64::from(changed));
         });
@@ -261,6 +262,11 @@ impl View {
             let found = if settled { merged.find(list, key) } else { merged.find_exactly(list, key) }?;
             Some((merged.members.list[found.member].clone(), found.real))
         };
+        // What was listed last holds until a server says otherwise: a call need not ask how all of them stand.
+        let held = self.merged.lock().get(&class).filter(|held| Arc::ptr_eq(&held.members, &members)).cloned();
+        if let Some(found) = held.and_then(|held| found(&held, held.is_whole())) {
+            return Some(found);
+        }
         let (merged, settled) = self.now(class);
         let at_once = found(&merged, settled);
         if settled || at_once.is_some() {

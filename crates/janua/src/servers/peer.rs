@@ -158,8 +158,7 @@ impl Peer {
         let line = notification.with_param("requestId", link.to_string().as_bytes()).line();
         let _ = self.outbox.send(line, Some(link));
         if let Some(entry) = entry {
-            let failure = Failure::new(Kind::Cancelled, "the request was cancelled by the client");
-            entry.mailbox.finish(Outcome::Failure(failure.after_sending()));
+            entry.mailbox.finish(Outcome::Failure(Failure::cancelled()));
         }
     }
 

@@ -252,8 +252,7 @@ impl Calls {
         let table = self.table.lock();
         let mut meant = table.entries.values().filter(|entry| entry.id.raw() == id && entry.scope == caller.scope);
         if let (Some(entry), None) = (meant.next(), meant.next()) {
-            let why = Failure::new(Kind::Cancelled, "the request was cancelled by the client").after_sending();
-            entry.mailbox.finish(Outcome::Failure(why));
+            entry.mailbox.finish(Outcome::Failure(Failure::cancelled()));
         }
     }
 
