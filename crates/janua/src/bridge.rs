@@ -25,6 +25,7 @@ use crate::servers::inventory::Inventory;
 use crate::servers::pool::Pool;
 use crate::servers::{Connection, Eras, Opening, Place, Refusal};
 use crate::tasks::Tasks;
+use crate::user::User;
 
 pub(crate) mod adapting;
 pub(crate) mod asking;
@@ -57,6 +58,8 @@ pub(crate) struct Bridge {
     pub(crate) tasks: Tasks,
     /// Requests under way at the server.
     pub(crate) requests: Arc<Gauge>,
+    /// Whose links they are; `None`: everybody's.
+    user: Option<Arc<User>>,
     /// What clients without a handshake see of a server with one, for each class of clients.
     faces: Lock<HashMap<Class, Arc<Facing>>>,
     /// The instances that clients of one class share.
@@ -83,12 +86,45 @@ impl Bridge {
         let (faces, turns) = (Lock::default(), Lock::default());
         let news = watch::Sender::new(0);
         let requests = Gauge::new("server_requests", limits.server_requests);
-        let bridge = Bridge { pool, parking, inventory, limits, tasks, requests, faces, turns, share, declared, news };
-        let bridge = Arc::new(bridge);
-        let watched = Arc::downgrade(&bridge);
-        let parked = move || watched.upgrade().map_or(0, |bridge| bridge.parking.count());
-        bridge.pool.metrics().watch_parked(parked);
-        bridge
+        Arc::new(Bridge {
+            pool,
+            parking,
+            inventory,
+            limits,
+            tasks,
+            requests,
+            user: None,
+            faces,
+            turns,
+            share,
+            declared,
+            news,
+        })
+    }
+
+    /// The links of `user` to the same server, none of which is open yet; calls that are parked at the one `before` are
+    /// found there, too.
+    pub(crate) fn of_user(&self, user: Arc<User>, before: Option<&Bridge>) -> Arc<Bridge> {
+        let (limits, tasks) = (self.limits.clone(), self.tasks.clone());
+        Arc::new(Bridge {
+            pool: self.pool.another(),
+            parking: Parking::new(before.map(|before| &before.parking), limits.clone(), tasks.clone()),
+            inventory: self.inventory.clone(),
+            limits,
+            tasks,
+            requests: self.requests.clone(),
+            user: Some(user),
+            faces: Lock::default(),
+            turns: Lock::default(),
+            share: self.share,
+            declared: self.declared,
+            news: self.news.clone(),
+        })
+    }
+
+    /// Whether nothing is open and nothing parked.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pool.is_empty() && self.parking.count() == 0
     }
 
     /// Lets a request in, unless as many are under way as there may be. Whoever calls holds the slot until the end.
@@ -129,7 +165,7 @@ impl Bridge {
             // It is known to have no handshake, so there is a link already that serves everybody.
             Eras::Modern | Eras::ModernFirst if self.pool.living(&Scope::Modern).is_some() => None,
             _ => {
-                let link = self.pool.open(opening.speaking(eras)).await?;
+                let link = self.open_link(opening.speaking(eras)).await?;
                 if link.opened().version.era() == Era::Modern { Some(self.adopt(link).await) } else { Some(link) }
             }
         };
@@ -192,7 +228,7 @@ impl Bridge {
             return Ok(None);
         }
         let opening = Opening::of_gateway(class.capabilities(), self.pool.eras_for(era));
-        let link = self.pool.open(opening).await?;
+        let link = self.open_link(opening).await?;
         if link.opened().version.era() == Era::Modern {
             self.adopt(link).await;
             return Ok(None);
@@ -200,6 +236,11 @@ impl Bridge {
         self.pool.keep(scope.clone(), link.clone());
         self.watch(scope, &link);
         Ok(Some(link))
+    }
+
+    /// Opens a link that nobody has yet, in the name of whose links they are.
+    pub(crate) async fn open_link(&self, opening: Opening) -> Result<Arc<dyn Connection>, Refusal> {
+        self.pool.open(opening.on_behalf_of(self.user.clone())).await
     }
 
     /// With whom a client that declares `capabilities` shares.
@@ -221,7 +262,7 @@ impl Bridge {
             return Ok(link);
         }
         let opening = Opening::of_gateway(ClientCapabilities::default(), Eras::Modern);
-        let link = self.pool.open(opening).await.map_err(of_refusal)?;
+        let link = self.open_link(opening).await.map_err(of_refusal)?;
         drop(turn);
         Ok(self.adopt(link).await)
     }
@@ -384,5 +425,5 @@ pub(crate) fn of_refusal(refusal: Refusal) -> Failure {
 
 /// The caller that the gateway is at a server without a handshake.
 pub(crate) fn modern_caller(capabilities: ClientCapabilities) -> Arc<Caller> {
-    Arc::new(Caller { scope: Scope::Modern, version: Version::NEWEST, capabilities })
+    Arc::new(Caller { scope: Scope::Modern, version: Version::NEWEST, capabilities, user: None })
 }

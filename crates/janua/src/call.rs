@@ -30,6 +30,7 @@ use crate::error::{Failure, Kind};
 use crate::lock::Lock;
 use crate::observe::metrics::{self, ServerMetrics};
 use crate::observe::{End, Observation};
+use crate::user::User;
 
 /// Which callers may share one running instance of a server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -53,6 +54,8 @@ pub struct Caller {
     pub version: Version,
     /// What the client can be asked.
     pub capabilities: ClientCapabilities,
+    /// In whose name it calls; `None`: in nobody's.
+    pub user: Option<Arc<User>>,
 }
 
 /// One request on its way to a server.

@@ -139,7 +139,7 @@ impl Catalog {
     pub(crate) fn parked(&self) -> usize {
         match self {
             Catalog::One(bridge) => bridge.parked(),
-            Catalog::Many(many) => many.now().servers.values().map(|served| served.bridge.parked()).sum(),
+            Catalog::Many(many) => many.now().servers.values().map(|served| served.parked()).sum(),
         }
     }
 
@@ -182,7 +182,7 @@ impl Catalog {
                 let now = many.now();
                 now.views.values().for_each(|view| view.end());
                 now.all.end();
-                now.servers.values().flat_map(|served| served.bridge.close_all(why)).collect()
+                now.servers.values().flat_map(|served| served.close_all(why)).collect()
             }
         }
     }
@@ -243,7 +243,7 @@ impl Many {
             Some(_) => applied.changed.push(name.to_owned()),
             None => applied.added.push(name.to_owned()),
         }
-        let before = old.servers.get(name).map(|served| &**served);
+        let before = old.servers.get(name);
         self.prepared(Served::new(name, settings, &self.means, self.folder.as_deref(), before))
     }
 

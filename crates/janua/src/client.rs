@@ -104,7 +104,7 @@ impl Client {
         };
         orphans::bury(&tasks);
         let capabilities = abilities(!roots.is_empty());
-        let caller = Arc::new(Caller { scope: SESSION, version: Version::NEWEST_LEGACY, capabilities });
+        let caller = Arc::new(Caller { scope: SESSION, version: Version::NEWEST_LEGACY, capabilities, user: None });
         let (link, news) = (None, None);
         Ok(Client { catalog, place, person, roots, limits, patience, tasks, link, caller, news, last: 0 })
     }

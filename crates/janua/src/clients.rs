@@ -15,6 +15,7 @@ use crate::gateway::Gateway;
 use crate::observe::metrics as counts;
 use crate::servers::Place;
 use crate::sessions::{self, Session};
+use crate::user::Visitor;
 
 pub(crate) mod answer;
 pub(crate) mod body;
@@ -78,6 +79,12 @@ pub(crate) struct Edge {
     pub(crate) headers: Vec<(http::HeaderName, http::HeaderValue)>,
     /// What the health routes answer instead of the JSON document.
     pub(crate) health_text: Option<&'static str>,
+}
+
+/// A request that was let in: where it leads, and who has sent it.
+pub(crate) struct Arrival {
+    pub(crate) place: Arc<dyn Place>,
+    pub(crate) visitor: Visitor,
 }
 
 /// Says that the process runs.
@@ -180,19 +187,20 @@ async fn respond(edge: &Edge, route: Route, name: Option<String>, request: Reque
             return edge.finish(pass.put_on(answer::error(StatusCode::NOT_FOUND, None, INVALID_REQUEST, &unknown)));
         }
     };
+    let arrival = Arrival { place, visitor: Visitor::default() };
     let answer = match (route, &parts.method) {
         (Route::Mcp, &Method::POST) => match edge.admit() {
-            Ok(slot) => streamable_http::post(edge, &place, &parts, body, slot).await,
+            Ok(slot) => streamable_http::post(edge, &arrival, &parts, body, slot).await,
             Err(refused) => refused,
         },
-        (Route::Mcp, &Method::GET) if !edge.stateless => streamable_http::get(edge, &place, &parts),
-        (Route::Mcp, &Method::DELETE) if !edge.stateless => streamable_http::delete(edge, &place, &parts),
-        (Route::Sse, &Method::GET) => sse::open(edge, place, &prefix),
+        (Route::Mcp, &Method::GET) if !edge.stateless => streamable_http::get(edge, &arrival, &parts),
+        (Route::Mcp, &Method::DELETE) if !edge.stateless => streamable_http::delete(edge, &arrival, &parts),
+        (Route::Sse, &Method::GET) => sse::open(edge, arrival, &prefix),
         (Route::Messages, &Method::POST) => match edge.admit() {
-            Ok(_slot) => sse::message(edge, &parts, body).await,
+            Ok(_slot) => sse::message(edge, &parts, body, &arrival.visitor).await,
             Err(refused) => refused,
         },
-        (Route::WebSocket, &Method::GET) => websocket::open(edge, place, &parts),
+        (Route::WebSocket, &Method::GET) => websocket::open(edge, arrival, &parts),
         (Route::Health, &Method::GET | &Method::HEAD) => health::report(edge),
         (Route::Live, &Method::GET | &Method::HEAD) => health::live(),
         (Route::Ready, &Method::GET | &Method::HEAD) => health::ready(&edge.gateway),
@@ -207,10 +215,10 @@ async fn respond(edge: &Edge, route: Route, name: Option<String>, request: Reque
 }
 
 impl Edge {
-    /// The session of that id of a client of `place`.
-    pub(crate) fn session(&self, id: &str, place: &Arc<dyn Place>) -> Option<Arc<Session>> {
+    /// The session of that id, if it is at the same place and of the same visitor.
+    pub(crate) fn session(&self, id: &str, arrival: &Arrival) -> Option<Arc<Session>> {
         let session = self.gateway.sessions.get(id, sessions::Kind::StreamableHttp)?;
-        Arc::ptr_eq(&session.place, place).then_some(session)
+        (Arc::ptr_eq(&session.place, &arrival.place) && session.belongs_to(&arrival.visitor)).then_some(session)
     }
 
     /// Lets a request in before anything is read of it but its head.

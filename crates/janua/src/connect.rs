@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::clients::stdio;
 pub use crate::clients::stdio::End;
+use crate::clients::{Arrival, stdio};
 use crate::error::Failure;
 use crate::proxy::{Options, stop_signal};
 use crate::servers::process::orphans;
+use crate::user::Visitor;
 
 /// Serves the client on `input` and `output` with the server of the options until one of them is done or the process is
 /// told to stop; the server is stopped before this returns. What the options say of listening does not matter.
@@ -18,9 +19,10 @@ pub async fn run(
     output: impl AsyncWrite + Unpin,
 ) -> Result<End, Failure> {
     let (gateway, place) = options.gateway();
+    let arrival = Arrival { place, visitor: Visitor::default() };
     orphans::bury(&gateway.tasks);
     let end = tokio::select! {
-        end = stdio::serve(&gateway, &place, input, output) => end,
+        end = stdio::serve(&gateway, arrival, input, output) => end,
         () = stop_signal() => Ok(End::Client),
     };
     gateway.stop_now().await;

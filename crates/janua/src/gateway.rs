@@ -15,6 +15,7 @@ use crate::servers::{Connection, Place};
 use crate::sessions::session::short;
 use crate::sessions::{self, Session, Sessions};
 use crate::tasks::Tasks;
+use crate::user::Visitor;
 
 /// One gateway: what exists, its clients' sessions, its limits and its tasks.
 pub(crate) struct Gateway {
@@ -65,11 +66,12 @@ impl Gateway {
         if self.tasks.is_stopping() { vec!["the gateway is stopping"] } else { Vec::new() }
     }
 
-    /// Opens a session at `place`, or says why not.
+    /// Opens a session of `visitor` at `place`, or says why not.
     pub(crate) fn open_session(
         self: &Arc<Self>,
         kind: sessions::Kind,
         place: Arc<dyn Place>,
+        visitor: Visitor,
     ) -> Result<Arc<Session>, Failure> {
         if self.tasks.is_stopping() {
             return Err(Failure::new(Kind::Stopping, "the gateway is stopping"));
@@ -82,7 +84,7 @@ impl Gateway {
             let message = format!("there are {} sessions already, the most there may be", self.limits.sessions);
             Failure::new(Kind::Overloaded, message).retry_after(self.limits.session_idle)
         };
-        self.sessions.open(kind, place).ok_or_else(full)
+        self.sessions.open(kind, place, visitor).ok_or_else(full)
     }
 
     /// How full everything is that is limited.

@@ -19,6 +19,7 @@ pub mod report;
 pub mod running;
 pub mod serve;
 pub mod servers;
+pub mod user;
 
 mod admin;
 mod admission;

@@ -12,6 +12,7 @@ use crate::gateway::Gateway;
 use crate::observe::End;
 use crate::servers::{Opened, Opening, Place, Refusal};
 use crate::sessions::Session;
+use crate::user::Visitor;
 
 /// Opens the server on behalf of a client's `initialize` and gives what the client is answered. If the server
 /// refuses, nothing is left of it.
@@ -20,7 +21,8 @@ pub(crate) async fn initialize(
     session: &Arc<Session>,
     request: &Request,
 ) -> Result<Response, Refusal> {
-    let opening = Opening::of_client(request.params());
+    let user = session.visitor.user.clone();
+    let opening = Opening::of_client(request.params()).on_behalf_of(user.clone());
     let (version, capabilities) = (opening.version, opening.capabilities.clone());
     let observation = gateway.observer.begin(session.place.metrics(), request, version, session.origin());
     let link = match session.place.clone().open_session(session.scope(), opening).await {
@@ -30,7 +32,7 @@ pub(crate) async fn initialize(
             return Err(refusal);
         }
     };
-    session.opened_by(Caller { scope: session.scope(), version, capabilities });
+    session.opened_by(Caller { scope: session.scope(), version, capabilities, user });
     gateway.attach(session, &link);
     let response = shown(link.opened(), version);
     observation.ended(&Outcome::Answer(response.clone()).end());
@@ -38,9 +40,13 @@ pub(crate) async fn initialize(
 }
 
 /// The same for a client without a session, in front of a server that everybody shares.
-pub(crate) async fn initialize_shared(place: &Arc<dyn Place>, request: &Request) -> Result<Response, Refusal> {
+pub(crate) async fn initialize_shared(
+    place: &Arc<dyn Place>,
+    request: &Request,
+    visitor: &Visitor,
+) -> Result<Response, Refusal> {
     let version = Opening::of_client(request.params()).version;
-    let link = place.clone().connect(anybody(version)).await?;
+    let link = place.clone().connect(anybody(version, visitor)).await?;
     Ok(shown(link.opened(), version))
 }
 
@@ -52,8 +58,9 @@ fn end(refusal: &Refusal) -> End {
 }
 
 /// The caller that stands for everybody without a session.
-pub(crate) fn anybody(version: Version) -> Arc<Caller> {
-    Arc::new(Caller { scope: Scope::Shared, version, capabilities: ClientCapabilities::default() })
+pub(crate) fn anybody(version: Version, visitor: &Visitor) -> Arc<Caller> {
+    let capabilities = ClientCapabilities::default();
+    Arc::new(Caller { scope: Scope::Shared, version, capabilities, user: visitor.user.clone() })
 }
 
 /// Each side has a revision of its own: the client is told the one agreed with it.

@@ -163,6 +163,8 @@ impl Options {
             ..ServerSettings::new(self.server.clone())
         };
         let bridge = bridge(ONLY, &settings, &means, self.shown.clone(), &Arc::default(), None);
+        let watched = Arc::downgrade(&bridge);
+        bridge.pool.metrics().watch_parked(move || watched.upgrade().map_or(0, |bridge| bridge.parked()));
         let catalog = Catalog::of_one(bridge.clone());
         (Gateway::new(catalog, means.limits, means.tasks, observer), bridge)
     }

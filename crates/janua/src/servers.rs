@@ -15,6 +15,7 @@ use crate::admission::Slot;
 use crate::call::{Call, Caller, Event, Outcome, Reply, Scope};
 use crate::error::Failure;
 use crate::observe::metrics::ServerMetrics;
+use crate::user::User;
 
 pub(crate) mod demo;
 pub(crate) mod hiding;
@@ -67,6 +68,8 @@ pub struct Opening {
     pub on_own_behalf: bool,
     /// How the server may be spoken to.
     pub eras: Eras,
+    /// In whose name it is used on this link; `None`: in nobody's.
+    pub user: Option<Arc<User>>,
 }
 
 /// What a server said when it was opened.

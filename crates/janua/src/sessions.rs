@@ -12,6 +12,7 @@ use crate::config::Limits;
 use crate::lock::Lock;
 use crate::random;
 use crate::servers::Place;
+use crate::user::Visitor;
 
 pub(crate) mod asks;
 pub(crate) mod session;
@@ -43,12 +44,12 @@ impl Sessions {
         Sessions { table: Lock::default(), next: AtomicU64::new(1), limits, places, requests }
     }
 
-    /// Opens a session, unless there are as many as there may be.
-    pub(crate) fn open(&self, kind: Kind, place: Arc<dyn Place>) -> Option<Arc<Session>> {
+    /// Opens a session of `visitor`, unless there are as many as there may be.
+    pub(crate) fn open(&self, kind: Kind, place: Arc<dyn Place>, visitor: Visitor) -> Option<Arc<Session>> {
         let slot = self.places.take()?;
         let id: Arc<str> = random::token().into();
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let session = Session::new((id.clone(), number, kind), place, self.limits.clone(), &self.requests);
+        let session = Session::new((id.clone(), number, kind), (place, visitor), self.limits.clone(), &self.requests);
         let session = Arc::new(session);
         self.table.lock().insert(id, Kept { session: session.clone(), _slot: slot });
         Some(session)

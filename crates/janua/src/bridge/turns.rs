@@ -110,7 +110,7 @@ impl Turns {
             return Ok(link);
         }
         let opening = Opening::of_gateway(self.class.capabilities(), bridge.pool.eras_for(Era::Legacy));
-        let link = bridge.pool.open(opening).await.map_err(of_refusal)?;
+        let link = bridge.open_link(opening).await.map_err(of_refusal)?;
         if link.opened().version.era() == Era::Modern {
             return Err(Failure::new(Kind::StartFailed, "the server has changed: it has no handshake any more"));
         }

@@ -251,7 +251,7 @@ impl Watching {
         let filter = Filter { lists: [false; 3], uris: self.uris.iter().map(|(there, _)| there.clone()).collect() };
         let params = format!("{{\"_meta\":{},\"notifications\":{}}}", self.meta, filter.to_json());
         let request = Request::new(&ClientId::number(0), "subscriptions/listen", Some(&params)).ok()?;
-        let connecting = served.bridge.clone().connect(self.caller.clone());
+        let connecting = served.bridge_of(self.caller.user.as_ref()).ok()?.connect(self.caller.clone());
         let link = timeout(served.limits().start, connecting).await.ok()?.map_err(of_refusal).ok()?;
         Some(link.call(Call { request, caller: self.caller.clone() }))
     }

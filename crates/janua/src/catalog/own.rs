@@ -20,7 +20,7 @@ use super::server::Served;
 use super::shelf::{LISTS, Standing};
 use super::view::{Member, View};
 use crate::bridge::asking::{empty_result, refused};
-use crate::bridge::{lost, of_refusal};
+use crate::bridge::{Bridge, lost, of_refusal};
 use crate::call::{Call, Caller, Outcome, Reply, Scope};
 use crate::cancels::Cancels;
 use crate::config::Share;
@@ -45,8 +45,8 @@ pub(super) struct Own {
     /// Requests that wait for a server to start.
     pub(super) cancels: Cancels,
     level: Lock<Option<Request>>,
-    /// The servers it has links to; some may have been replaced since.
-    used: Lock<Vec<Arc<Served>>>,
+    /// The servers it has links to, and the user's links there; some may have been replaced since.
+    used: Lock<Vec<(Arc<Served>, Arc<Bridge>)>>,
     /// The servers whose lists are this session's own by now.
     listed: Lock<HashSet<String>>,
     merged: Lock<Option<Arc<Merged>>>,
@@ -60,7 +60,7 @@ impl Own {
         let (news, heard) = channel(NEW_LINKS);
         let caller = |scope| {
             let (version, capabilities) = (opening.version, opening.capabilities.clone());
-            Arc::new(Caller { scope, version, capabilities })
+            Arc::new(Caller { scope, version, capabilities, user: opening.user.clone() })
         };
         Own {
             anybody: caller(Scope::Shared),
@@ -94,18 +94,18 @@ impl Own {
     pub(super) fn close(&self, why: &Failure) -> Vec<BoxFuture<'static, ()>> {
         self.over.cancel();
         let used = std::mem::take(&mut *self.used.lock());
-        used.iter().flat_map(|served| served.bridge.close_session(&self.scope, why)).collect()
+        used.iter().flat_map(|(_, bridge)| bridge.close_session(&self.scope, why)).collect()
     }
 
     /// The caller at a server whose one link all share; `None` elsewhere.
     pub(super) fn caller_at(&self, member: &Member) -> Option<Arc<Caller>> {
-        (member.served.settings.share == Share::All).then(|| self.anybody.clone())
+        member.served.is_for_all().then(|| self.anybody.clone())
     }
 
     /// Opens a link to a server for this session, in the words of its client.
     pub(super) async fn open(&self, member: &Member) -> Result<Arc<dyn Connection>, Failure> {
         let served = &member.served;
-        let bridge = &served.bridge;
+        let bridge = served.bridge_of(self.caller.user.as_ref())?;
         let _turn = bridge.pool.turn(&self.scope).await;
         if let Some(link) = bridge.ready(&self.caller) {
             return Ok(link);
@@ -123,8 +123,8 @@ impl Own {
         }
         {
             let mut used = self.used.lock();
-            used.retain(|known| !Arc::ptr_eq(known, served));
-            used.push(served.clone());
+            used.retain(|(known, _)| !Arc::ptr_eq(known, served));
+            used.push((served.clone(), bridge.clone()));
         }
         let _ = self.news.send((served.clone(), link.listen())).await;
         if self.is_over() {
@@ -173,7 +173,8 @@ impl Own {
         for (at, member) in merged.members.list.iter().enumerate() {
             let mut known = merged.known[at].clone();
             let listed = self.listed.lock().contains(&member.served.name);
-            let link = member.served.bridge.ready(&self.caller).filter(|_| listed);
+            let bridge = member.served.bridge_of(self.caller.user.as_ref()).ok();
+            let link = bridge.and_then(|bridge| bridge.ready(&self.caller)).filter(|_| listed);
             if let (Some(link), Some(shelf)) = (link, &known) {
                 // Its other lists stay what they were found to be.
                 let base = before.as_ref().and_then(|before| before.known_of(member)).unwrap_or_else(|| shelf.clone());
@@ -210,7 +211,7 @@ impl Own {
         };
         *self.level.lock() = Some(request.clone());
         let caller = &self.caller;
-        let links: Vec<_> = self.used.lock().iter().filter_map(|served| served.bridge.ready(caller)).collect();
+        let links: Vec<_> = self.used.lock().iter().filter_map(|(_, bridge)| bridge.ready(caller)).collect();
         let calls = links.iter().map(|link| {
             let asked = link.call(Call { request: request.clone(), caller: caller.clone() });
             outcome(asked)
@@ -227,8 +228,8 @@ impl Own {
         {
             self.cancels.cancel(id);
         }
-        for served in self.used.lock().iter() {
-            if let Some(link) = served.bridge.ready(caller) {
+        for (_, bridge) in self.used.lock().iter() {
+            if let Some(link) = bridge.ready(caller) {
                 link.notify(caller, notification.clone());
             }
         }

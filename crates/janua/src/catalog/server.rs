@@ -1,16 +1,18 @@
 //! One server of a gateway: its settings, its links, and what is known of it.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{BoxFuture, join_all};
 use tokio::time::Instant;
 
 use super::kept::Kept;
 use super::shelf::Shelf;
 use crate::bridge::Bridge;
-use crate::config::{Limits, Server, ServerSettings};
+use crate::config::{Limits, Server, ServerSettings, Share};
 use crate::error::{Failure, Kind};
+use crate::lock::Lock;
 use crate::observe::metrics::Metrics;
 use crate::servers::hiding::{Hiding, Shown};
 use crate::servers::in_process::{Factories, Site};
@@ -23,12 +25,18 @@ use crate::servers::vitals::{Noted, Vitals};
 use crate::servers::warm::Stock;
 use crate::servers::{Opener, Place};
 use crate::tasks::Tasks;
+use crate::user::User;
 
 /// A server that is served.
 pub(crate) struct Served {
     pub(crate) name: String,
     pub(crate) settings: ServerSettings,
+    /// The links of everybody: of clients who call in nobody's name, and of the catalogue.
     pub(crate) bridge: Arc<Bridge>,
+    /// The links of each user.
+    users: Lock<HashMap<Arc<User>, Arc<Bridge>>>,
+    /// What stood here before, with which users may have calls parked.
+    before: Weak<Served>,
     pub(crate) shelf: Arc<Shelf>,
     /// How it is doing: what is noted outlives a change of its settings.
     pub(crate) vitals: Arc<Vitals>,
@@ -96,7 +104,7 @@ impl Served {
         settings: &ServerSettings,
         means: &Means,
         folder: Option<&std::path::Path>,
-        before: Option<&Served>,
+        before: Option<&Arc<Served>>,
     ) -> Arc<Self> {
         let vitals = before.map(|before| before.vitals.clone()).unwrap_or_default();
         vitals.pardon();
@@ -105,11 +113,67 @@ impl Served {
         let kept = folder.map(|folder| Kept::new(folder, name, settings));
         let Means { limits, tasks, .. } = means;
         let shelf = Shelf::new(name, &settings.server, bridge.clone(), limits.clone(), &tasks, kept);
-        Arc::new(Served { name: name.to_owned(), settings: settings.clone(), bridge, shelf, vitals, limits, tasks })
+        let served = Arc::new(Served {
+            name: name.to_owned(),
+            settings: settings.clone(),
+            bridge,
+            users: Lock::default(),
+            before: before.map(Arc::downgrade).unwrap_or_default(),
+            shelf,
+            vitals,
+            limits,
+            tasks,
+        });
+        let watched = Arc::downgrade(&served);
+        let parked = move || watched.upgrade().map_or(0, |served| served.parked());
+        served.bridge.metrics().watch_parked(parked);
+        served
+    }
+
+    /// Whether one instance is there for all users alike.
+    pub(super) fn is_for_all(&self) -> bool {
+        self.settings.share == Share::All
+    }
+
+    /// The links of `user`, of everybody if it is nobody or all share one instance. An error if there are as many users
+    /// as there may be.
+    pub(crate) fn bridge_of(&self, user: Option<&Arc<User>>) -> Result<Arc<Bridge>, Failure> {
+        let Some(user) = user.filter(|_| !self.is_for_all()) else { return Ok(self.bridge.clone()) };
+        let mut users = self.users.lock();
+        if let Some(bridge) = users.get(user) {
+            return Ok(bridge.clone());
+        }
+        if users.len() >= self.limits.users {
+            users.retain(|_, bridge| Arc::strong_count(bridge) > 1 || !bridge.is_empty());
+        }
+        if users.len() >= self.limits.users {
+            let message = format!("{} users have links to {} already, the most there may be", users.len(), self.name);
+            return Err(Failure::new(Kind::Overloaded, message).retry_after(self.limits.session_idle));
+        }
+        let before = self.before.upgrade().and_then(|before| before.users.lock().get(user).cloned());
+        let bridge = self.bridge.of_user(user.clone(), before.as_deref());
+        users.insert(user.clone(), bridge.clone());
+        Ok(bridge)
+    }
+
+    /// The links of everybody and of every user.
+    pub(super) fn bridges(&self) -> Vec<Arc<Bridge>> {
+        let users = self.users.lock();
+        users.values().chain([&self.bridge]).cloned().collect()
+    }
+
+    /// Calls that wait for their clients to come back.
+    pub(super) fn parked(&self) -> usize {
+        self.bridges().iter().map(|bridge| bridge.parked()).sum()
+    }
+
+    /// Closes every link; parked calls are given up.
+    pub(super) fn close_all(&self, why: &Failure) -> Vec<BoxFuture<'static, ()>> {
+        self.bridges().iter().flat_map(|bridge| bridge.close_all(why)).collect()
     }
 
     /// The same server with new links, none of which is open yet.
-    pub(super) fn anew(&self, means: &Means, folder: Option<&std::path::Path>) -> Arc<Self> {
+    pub(super) fn anew(self: &Arc<Self>, means: &Means, folder: Option<&std::path::Path>) -> Arc<Self> {
         let anew = Served::new(&self.name, &self.settings, means, folder, Some(self));
         anew.shelf.take_over(&self.shelf);
         anew
@@ -126,13 +190,13 @@ impl Served {
         let tasks = self.tasks.clone();
         tasks.spawn("retired server", async move {
             let end = Instant::now() + self.limits.call_total;
-            let busy = || self.bridge.requests.current() > 0 || self.bridge.parked() > 0;
+            let busy = || self.bridge.requests.current() > 0 || self.parked() > 0;
             tokio::time::sleep(STEP).await;
             while busy() && Instant::now() < end && !self.tasks.is_stopping() {
                 tokio::time::sleep(STEP).await;
             }
             let why = Failure::new(Kind::Stopping, why);
-            join_all(self.bridge.close_all(&why)).await;
+            join_all(self.close_all(&why)).await;
             tracing::info!(server = self.name, "server retired");
         });
     }

@@ -80,13 +80,13 @@ impl Union {
     }
 
     async fn link(&self, member: &Member, caller: &Arc<Caller>) -> Result<Arc<dyn Connection>, Failure> {
-        let bridge = &member.served.bridge;
+        let bridge = member.served.bridge_of(caller.user.as_ref())?;
         if let Some(link) = bridge.ready(caller) {
             return Ok(link);
         }
         match &self.own {
             Some(own) if caller.scope == own.scope => own.open(member).await,
-            _ => bridge.clone().connect(caller.clone()).await.map_err(of_refusal),
+            _ => bridge.connect(caller.clone()).await.map_err(of_refusal),
         }
     }
 
@@ -98,7 +98,8 @@ impl Union {
         let found = self.located(view, &call.caller, &subject);
         if let Some((member, real)) = &found {
             let caller = self.caller_at(member, &call.caller);
-            if let Some(link) = member.served.bridge.ready(&caller) {
+            let bridge = member.served.bridge_of(caller.user.as_ref());
+            if let Some(link) = bridge.ok().and_then(|bridge| bridge.ready(&caller)) {
                 return self.forward(&link, member, caller, call, &subject, real);
             }
         }

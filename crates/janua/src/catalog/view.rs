@@ -238,12 +238,12 @@ impl Place for View {
         Box::pin(async move {
             let class = caller.capabilities.class();
             let Some((member, real)) = self.locate(class, Method::ToolsList, &tool).await else { return Ok(None) };
-            member.served.bridge.clone().mirror(real, caller).await
+            member.served.bridge_of(caller.user.as_ref())?.mirror(real, caller).await
         })
     }
 
     fn parked(&self) -> usize {
-        self.members().list.iter().map(|member| member.served.bridge.parked()).sum()
+        self.members().list.iter().map(|member| member.served.parked()).sum()
     }
 }
 

@@ -50,10 +50,12 @@ async fn take(gateway: &Arc<Gateway>, session: &Arc<Session>, message: Message) 
     match message {
         Message::Request(request) if request.method() == Method::Initialize => open(gateway, session, request),
         // Without a handshake every request says itself who asks (2026-07-28 basic/transports/stdio).
-        Message::Request(request) if request.claimed_version().is_some() => match envelope::caller(&request) {
-            Ok(caller) => run(gateway, session, Some(caller), request).await,
-            Err(refused) => put(session, &refused.answering(request.id().raw())),
-        },
+        Message::Request(request) if request.claimed_version().is_some() => {
+            match envelope::caller(&request, &session.visitor) {
+                Ok(caller) => run(gateway, session, Some(caller), request).await,
+                Err(refused) => put(session, &refused.answering(request.id().raw())),
+            }
+        }
         Message::Request(request) => {
             let caller = session.settled().await.cloned();
             run(gateway, session, caller, request).await;

@@ -13,9 +13,10 @@ use janua_wire::version::{Era, Version};
 use janua_wire::{metadata, mirror, raw};
 
 use crate::call::{Caller, Scope};
+use crate::user::Visitor;
 
 /// The caller that a request names in its `_meta`, or the error that answers it (2026-07-28 `basic/index`).
-pub(crate) fn caller(request: &Request) -> Result<Arc<Caller>, Response> {
+pub(crate) fn caller(request: &Request, visitor: &Visitor) -> Result<Arc<Caller>, Response> {
     let lacks =
         |key: &str| Response::error(INVALID_PARAMS, &format!("params._meta lacks {key}, or it is not valid"), None);
     let named = request.claimed_version().and_then(raw::string).ok_or_else(|| lacks(META_VERSION))?;
@@ -26,7 +27,8 @@ pub(crate) fn caller(request: &Request) -> Result<Arc<Caller>, Response> {
     }
     let declared = request.claimed_capabilities().filter(|raw| raw.starts_with(b"{"));
     let declared = declared.ok_or_else(|| lacks(META_CAPABILITIES))?;
-    Ok(Arc::new(Caller { scope: Scope::Modern, version, capabilities: ClientCapabilities::of(declared) }))
+    let (capabilities, user) = (ClientCapabilities::of(declared), visitor.user.clone());
+    Ok(Arc::new(Caller { scope: Scope::Modern, version, capabilities, user }))
 }
 
 /// A revision that is not served, and those that are (`basic/versioning`).
@@ -121,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_request_says_who_asks_or_is_refused() {
-        let good = caller(&request("tools/list", &format!("{{{META}}}"))).expect("a caller");
+        let good = caller(&request("tools/list", &format!("{{{META}}}")), &Visitor::default()).expect("a caller");
         assert_eq!((good.version, &good.capabilities.raw()[..]), (Version::NEWEST, &b"{\"roots\":{}}"[..]));
         for (meta, wanted) in [
             (META.replace("2026-07-28", "1900-01-01"), "-32022"),
@@ -130,11 +132,11 @@ mod tests {
             (META.replace("{\"roots\":{}}", "[]"), "-32602"),
             (META.replace("clientCapabilities", "other"), "-32602"),
         ] {
-            let refused = caller(&request("tools/list", &format!("{{{meta}}}"))).expect_err(&meta);
+            let refused = caller(&request("tools/list", &format!("{{{meta}}}")), &Visitor::default()).expect_err(&meta);
             assert_eq!(code(&refused), wanted, "{meta}");
         }
         for gone in ["initialize", "ping", "logging/setLevel", "resources/subscribe", "tasks/result"] {
-            let refused = caller(&request(gone, &format!("{{{META}}}"))).expect_err(gone);
+            let refused = caller(&request(gone, &format!("{{{META}}}")), &Visitor::default()).expect_err(gone);
             assert_eq!(code(&refused), "-32601", "{gone}");
         }
     }

@@ -1,7 +1,5 @@
 //! HTTP+SSE of 2024-11-05: a stream that is the session, and an address to post messages to.
 
-use std::sync::Arc;
-
 use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
@@ -9,14 +7,14 @@ use bytes::{Bytes, BytesMut};
 use janua_wire::error::SESSION;
 use janua_wire::sse;
 
-use super::{Edge, answer, body, duplex, events};
-use crate::servers::Place;
+use super::{Arrival, Edge, answer, body, duplex, events};
 use crate::sessions::Kind;
 use crate::sessions::session::short;
+use crate::user::Visitor;
 
-/// Opens a session at `place`. `prefix` is the path the router is mounted under.
-pub(crate) fn open(edge: &Edge, place: Arc<dyn Place>, prefix: &str) -> Response<Body> {
-    let session = match edge.gateway.open_session(Kind::Sse, place) {
+/// Opens a session. `prefix` is the path the router is mounted under.
+pub(crate) fn open(edge: &Edge, Arrival { place, visitor }: Arrival, prefix: &str) -> Response<Body> {
+    let session = match edge.gateway.open_session(Kind::Sse, place, visitor) {
         Ok(session) => session,
         Err(failure) => return answer::refused(&failure),
     };
@@ -32,7 +30,7 @@ pub(crate) fn open(edge: &Edge, place: Arc<dyn Place>, prefix: &str) -> Response
 }
 
 /// Takes a message for an open session.
-pub(crate) async fn message(edge: &Edge, parts: &Parts, body: Body) -> Response<Body> {
+pub(crate) async fn message(edge: &Edge, parts: &Parts, body: Body, visitor: &Visitor) -> Response<Body> {
     let query = parts.uri.query().unwrap_or_default();
     let named = url::form_urlencoded::parse(query.as_bytes())
         .find(|(name, _)| name == "session_id" || name == "sessionId")
@@ -40,7 +38,8 @@ pub(crate) async fn message(edge: &Edge, parts: &Parts, body: Body) -> Response<
     let Some(named) = named else {
         return answer::error(StatusCode::BAD_REQUEST, None, SESSION, "session_id is missing in the query");
     };
-    let Some(session) = edge.gateway.sessions.get(&named, Kind::Sse) else {
+    let session = edge.gateway.sessions.get(&named, Kind::Sse).filter(|session| session.belongs_to(visitor));
+    let Some(session) = session else {
         return answer::error(StatusCode::NOT_FOUND, None, SESSION, "there is no such session");
     };
     let (text, _held) = match body::read(parts, body, &edge.gateway).await {

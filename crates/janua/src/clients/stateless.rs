@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -25,24 +24,23 @@ use janua_wire::{raw, sse};
 use tokio::time::{Instant, Sleep, sleep, timeout};
 
 use super::streamable_http::last_line;
-use super::{Edge, answer, envelope};
+use super::{Arrival, Edge, answer, envelope};
 use crate::admission::Slot;
 use crate::call::{Call, Event, Outcome, Reply};
 use crate::error::{Failure, Kind};
 use crate::observe::Origin;
 use crate::pipeline;
-use crate::servers::Place;
 
 /// Serves one request.
 pub(crate) async fn respond(
     edge: &Edge,
-    place: &Arc<dyn Place>,
+    Arrival { place, visitor }: &Arrival,
     parts: &Parts,
     request: Request,
     (accepts, slot): (Accepts, Slot),
 ) -> Response<Body> {
     let id = request.id();
-    let caller = match envelope::mirrored(&parts.headers, &request).and_then(|()| envelope::caller(&request)) {
+    let caller = match envelope::mirrored(&parts.headers, &request).and_then(|()| envelope::caller(&request, visitor)) {
         Ok(caller) => caller,
         Err(refused) => return not_served(&id, &refused),
     };

@@ -7,10 +7,9 @@ use janua_wire::error;
 use janua_wire::lines::{Framed, Lines};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use super::duplex;
+use super::{Arrival, duplex};
 use crate::error::Failure;
 use crate::gateway::Gateway;
-use crate::servers::Place;
 use crate::sessions::stream::Read;
 use crate::sessions::{Kind, Session};
 
@@ -23,14 +22,14 @@ pub enum End {
     Server,
 }
 
-/// Serves the client on `input` and `output` with `place` until one side is done. Everything already answered is written.
+/// Serves the client on `input` and `output` until one side is done. Everything already answered is written.
 pub(crate) async fn serve(
     gateway: &Arc<Gateway>,
-    place: &Arc<dyn Place>,
+    arrival: Arrival,
     input: impl AsyncRead + Unpin,
     output: impl AsyncWrite + Unpin,
 ) -> Result<End, Failure> {
-    let session = gateway.open_session(Kind::Stdio, place.clone())?;
+    let session = gateway.open_session(Kind::Stdio, arrival.place, arrival.visitor)?;
     let reading = async {
         read(gateway, &session, input).await;
         // Answers to what was asked last still go out.

@@ -18,7 +18,7 @@ use janua_wire::method::Method;
 use janua_wire::sse;
 use janua_wire::version::{Era, Version};
 
-use super::{Edge, answer, body, envelope, events, stateless};
+use super::{Arrival, Edge, answer, body, envelope, events, stateless};
 use crate::admission::Slot;
 use crate::call::{Call, Caller, Event, Outcome, Reply};
 use crate::error::{Failure, Kind};
@@ -39,10 +39,10 @@ enum From {
     Anybody(Arc<Caller>, Arc<dyn Place>),
 }
 
-/// A message, or several, of a client of `place`.
+/// A message, or several, of a client.
 ///
 /// `slot` is its place among the requests under way, and goes where the request goes.
-pub(crate) async fn post(edge: &Edge, place: &Arc<dyn Place>, parts: &Parts, body: Body, slot: Slot) -> Response<Body> {
+pub(crate) async fn post(edge: &Edge, arrival: &Arrival, parts: &Parts, body: Body, slot: Slot) -> Response<Body> {
     let accepts = Accepts::of(body::text(&parts.headers, ACCEPT));
     if !accepts.any() {
         let message = "the client must accept application/json or text/event-stream";
@@ -63,12 +63,12 @@ pub(crate) async fn post(edge: &Edge, place: &Arc<dyn Place>, parts: &Parts, bod
     if let Incoming::Single(Message::Request(request)) = &incoming
         && request.claimed_version().is_some()
     {
-        return stateless::respond(edge, place, parts, request.clone(), (accepts, slot)).await;
+        return stateless::respond(edge, arrival, parts, request.clone(), (accepts, slot)).await;
     }
     if let Incoming::Single(Message::Request(request)) = &incoming
         && request.method() == Method::Initialize
     {
-        return initialize(edge, place, parts, request, accepts).await;
+        return initialize(edge, arrival, parts, request, accepts).await;
     }
     let id = match &incoming {
         Incoming::Single(Message::Request(request)) => Some(request.id()),
@@ -85,7 +85,7 @@ pub(crate) async fn post(edge: &Edge, place: &Arc<dyn Place>, parts: &Parts, bod
             Incoming::Single(_) => stateless::incomplete(id.as_ref()),
         };
     }
-    let from = match sender(edge, place, parts, id.as_ref()) {
+    let from = match sender(edge, arrival, parts, id.as_ref()) {
         Ok(from) => from,
         Err(refused) => return refused,
     };
@@ -113,16 +113,19 @@ fn invalid(refused: &Refused) -> Response<Body> {
 }
 
 /// Finds out whose message it is, by the session's id.
-fn sender(edge: &Edge, place: &Arc<dyn Place>, parts: &Parts, id: Option<&ClientId>) -> Result<From, Response<Body>> {
+fn sender(edge: &Edge, arrival: &Arrival, parts: &Parts, id: Option<&ClientId>) -> Result<From, Response<Body>> {
     let version = version(parts, id)?;
     if edge.stateless {
-        return Ok(From::Anybody(local::anybody(version.unwrap_or(Version::ASSUMED)), place.clone()));
+        return Ok(From::Anybody(
+            local::anybody(version.unwrap_or(Version::ASSUMED), &arrival.visitor),
+            arrival.place.clone(),
+        ));
     }
     let Some(named) = body::text(&parts.headers, SESSION_ID) else {
         let message = "Session ID required. Please include Mcp-Session-Id header from initialize response.";
         return Err(answer::error(StatusCode::BAD_REQUEST, id, SESSION, message));
     };
-    let Some(session) = edge.session(named, place) else {
+    let Some(session) = edge.session(named, arrival) else {
         let shown: String = named.chars().take(64).collect();
         let message = format!("Invalid session ID: {shown}. Session may have expired or does not exist.");
         return Err(answer::error(StatusCode::NOT_FOUND, id, SESSION, &message));
@@ -162,7 +165,7 @@ impl Drop for Opening<'_> {
 
 async fn initialize(
     edge: &Edge,
-    place: &Arc<dyn Place>,
+    arrival: &Arrival,
     parts: &Parts,
     request: &Request,
     accepts: Accepts,
@@ -170,19 +173,20 @@ async fn initialize(
     let id = request.id();
     let gateway = &edge.gateway;
     if edge.stateless {
-        return match local::initialize_shared(place, request).await {
+        return match local::initialize_shared(&arrival.place, request, &arrival.visitor).await {
             Ok(response) => answer::json(StatusCode::OK, response.answering(id.raw())),
             Err(refusal) => answer::refusal(&id, &refusal),
         };
     }
     let named = body::text(&parts.headers, SESSION_ID);
-    if named.is_some_and(|named| edge.session(named, place).is_some()) {
+    if named.is_some_and(|named| edge.session(named, arrival).is_some()) {
         return answer::error(StatusCode::BAD_REQUEST, Some(&id), INVALID_REQUEST, "Session already initialized");
     }
-    let session = match gateway.open_session(sessions::Kind::StreamableHttp, place.clone()) {
-        Ok(session) => session,
-        Err(failure) => return answer::failure(&id, &failure),
-    };
+    let session =
+        match gateway.open_session(sessions::Kind::StreamableHttp, arrival.place.clone(), arrival.visitor.clone()) {
+            Ok(session) => session,
+            Err(failure) => return answer::failure(&id, &failure),
+        };
     let mut opening = Opening { gateway, session: Some(session.clone()) };
     let _running = session.enter(None);
     match local::initialize(gateway, &session, request).await {
@@ -458,7 +462,7 @@ fn array(answers: Vec<Line>) -> Line {
 }
 
 /// A stream for what belongs to no request, or the rest of one that broke.
-pub(crate) fn get(edge: &Edge, place: &Arc<dyn Place>, parts: &Parts) -> Response<Body> {
+pub(crate) fn get(edge: &Edge, arrival: &Arrival, parts: &Parts) -> Response<Body> {
     if is_stateless(parts) {
         return answer::not_allowed("POST, OPTIONS");
     }
@@ -466,7 +470,7 @@ pub(crate) fn get(edge: &Edge, place: &Arc<dyn Place>, parts: &Parts) -> Respons
         let message = "the client must accept text/event-stream";
         return answer::error(StatusCode::NOT_ACCEPTABLE, None, INVALID_REQUEST, message);
     }
-    let session = match sender(edge, place, parts, None) {
+    let session = match sender(edge, arrival, parts, None) {
         Ok(From::Session(session)) => session,
         Ok(From::Anybody(..)) => return answer::not_allowed("POST, OPTIONS"),
         Err(refused) => return refused,
@@ -493,11 +497,11 @@ pub(crate) fn get(edge: &Edge, place: &Arc<dyn Place>, parts: &Parts) -> Respons
 }
 
 /// The client is done.
-pub(crate) fn delete(edge: &Edge, place: &Arc<dyn Place>, parts: &Parts) -> Response<Body> {
+pub(crate) fn delete(edge: &Edge, arrival: &Arrival, parts: &Parts) -> Response<Body> {
     if is_stateless(parts) {
         return answer::not_allowed("POST, OPTIONS");
     }
-    match sender(edge, place, parts, None) {
+    match sender(edge, arrival, parts, None) {
         Ok(From::Session(session)) => {
             edge.gateway.end_session(&session);
             answer::empty(StatusCode::NO_CONTENT)

@@ -20,10 +20,9 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::listener::Entered;
-use super::{Edge, answer, duplex};
+use super::{Arrival, Edge, answer, duplex};
 use crate::config::Limits;
 use crate::gateway::Gateway;
-use crate::servers::Place;
 use crate::sessions::session::short;
 use crate::sessions::stream::Read;
 use crate::sessions::{Kind, Session};
@@ -50,15 +49,15 @@ enum Left {
     Session,
 }
 
-/// Turns a request into a session at `place` on a WebSocket.
-pub(crate) fn open(edge: &Edge, place: Arc<dyn Place>, parts: &Parts) -> Response<Body> {
+/// Turns a request into a session on a WebSocket.
+pub(crate) fn open(edge: &Edge, Arrival { place, visitor }: Arrival, parts: &Parts) -> Response<Body> {
     let upgrade = parts.extensions.get::<OnUpgrade>().cloned();
     let (key, upgrade) = match (wanted(&parts.headers), upgrade) {
         (Ok(key), Some(upgrade)) => (key, upgrade),
         (Ok(_), None) => return refuse(StatusCode::BAD_REQUEST, "this connection cannot become a WebSocket"),
         (Err(refused), _) => return refused,
     };
-    let session = match edge.gateway.open_session(Kind::WebSocket, place) {
+    let session = match edge.gateway.open_session(Kind::WebSocket, place, visitor) {
         Ok(session) => session,
         Err(failure) => return answer::refused(&failure),
     };

@@ -31,6 +31,8 @@ pub struct Limits {
     pub session_requests: usize,
     /// Sessions at once.
     pub sessions: usize,
+    /// Users of one server who have links to it.
+    pub users: usize,
     /// Idle time after which a session ends.
     pub session_idle: Duration,
     /// Age at which a session ends even if it is used.
@@ -96,6 +98,7 @@ impl Default for Limits {
             server_queue_bytes: 8 << 20,
             session_requests: 64,
             sessions: 1024,
+            users: 10_000,
             session_idle: super::SESSION_TIMEOUT,
             session_age: seconds(24 * 3600),
             stream_events: 256,

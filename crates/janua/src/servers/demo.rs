@@ -6,11 +6,12 @@ mod everything;
 mod simple_tools;
 
 use everything::Everything;
-use simple_tools::SimpleTools;
+use simple_tools::Users;
 
 /// Both, by name.
 pub(crate) fn factories() -> Factories {
+    let users = Users::default();
     Factories::none()
         .with("everything", Factory::new(|user| Everything::new(user.news())))
-        .with("simple-tools-server", Factory::new(|_| SimpleTools::default()))
+        .with("simple-tools-server", Factory::new(move |context| users.instance(&context)))
 }

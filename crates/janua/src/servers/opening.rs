@@ -18,6 +18,7 @@ use crate::call::{Call, Caller, Event, Outcome, Reply, Scope};
 use crate::error::{Failure, Kind};
 use crate::servers::peer::Peer;
 use crate::servers::{Eras, Opened, Opening, Refusal};
+use crate::user::User;
 
 /// How the gateway names itself to servers, as a raw JSON object.
 pub(crate) const GATEWAY: &str = concat!("{\"name\":\"janua\",\"version\":\"", env!("CARGO_PKG_VERSION"), "\"}");
@@ -39,7 +40,7 @@ impl Opening {
         {
             offered = raw::replace(params, span, quote(version.name()).as_bytes()).into();
         }
-        Opening { params: offered, version, capabilities, on_own_behalf: false, eras: Eras::LegacyFirst }
+        Opening { params: offered, version, capabilities, on_own_behalf: false, eras: Eras::LegacyFirst, user: None }
     }
 
     /// The opening of a link that many clients share, who can all be asked the same: the gateway is the client.
@@ -49,7 +50,7 @@ impl Opening {
         let declared = String::from_utf8_lossy(declared);
         let params =
             format!("{{\"protocolVersion\":\"{version}\",\"capabilities\":{declared},\"clientInfo\":{GATEWAY}}}");
-        Opening { params: params.into(), version, capabilities, on_own_behalf: true, eras }
+        Opening { params: params.into(), version, capabilities, on_own_behalf: true, eras, user: None }
     }
 
     /// The same with other eras.
@@ -59,9 +60,17 @@ impl Opening {
         self
     }
 
+    /// The same in the name of `user`, unless it is in somebody's name already.
+    #[must_use]
+    pub fn on_behalf_of(mut self, user: Option<Arc<User>>) -> Opening {
+        self.user = self.user.or(user);
+        self
+    }
+
     /// Who asks for the opening, seen from the link.
     pub(crate) fn caller(&self) -> Caller {
-        Caller { scope: Scope::Shared, version: Version::NEWEST_LEGACY, capabilities: self.capabilities.clone() }
+        let (capabilities, user) = (self.capabilities.clone(), self.user.clone());
+        Caller { scope: Scope::Shared, version: Version::NEWEST_LEGACY, capabilities, user }
     }
 
     /// The `initialize` request itself.

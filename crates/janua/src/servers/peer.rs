@@ -420,7 +420,7 @@ impl Peer {
             return true;
         };
         let (version, capabilities) = (Version::NEWEST_LEGACY, self.capabilities.clone());
-        let caller = Arc::new(Caller { scope: Scope::Shared, version, capabilities });
+        let caller = Arc::new(Caller { scope: Scope::Shared, version, capabilities, user: None });
         let mut reply = self.call(&Call { request, caller });
         while let Some(event) = reply.next().await {
             if let Event::Done(outcome) = event {

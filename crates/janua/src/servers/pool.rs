@@ -24,26 +24,31 @@ const TURNS: usize = 4;
 /// A start that takes longer than this lets the next begin: it is slow, but it has not failed.
 const TURN: Duration = Duration::from_secs(1);
 
-/// The links to one server.
+/// The links to one server, of one user or of everybody.
 pub(crate) struct Pool {
-    opener: Box<dyn Opener>,
-    protocol: Protocol,
+    server: Arc<Known>,
     links: Lock<HashMap<Scope, Arc<dyn Connection>>>,
     /// One start at a time of a link that several share; whoever comes meanwhile waits for the same one.
     openings: Lock<HashMap<Scope, Arc<tokio::sync::Mutex<()>>>>,
     /// Turns to start servers, whichever they are.
     pub(crate) starts: Arc<Starts>,
+}
+
+/// How a server is opened, and how that went, whoever it was for.
+struct Known {
+    opener: Box<dyn Opener>,
+    protocol: Protocol,
     /// Turns to start a server that has not been seen to start, or that failed last time.
     turns: Semaphore,
     proven: AtomicBool,
     trouble: Lock<Trouble>,
-    eras: Lock<Known>,
+    eras: Lock<Spoken>,
     metrics: Arc<ServerMetrics>,
 }
 
 /// Which eras the server has been found to speak, or not to.
 #[derive(Clone, Copy, Default)]
-struct Known {
+struct Spoken {
     legacy: Option<bool>,
     modern: Option<bool>,
 }
@@ -56,28 +61,30 @@ impl Pool {
         metrics: Arc<ServerMetrics>,
     ) -> Self {
         let (turns, proven) = (Semaphore::new(TURNS), AtomicBool::new(false));
-        Pool {
-            opener,
-            protocol,
-            links: Lock::default(),
-            openings: Lock::default(),
-            starts,
-            turns,
-            proven,
-            trouble: Lock::default(),
-            eras: Lock::default(),
-            metrics,
-        }
+        let (trouble, eras) = (Lock::default(), Lock::default());
+        let server = Arc::new(Known { opener, protocol, turns, proven, trouble, eras, metrics });
+        Pool { server, links: Lock::default(), openings: Lock::default(), starts }
+    }
+
+    /// A pool for other links to the same server.
+    pub(crate) fn another(&self) -> Self {
+        let (server, starts) = (self.server.clone(), self.starts.clone());
+        Pool { server, links: Lock::default(), openings: Lock::default(), starts }
+    }
+
+    /// Whether it has no link.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.links.lock().is_empty()
     }
 
     /// What is counted of the server.
     pub(crate) fn metrics(&self) -> &Arc<ServerMetrics> {
-        &self.metrics
+        &self.server.metrics
     }
 
     /// Starts what is to be ready before anybody asks for it.
     pub(crate) fn prepare(&self) {
-        self.opener.prepare();
+        self.server.opener.prepare();
     }
 
     /// The link that serves `scope`, if there is one. It may be over.
@@ -98,8 +105,8 @@ impl Pool {
     /// How to open the server for a client of `era`: in the client's own era if the server has it, as far as one
     /// knows, else in the other.
     pub(crate) fn eras_for(&self, era: Era) -> Eras {
-        let known = *self.eras.lock();
-        match (self.protocol, era) {
+        let known = *self.server.eras.lock();
+        match (self.server.protocol, era) {
             (Protocol::Legacy, _) => Eras::Legacy,
             (Protocol::Modern, _) => Eras::Modern,
             (Protocol::Auto, Era::Legacy) if known.legacy == Some(false) => Eras::ModernFirst,
@@ -111,11 +118,12 @@ impl Pool {
 
     /// Opens a link that nobody has yet, and that nobody but the caller will know of.
     pub(crate) async fn open(&self, opening: Opening) -> Result<Arc<dyn Connection>, Refusal> {
-        let turn = if self.proven.load(Ordering::Relaxed) { None } else { self.turns.acquire().await.ok() };
-        self.trouble.lock().check()?;
+        let server = &self.server;
+        let turn = if server.proven.load(Ordering::Relaxed) { None } else { server.turns.acquire().await.ok() };
+        server.trouble.lock().check()?;
         let eras = opening.eras;
-        let start = self.opener.open(opening);
-        let mut start = if self.opener.is_ready() { start } else { self.starts.in_turn(start).boxed() };
+        let start = server.opener.open(opening);
+        let mut start = if server.opener.is_ready() { start } else { self.starts.in_turn(start).boxed() };
         let opened = if let Ok(opened) = tokio::time::timeout(TURN, &mut start).await {
             opened
         } else {
@@ -126,22 +134,22 @@ impl Pool {
             // It was not even tried.
             return opened;
         }
-        self.metrics.started(match &opened {
+        server.metrics.started(match &opened {
             Ok(_) => Start::Ok,
             Err(Refusal::Failed(_)) => Start::Failed,
             Err(Refusal::ByServer(_)) => Start::Refused,
         });
-        self.proven.store(opened.is_ok(), Ordering::Relaxed);
-        let mut trouble = self.trouble.lock();
+        server.proven.store(opened.is_ok(), Ordering::Relaxed);
+        let mut trouble = server.trouble.lock();
         match opened {
             Ok(link) => {
                 *trouble = Trouble::default();
                 drop(trouble);
-                self.eras.lock().saw(eras, link.opened().version.era());
+                server.eras.lock().saw(eras, link.opened().version.era());
                 Ok(link)
             }
             Err(Refusal::Failed(failure)) => {
-                trouble.add(self.metrics.name(), &failure);
+                trouble.add(server.metrics.name(), &failure);
                 Err(failure.into())
             }
             Err(refusal) => Err(refusal),
@@ -172,13 +180,13 @@ impl Pool {
 
     /// Closes every link; nothing is kept ready any more.
     pub(crate) fn close_all(&self, why: &Failure) -> Vec<BoxFuture<'static, ()>> {
-        self.opener.retire();
+        self.server.opener.retire();
         let links = std::mem::take(&mut *self.links.lock());
         links.into_values().map(|link| link.close(why.clone())).collect()
     }
 }
 
-impl Known {
+impl Spoken {
     /// Takes note of the era that a link turned out to speak.
     fn saw(&mut self, tried: Eras, era: Era) {
         match era {
@@ -215,11 +223,11 @@ mod tests {
     fn a_server_is_spoken_to_in_the_clients_era_unless_it_lacks_that() {
         let pool = made(Arc::default(), Protocol::Auto);
         assert_eq!(pool.eras_for(Era::Modern), Eras::ModernFirst);
-        pool.eras.lock().saw(Eras::ModernFirst, Era::Legacy);
+        pool.server.eras.lock().saw(Eras::ModernFirst, Era::Legacy);
         assert_eq!(pool.eras_for(Era::Modern), Eras::LegacyFirst);
         assert_eq!(pool.eras_for(Era::Legacy), Eras::LegacyFirst);
         let other = made(Arc::default(), Protocol::Auto);
-        other.eras.lock().saw(Eras::LegacyFirst, Era::Modern);
+        other.server.eras.lock().saw(Eras::LegacyFirst, Era::Modern);
         assert_eq!(other.eras_for(Era::Legacy), Eras::ModernFirst);
         let pinned = made(Arc::default(), Protocol::Legacy);
         assert_eq!(pinned.eras_for(Era::Modern), Eras::Legacy);

@@ -256,7 +256,7 @@ impl Stateless {
             let params = format!("{{\"_meta\":{{{members}}}{cursor}}}");
             let Ok(list) = Request::new(&ClientId::number(0), "tools/list", Some(&params)) else { return };
             let capabilities = ClientCapabilities::of(capabilities.as_bytes());
-            let caller = Caller { scope: Scope::Shared, version: Version::NEWEST, capabilities };
+            let caller = Caller { scope: Scope::Shared, version: Version::NEWEST, capabilities, user: None };
             let Some(page) = self.link.ask(list, caller).await else { return };
             let Some(next) = raw::peek_string(page.body(), "nextCursor") else { return };
             cursor = format!(",\"cursor\":{}", quote(&next));

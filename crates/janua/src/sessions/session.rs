@@ -21,6 +21,7 @@ use crate::error::Failure;
 use crate::lock::Lock;
 use crate::observe::Origin;
 use crate::servers::Place;
+use crate::user::Visitor;
 
 /// What carries a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +56,8 @@ pub(crate) struct Session {
     pub(crate) kind: Kind,
     /// What the client has connected to.
     pub(crate) place: Arc<dyn Place>,
+    /// Who has opened it, and who alone may use it.
+    pub(crate) visitor: Visitor,
     number: u64,
     caller: OnceLock<Arc<Caller>>,
     opening: OnceLock<CancellationToken>,
@@ -87,7 +90,7 @@ impl Session {
     /// A session at `place`, under a gauge of its own of what `requests` counts.
     pub(super) fn new(
         (id, number, kind): (Arc<str>, u64, Kind),
-        place: Arc<dyn Place>,
+        (place, visitor): (Arc<dyn Place>, Visitor),
         limits: Arc<Limits>,
         requests: &Gauge,
     ) -> Self {
@@ -96,6 +99,7 @@ impl Session {
             id,
             kind,
             place,
+            visitor,
             number,
             caller: OnceLock::new(),
             opening: OnceLock::new(),
@@ -110,6 +114,11 @@ impl Session {
             ended: CancellationToken::new(),
             limits,
         }
+    }
+
+    /// Whether `visitor` may use it: one who has authenticated as whoever has opened it.
+    pub(crate) fn belongs_to(&self, visitor: &Visitor) -> bool {
+        self.visitor.principal == visitor.principal
     }
 
     /// Which instance of a server is this session's own.

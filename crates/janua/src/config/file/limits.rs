@@ -46,7 +46,8 @@ const fn count(
     Limit { field: Field::new(name, Kind::Count, default, meaning), place: Place::Number(at) }
 }
 
-static LIMITS: [Limit; 35] = [
+static LIMITS: [Limit; 36] = [
+    count("users", "10000", |l| &mut l.users, "Users of one server who have links to it."),
     size("request_body", "4MiB", |l| &mut l.request_body, "Largest request body."),
     size("server_message", "16MiB", |l| &mut l.server_message, "Largest message of a server."),
     time("body_idle", "30s", |l| &mut l.body_idle, "Longest wait for the next part of a request body."),

@@ -1,13 +1,34 @@
-//! A server with three tools that keep texts under keys, each instance its own.
+//! A server with three tools that keep texts under keys: a user's are there for all of that user's instances, and an
+//! instance that serves nobody in particular keeps its own.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::lock::Lock;
-use crate::servers::in_process::{About, Error, Exchange, Json, Server, Tool, ToolResult};
+use crate::servers::in_process::{About, Error, Exchange, Json, Server, Tool, ToolResult, UserContext};
 
 /// What was stored.
+type Stored = Arc<Lock<BTreeMap<String, String>>>;
+
+/// One instance.
+pub(super) struct SimpleTools(Stored);
+
+/// What was stored for whom.
 #[derive(Default)]
-pub(super) struct SimpleTools(Lock<BTreeMap<String, String>>);
+pub(super) struct Users(Lock<BTreeMap<Arc<str>, Stored>>);
+
+impl Users {
+    /// An instance for whomever `context` names.
+    pub(super) fn instance(&self, context: &UserContext) -> SimpleTools {
+        const MOST: usize = 1000;
+        let Some(user) = context.user() else { return SimpleTools(Stored::default()) };
+        let mut users = self.0.lock();
+        if users.len() >= MOST && !users.contains_key(&user.id) {
+            users.pop_first();
+        }
+        SimpleTools(users.entry(user.id.clone()).or_default().clone())
+    }
+}
 
 impl Server for SimpleTools {
     fn about(&self) -> About {

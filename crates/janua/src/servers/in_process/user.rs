@@ -12,6 +12,7 @@ use super::exchange::{Level, announced, logged};
 use super::instance::Told;
 use super::{Json, Object};
 use crate::servers::Opening;
+use crate::user::User;
 
 /// For whom an instance is made.
 #[derive(Clone, Debug)]
@@ -19,6 +20,7 @@ pub struct UserContext {
     instance: u64,
     serves: Serves,
     client: Json,
+    user: Option<Arc<User>>,
     pub(super) capabilities: ClientCapabilities,
     version: Version,
     news: News,
@@ -47,6 +49,7 @@ impl UserContext {
             instance: NEXT.fetch_add(1, Ordering::Relaxed),
             serves: if opening.on_own_behalf { Serves::Class } else { Serves::Session },
             client: Json::raw(opening.params.slice_ref(client)),
+            user: opening.user.clone(),
             capabilities: opening.capabilities.clone(),
             version: opening.version,
             news: News(told.clone()),
@@ -72,6 +75,12 @@ impl UserContext {
     /// The client as it names itself (MCP's `Implementation`); the gateway, where it serves several.
     pub fn client(&self) -> &Json {
         &self.client
+    }
+
+    /// In whose name its clients call; `None`: in nobody's. Clients of other users have instances of their own, unless
+    /// all share one.
+    pub fn user(&self) -> Option<&User> {
+        self.user.as_deref()
     }
 
     /// What those it serves can be asked (MCP's `ClientCapabilities`). See [`Exchange::can_elicit`] and its neighbours

@@ -36,7 +36,10 @@ fn peer(owned: bool) -> (Arc<Peer>, Sent) {
 fn call(peer: &Arc<Peer>, session: u64, text: &str) -> Reply {
     let Ok(Message::Request(request)) = parse_one(Bytes::copy_from_slice(text.as_bytes())) else { panic!("{text}") };
     let (version, capabilities) = (Version::NEWEST_LEGACY, ClientCapabilities::default());
-    peer.call(&Call { request, caller: Arc::new(Caller { scope: Scope::Session(session), version, capabilities }) })
+    peer.call(&Call {
+        request,
+        caller: Arc::new(Caller { scope: Scope::Session(session), version, capabilities, user: None }),
+    })
 }
 
 fn receive(peer: &Arc<Peer>, text: &'static str) {

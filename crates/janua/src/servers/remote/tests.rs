@@ -63,7 +63,7 @@ fn request(method: &str, members: &str, meta: &str) -> Request {
 
 fn call(link: &Arc<dyn Connection>, method: &str, members: &str, meta: &str) -> Reply {
     let (version, capabilities) = (Version::NEWEST, ClientCapabilities::default());
-    let caller = Arc::new(Caller { scope: Scope::Shared, version, capabilities });
+    let caller = Arc::new(Caller { scope: Scope::Shared, version, capabilities, user: None });
     link.call(Call { request: request(method, members, meta), caller })
 }
 

@@ -112,7 +112,7 @@ async fn a_reply_that_is_dropped_or_cancelled_leaves_the_exchange() {
         let cancelled = call(&link, "tools/call", slow, "");
         assert!(begun(2).await);
         let (version, capabilities) = (Version::NEWEST, ClientCapabilities::default());
-        let caller = Caller { scope: Scope::Shared, version, capabilities };
+        let caller = Caller { scope: Scope::Shared, version, capabilities, user: None };
         let params = r#"{"requestId":"own"}"#;
         link.notify(&caller, Notification::new("notifications/cancelled", Some(params)).expect("valid"));
         assert_eq!(failure(cancelled).await.kind, Kind::Cancelled);
@@ -218,7 +218,7 @@ async fn a_notification_is_posted_and_a_question_of_the_servers_is_not_answered(
     let link = open(&server.site.url("/mcp"), Eras::Modern).await.expect("it opens");
     answer(call(&link, "tools/call", TOOL, "")).await;
     let (version, capabilities) = (Version::NEWEST, ClientCapabilities::default());
-    let caller = Caller { scope: Scope::Shared, version, capabilities };
+    let caller = Caller { scope: Scope::Shared, version, capabilities, user: None };
     link.notify(&caller, Notification::new("notifications/acme", None).expect("valid"));
     assert!(server.site.wait_seen(SOON, |seen| seen.rpc().as_deref() == Some("notifications/acme")).await);
     let seen = server.site.seen();
