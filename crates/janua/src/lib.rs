@@ -34,6 +34,7 @@ mod mailbox;
 mod observe;
 mod pipeline;
 mod random;
+mod secret;
 mod sessions;
 mod socket;
 mod tasks;
