@@ -23,6 +23,7 @@ pub mod user;
 
 mod admin;
 mod admission;
+mod auth;
 mod bridge;
 mod cancels;
 mod catalog;

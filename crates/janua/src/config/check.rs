@@ -117,7 +117,9 @@ fn unfit(node: &Node, kind: Kind, path: &str, findings: &mut Findings) {
             _ if switch(text).is_some() => finding.hint("write it without quotes"),
             _ => {}
         },
-        (Value::Text(_) | Value::Number(_), Kind::Texts | Kind::TextsOrGroups(_)) => finding.hint("write it as [\"…\"]"),
+        (Value::Text(_) | Value::Number(_), Kind::Texts | Kind::TextsOrGroups(_)) => {
+            finding.hint("write it as [\"…\"]");
+        }
         _ => {}
     }
 }

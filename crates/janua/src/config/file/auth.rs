@@ -172,13 +172,11 @@ fn principal(node: Option<&Node>, mark: &Mark, path: &str, findings: &mut Findin
 /// The secret under a key.
 fn secret(group: &Group<'_>, name: &str, path: &str, findings: &mut Findings) -> Option<Hashed> {
     let path = join(path, name);
-    match group.node(name) {
-        Some(node) => hashed(node, &path, findings),
-        None => {
-            findings.error(group.mark(""), &path, "is missing");
-            None
-        }
-    }
+    let Some(node) = group.node(name) else {
+        findings.error(group.mark(""), &path, "is missing");
+        return None;
+    };
+    hashed(node, &path, findings)
 }
 
 /// A secret as it is written. What is said about it never repeats it.
