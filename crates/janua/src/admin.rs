@@ -14,12 +14,15 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::catalog::{Applied, Many};
-use crate::clients::answer;
+use crate::clients::gate::Gate;
 use crate::clients::guard::{Guard, LOOPBACK};
+use crate::clients::{Edge, answer};
 use crate::config::Finding;
 use crate::gateway::Gateway;
 use crate::lock::Lock;
 use crate::report::{Problem, Refused, Reload, Status, timestamp};
+use crate::user::Visitor;
+use axum::http::request::Parts;
 
 mod logs;
 
@@ -27,6 +30,9 @@ mod logs;
 pub(crate) struct Admin {
     gateway: Arc<Gateway>,
     guard: Guard,
+    /// The same behind a closed gate: there it is reached under every name that clients use.
+    closed: Guard,
+    gate: Arc<Gate>,
     /// Whether only this machine reaches the gateway.
     is_local: bool,
     reloads: Arc<Reloads>,
@@ -62,11 +68,36 @@ impl Reloads {
 }
 
 impl Admin {
-    /// The administration of `gateway`, which `is_local` if only this machine reaches it.
-    pub(crate) fn new(gateway: Arc<Gateway>, is_local: bool, reloads: Arc<Reloads>) -> Self {
+    /// The administration of the gateway behind `edge`, which `is_local` if only this machine reaches it.
+    pub(crate) fn new(edge: &Edge, is_local: bool, reloads: Arc<Reloads>) -> Self {
+        let (gateway, gate) = (edge.gateway.clone(), edge.gate.clone());
         // Stricter than for clients: neither a page elsewhere nor another name of this machine may administrate.
         let guard = Guard { hosts: Some(LOOPBACK.map(str::to_owned).to_vec()), origins: Vec::new(), cors: false };
-        Admin { gateway, guard, is_local, reloads, since: Instant::now() }
+        let mut names = edge.guard.hosts.clone();
+        if let Some(names) = &mut names {
+            names.extend(LOOPBACK.map(str::to_owned));
+        }
+        let closed = Guard { hosts: names, ..guard.clone() };
+        Admin { gateway, guard, closed, gate, is_local, reloads, since: Instant::now() }
+    }
+
+    /// Whether whoever sends a request with this head may administrate, or the answer that refuses it.
+    fn admit(&self, parts: &Parts) -> Result<(), Response<Body>> {
+        if self.gate.is_closed() {
+            let visitor = parts.extensions.get::<Visitor>().and_then(|visitor| visitor.principal.as_ref());
+            if !visitor.is_some_and(|principal| principal.rights().admin) {
+                let why = "administration is a right of its own: set `admin: true` on the credential that may";
+                return Err(refuse(StatusCode::FORBIDDEN, "forbidden", why));
+            }
+            return self.closed.check(parts).map(drop);
+        }
+        if !self.is_local {
+            let why = "administration needs authentication, and there is none: let `auth` say who may, let the \
+                       gateway listen on 127.0.0.1 and come through a tunnel (ssh -L), or administrate on its machine \
+                       with its configuration";
+            return Err(refuse(StatusCode::FORBIDDEN, "forbidden", why));
+        }
+        self.guard.check(parts).map(drop)
     }
 
     fn status(&self) -> Status {
@@ -103,13 +134,8 @@ fn at(route: Route) -> MethodRouter<Arc<Admin>> {
 }
 
 async fn serve(admin: &Arc<Admin>, route: Route, name: &str, query: &str, request: Request) -> Response<Body> {
-    if !admin.is_local {
-        let why = "administration needs authentication, and there is none: let the gateway listen on 127.0.0.1 \
-                   and come through a tunnel (ssh -L), or administrate on its machine with its configuration";
-        return refuse(StatusCode::FORBIDDEN, "forbidden", why);
-    }
     let (parts, _) = request.into_parts();
-    if let Err(refused) = admin.guard.check(&parts) {
+    if let Err(refused) = admin.admit(&parts) {
         return refused;
     }
     let Some(many) = admin.gateway.catalog.many() else { return nothing("this gateway has one server without a name") };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
+use axum::http::request::Parts;
 use axum::http::{Method, Response, StatusCode};
 use axum::routing::{MethodRouter, any};
 use janua_wire::error::INVALID_REQUEST;
@@ -22,6 +23,7 @@ pub(crate) mod body;
 pub(crate) mod duplex;
 pub(crate) mod envelope;
 pub(crate) mod events;
+pub(crate) mod gate;
 pub(crate) mod guard;
 pub(crate) mod health;
 pub(crate) mod listener;
@@ -32,6 +34,7 @@ pub(crate) mod stdio;
 pub(crate) mod streamable_http;
 pub(crate) mod websocket;
 
+use gate::Gate;
 use guard::Guard;
 use listener::Crowded;
 
@@ -70,6 +73,8 @@ impl Default for Paths {
 pub(crate) struct Edge {
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) guard: Guard,
+    /// What requests have passed before they come here.
+    pub(crate) gate: Arc<Gate>,
     pub(crate) paths: Paths,
     /// Whether requests are served without sessions.
     pub(crate) stateless: bool,
@@ -187,7 +192,8 @@ async fn respond(edge: &Edge, route: Route, name: Option<String>, request: Reque
             return edge.finish(pass.put_on(answer::error(StatusCode::NOT_FOUND, None, INVALID_REQUEST, &unknown)));
         }
     };
-    let arrival = Arrival { place, visitor: Visitor::default() };
+    let Some(visitor) = edge.visitor(&parts) else { return edge.finish(edge.gate.too_late(&parts)) };
+    let arrival = Arrival { place, visitor };
     let answer = match (route, &parts.method) {
         (Route::Mcp, &Method::POST) => match edge.admit() {
             Ok(slot) => streamable_http::post(edge, &arrival, &parts, body, slot).await,
@@ -219,6 +225,12 @@ impl Edge {
     pub(crate) fn session(&self, id: &str, arrival: &Arrival) -> Option<Arc<Session>> {
         let session = self.gateway.sessions.get(id, sessions::Kind::StreamableHttp)?;
         (Arc::ptr_eq(&session.place, &arrival.place) && session.belongs_to(&arrival.visitor)).then_some(session)
+    }
+
+    /// Who has sent a request; `None` if it has passed no gate that there is.
+    pub(crate) fn visitor(&self, parts: &Parts) -> Option<Visitor> {
+        let visitor = parts.extensions.get::<Visitor>().cloned();
+        visitor.or_else(|| (!self.gate.is_closed()).then(Visitor::default))
     }
 
     /// Lets a request in before anything is read of it but its head.

@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub mod auth;
 pub mod client_files;
 pub mod edit;
 pub mod limits;
@@ -25,6 +26,8 @@ mod schema;
 mod tree;
 mod watch;
 
+pub use crate::secret::{Hashed, Secret};
+pub use auth::{AuthSettings, Credential, OpenRoute};
 pub use environment::Environment;
 pub use finding::{Finding, Severity, nearest};
 pub use limits::Limits;

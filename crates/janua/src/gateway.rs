@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use futures_util::future::join_all;
+use tokio_util::sync::CancellationToken;
 
 use crate::admission::{Admission, Figure};
 use crate::catalog::Catalog;
@@ -15,7 +16,7 @@ use crate::servers::{Connection, Place};
 use crate::sessions::session::short;
 use crate::sessions::{self, Session, Sessions};
 use crate::tasks::Tasks;
-use crate::user::Visitor;
+use crate::user::{Principal, Visitor};
 
 /// One gateway: what exists, its clients' sessions, its limits and its tasks.
 pub(crate) struct Gateway {
@@ -84,7 +85,14 @@ impl Gateway {
             let message = format!("there are {} sessions already, the most there may be", self.limits.sessions);
             Failure::new(Kind::Overloaded, message).retry_after(self.limits.session_idle)
         };
-        self.sessions.open(kind, place, visitor).ok_or_else(full)
+        let session = self.sessions.open(kind, place, visitor).ok_or_else(full)?;
+        // Whoever is shown out meanwhile ends all sessions that there are; this one may have come after that.
+        let lease = session.visitor.principal.as_ref().and_then(Principal::lease);
+        if lease.is_some_and(CancellationToken::is_cancelled) {
+            self.end_session(&session);
+            return Err(Failure::new(Kind::SessionLost, "the client is not admitted any more"));
+        }
+        Ok(session)
     }
 
     /// How full everything is that is limited.

@@ -23,6 +23,7 @@ pub mod user;
 
 mod admin;
 mod admission;
+mod auth;
 mod bridge;
 mod cancels;
 mod catalog;
@@ -34,6 +35,7 @@ mod mailbox;
 mod observe;
 mod pipeline;
 mod random;
+mod secret;
 mod sessions;
 mod socket;
 mod tasks;

@@ -13,9 +13,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::admission::Admission;
 use crate::catalog::Catalog;
 use crate::catalog::server::{Means, bridge};
+use crate::clients::gate::Gate;
 use crate::clients::guard::{Guard, LOOPBACK};
+use crate::clients::listener::Door;
 use crate::clients::{self, Edge, Paths};
-use crate::config::{Declared, Limits, Protocol, Server, ServerCommand, ServerSettings, Share};
+use crate::config::{AuthSettings, Declared, Limits, Protocol, Server, ServerCommand, ServerSettings, Share};
 use crate::error::Failure;
 use crate::gateway::Gateway;
 use crate::observe::Observer;
@@ -59,6 +61,8 @@ pub struct Options {
     pub port: u16,
     /// Listen on an address that others reach, although nobody has to authenticate.
     pub insecure_no_auth: bool,
+    /// Who may use the proxy; `None`: whoever reaches it.
+    pub auth: Option<AuthSettings>,
     /// Host names under which the proxy is reached. Empty: the loopback names when it listens on loopback or is
     /// nested, any name otherwise.
     pub allowed_hosts: Vec<String>,
@@ -104,6 +108,7 @@ impl Options {
             host: IpAddr::from([127, 0, 0, 1]),
             port: 3000,
             insecure_no_auth: false,
+            auth: None,
             allowed_hosts: Vec::new(),
             cors_origins: Vec::new(),
             metrics: None,
@@ -171,9 +176,11 @@ impl Options {
 
     fn edge(self, gateway: Arc<Gateway>, loopback: bool) -> Edge {
         let hosts = hosts(&self.allowed_hosts, loopback);
+        let guard = Guard { hosts, cors: !self.cors_origins.is_empty(), origins: self.cors_origins };
         Edge {
             gateway,
-            guard: Guard { hosts, cors: !self.cors_origins.is_empty(), origins: self.cors_origins },
+            gate: Arc::new(Gate::new(self.auth.as_ref(), guard.clone(), self.health_paths.clone())),
+            guard,
             paths: Paths {
                 mcp: self.mcp_path,
                 sse: self.sse_path,
@@ -205,7 +212,7 @@ pub enum Error {
     /// The address is reached by others and nobody has to authenticate.
     #[error(
         "refusing to listen on {0} without authentication: whoever reaches that address could use the server; \
-         listen on 127.0.0.1, or say --insecure-no-auth if that is what you want"
+         listen on 127.0.0.1, let `auth` say who may, or say --insecure-no-auth if that is what you want"
     )]
     Exposed(IpAddr),
     /// The options contradict each other or the server's kind.
@@ -302,14 +309,16 @@ pub(crate) fn trace(gateway: &Gateway, endpoint: Option<&url::Url>) -> Result<()
 /// ```
 pub fn router(options: Options) -> Router {
     let (gateway, _) = options.gateway();
-    clients::router(Arc::new(options.edge(gateway, true)))
+    let edge = Arc::new(options.edge(gateway, true));
+    let gate = edge.gate.clone();
+    gate.around(clients::router(edge))
 }
 
 /// Binds the address and starts to serve. The proxy runs until it is stopped.
 #[expect(clippy::unused_async, reason = "it needs a runtime, and does not promise never to wait")]
 pub async fn start(options: Options) -> Result<Proxy, Error> {
     let wanted = SocketAddr::new(options.host, options.port);
-    let (listener, address) = bind(wanted, options.insecure_no_auth)?;
+    let (listener, address) = bind(wanted, options.insecure_no_auth || options.auth.is_some())?;
     let shown = options.metrics.map(|address| bind(address, options.insecure_no_auth)).transpose()?;
     let (gateway, _) = options.gateway();
     trace(&gateway, options.traces.as_ref())?;
@@ -317,9 +326,11 @@ pub async fn start(options: Options) -> Result<Proxy, Error> {
     gateway.catalog.prepare();
     let loopback = options.host.is_loopback();
     let metrics = shown.map(|(listener, address)| Scraped::serve(listener, address, &gateway, &options.allowed_hosts));
-    let router = clients::router(Arc::new(options.edge(gateway.clone(), loopback)));
+    let edge = Arc::new(options.edge(gateway.clone(), loopback));
+    let gate = Some(edge.gate.clone());
+    let door = Door { router: clients::router(edge), gate };
     let (admission, limits) = (gateway.admission.clone(), gateway.limits.clone());
-    let serving = clients::listener::serve(listener, router, admission, limits, gateway.tasks.clone());
+    let serving = clients::listener::serve(listener, door, admission, limits, gateway.tasks.clone());
     gateway.tasks.spawn("listener", serving);
     Ok(Proxy { gateway, address, metrics })
 }

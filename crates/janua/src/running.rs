@@ -1,14 +1,15 @@
 //! The gateway that runs: a file that says where it is, and the way to ask it.
 
-use std::fs;
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
+use std::{fmt, fs};
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::Secret;
 use crate::report::timestamp;
 
 mod asking;
@@ -23,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const LARGEST: u64 = 64 << 10;
 
 /// Where a running gateway is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Place {
     /// The address it listens on.
     pub address: SocketAddr,
@@ -35,6 +36,18 @@ pub struct Place {
     pub started: String,
     /// The configuration that it was started with; `None` if there is no file.
     pub config: Option<PathBuf>,
+    /// What its administration asks for, if it asks for anything.
+    #[serde(skip)]
+    token: Option<Secret>,
+}
+
+/// What the file holds: the place, and what only its owner may read.
+#[derive(Serialize, Deserialize)]
+struct Kept<P, T> {
+    #[serde(flatten)]
+    place: P,
+    #[serde(default)]
+    token: Option<T>,
 }
 
 /// The file of this process's gateway. It goes when this is dropped.
@@ -50,7 +63,14 @@ impl Place {
         let pid = std::process::id();
         let config = config.map(|path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
         let began = began(pid).unwrap_or_default();
-        Place { address, pid, began, started: timestamp(SystemTime::now()), config }
+        Place { address, pid, began, started: timestamp(SystemTime::now()), config, token: None }
+    }
+
+    /// The same with what its administration asks for.
+    #[must_use]
+    pub(crate) fn with(mut self, token: Secret) -> Self {
+        self.token = Some(token);
+        self
     }
 
     /// The address under which this machine reaches it.
@@ -76,9 +96,10 @@ impl Place {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let path = folder.join(NAME);
         let beside = folder.join(format!("{NAME}.{}.new", self.pid));
+        let kept = Kept { place: &self, token: self.token.as_ref().map(Secret::expose) };
         let put = || {
             let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-            file.write_all(&serde_json::to_vec_pretty(&self)?)?;
+            file.write_all(&serde_json::to_vec_pretty(&kept)?)?;
             fs::rename(&beside, &path)
         };
         let put = put();
@@ -86,6 +107,25 @@ impl Place {
             let _ = fs::remove_file(&beside);
         }
         put.map(|()| Written { path, place: self })
+    }
+}
+
+/// The same gateway, at the same time.
+impl PartialEq for Place {
+    fn eq(&self, other: &Self) -> bool {
+        (self.address, self.pid, self.began, &self.started, &self.config)
+            == (other.address, other.pid, other.began, &other.started, &other.config)
+    }
+}
+
+impl Eq for Place {}
+
+/// Without the token.
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Place");
+        shown.field("address", &self.address).field("pid", &self.pid).field("config", &self.config);
+        shown.finish_non_exhaustive()
     }
 }
 
@@ -110,7 +150,8 @@ fn read(folder: &Path) -> Option<Place> {
     if fs::metadata(&path).ok()?.len() > LARGEST {
         return None;
     }
-    serde_json::from_slice(&fs::read(&path).ok()?).ok()
+    let Kept { place, token } = serde_json::from_slice::<Kept<Place, String>>(&fs::read(&path).ok()?).ok()?;
+    Some(Place { token: token.map(Secret::new), ..place })
 }
 
 /// When a process began: the 22nd field of its `stat` (proc(5)), the fields counted behind its name.

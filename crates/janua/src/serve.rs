@@ -12,13 +12,16 @@ use crate::admin::{self, Admin, Reloads};
 pub use crate::catalog::Applied;
 use crate::catalog::Catalog;
 use crate::catalog::server::Means;
+use crate::clients::gate::Gate;
 use crate::clients::guard::{Guard, LOOPBACK};
+use crate::clients::listener::Door;
 use crate::clients::{self, Edge, Paths};
-use crate::config::{Finding, Settings};
+use crate::config::{Finding, Secret, Settings};
 use crate::gateway::Gateway;
 use crate::observe::Observer;
 pub use crate::proxy::Error;
 use crate::proxy::{Scraped, bind, stop, trace};
+use crate::random;
 use crate::report::ServerReport;
 use crate::running::{Place, Written};
 use crate::servers::in_process::{Factories, Factory};
@@ -45,6 +48,9 @@ pub struct App {
     config: Option<PathBuf>,
     paths: Paths,
     gateway: Arc<Gateway>,
+    gate: Arc<Gate>,
+    /// What the command line shows to administrate this run.
+    token: Secret,
 }
 
 /// Puts an [`App`] together.
@@ -59,6 +65,7 @@ pub struct Builder {
 /// A gateway that serves.
 pub struct Running {
     gateway: Arc<Gateway>,
+    gate: Arc<Gate>,
     address: SocketAddr,
     metrics: Option<Scraped>,
     reloads: Arc<Reloads>,
@@ -75,12 +82,13 @@ impl App {
     /// The gateway's routes, to be nested into an application of one's own: `/mcp`, `/mcp/{server}` and their
     /// neighbours, relative to where they are nested. Must be served on a tokio runtime, as axum does.
     pub fn router(&self) -> Router {
-        clients::router(Arc::new(edge(&self.settings, self.paths.clone(), self.gateway.clone(), true)))
+        self.gate.clone().around(clients::router(Arc::new(self.edge(true))))
     }
 
     /// Gives the gateway other settings: what is defined as before is not touched. Addresses and limits stay what they
     /// were.
     pub fn apply(&self, settings: &Settings) -> Applied {
+        admit(&self.gateway, &self.gate, settings);
         apply(&self.gateway, settings)
     }
 
@@ -88,6 +96,19 @@ impl App {
     /// `None` if there is no server of that name.
     pub async fn look(&self, name: &str, patience: Duration) -> Option<ServerReport> {
         self.gateway.catalog.many()?.look(name, Instant::now() + patience).await
+    }
+
+    fn edge(&self, loopback: bool) -> Edge {
+        Edge {
+            gateway: self.gateway.clone(),
+            guard: guard(&self.settings, loopback),
+            gate: self.gate.clone(),
+            paths: self.paths.clone(),
+            stateless: false,
+            label: format!("{} servers", self.settings.servers.len()),
+            headers: Vec::new(),
+            health_text: None,
+        }
     }
 
     /// Stops every server that [`App::look`] has started, without waiting for anything else.
@@ -99,23 +120,29 @@ impl App {
     /// directory from then on; see [`crate::running`].
     #[expect(clippy::unused_async, reason = "it needs a runtime, and does not promise never to wait")]
     pub async fn serve(self) -> Result<Running, Error> {
-        let App { settings, config, paths, gateway } = self;
-        let wanted = SocketAddr::new(settings.host, settings.port);
-        let (listener, address) = bind(wanted, settings.insecure_no_auth)?;
+        let wanted = SocketAddr::new(self.settings.host, self.settings.port);
+        let protected = self.settings.auth.is_some();
+        let (listener, address) = bind(wanted, self.settings.insecure_no_auth || protected)?;
+        let is_local = self.settings.host.is_loopback();
+        let edge = Arc::new(self.edge(is_local));
+        let App { settings, config, gateway, gate, token, .. } = self;
         let shown = settings.metrics.map(|address| bind(address, settings.insecure_no_auth)).transpose()?;
         trace(&gateway, settings.traces.as_ref())?;
         orphans::bury(&gateway.tasks);
-        let is_local = settings.host.is_loopback();
         let reloads = Arc::<Reloads>::default();
-        let router = clients::router(Arc::new(edge(&settings, paths, gateway.clone(), is_local)))
-            .merge(admin::router(Admin::new(gateway.clone(), is_local, reloads.clone())));
+        let admin = Admin::new(&edge, is_local, reloads.clone());
+        let router = clients::router(edge).merge(admin::router(admin));
+        let door = Door { router, gate: Some(gate.clone()) };
         gateway.catalog.prepare();
         let metrics = shown.map(|(listener, at)| Scraped::serve(listener, at, &gateway, &settings.allowed_hosts));
         let (admission, limits) = (gateway.admission.clone(), gateway.limits.clone());
-        let serving = clients::listener::serve(listener, router, admission, limits, gateway.tasks.clone());
+        let serving = clients::listener::serve(listener, door, admission, limits, gateway.tasks.clone());
         gateway.tasks.spawn("listener", serving);
-        let written = settings.data_dir.as_deref().and_then(|folder| write(folder, address, config.as_deref()));
-        Ok(Running { gateway, address, metrics, reloads, written })
+        let written = settings
+            .data_dir
+            .as_deref()
+            .and_then(|folder| write(folder, Place::here(address, config.as_deref()).with(token)));
+        Ok(Running { gateway, gate, address, metrics, reloads, written })
     }
 }
 
@@ -160,7 +187,10 @@ impl Builder {
         let means = Means::new(factories, &settings.limits, &observer.metrics);
         let (limits, tasks) = (means.limits.clone(), means.tasks.clone());
         let gateway = Gateway::new(Catalog::of_many(&settings, means), limits, tasks, observer);
-        App { settings, config, paths, gateway }
+        let token = Secret::new(random::token());
+        let guard = guard(&settings, settings.host.is_loopback());
+        let gate = Gate::new(settings.auth.as_ref(), guard, paths.health.clone()).with_run(&token, settings.host);
+        App { settings, config, paths, gateway, gate: Arc::new(gate), token }
     }
 }
 
@@ -178,6 +208,15 @@ impl Running {
     /// Gives the gateway other settings: what is defined as before is not touched. Addresses and limits stay what they
     /// were.
     pub fn apply(&self, settings: &Settings) -> Applied {
+        let exposed = !self.address.ip().is_loopback() && !settings.insecure_no_auth;
+        if settings.auth.is_none() && exposed && self.gate.is_closed() {
+            tracing::error!(
+                "`auth` was taken out, and others reach this gateway: it goes on as before; to open it to everybody, \
+                 set insecure_no_auth, too"
+            );
+        } else {
+            admit(&self.gateway, &self.gate, settings);
+        }
         let applied = apply(&self.gateway, settings);
         self.reloads.applied(&applied);
         applied
@@ -209,28 +248,30 @@ pub async fn stop_signal() {
 }
 
 /// Says in the data directory where the gateway is. It serves all the same if it cannot.
-fn write(folder: &Path, address: SocketAddr, config: Option<&Path>) -> Option<Written> {
-    let written = Place::here(address, config).write(folder);
+fn write(folder: &Path, place: Place) -> Option<Written> {
+    let written = place.write(folder);
     written.inspect_err(|error| tracing::warn!(path = %folder.display(), %error, "cannot write gateway.json")).ok()
+}
+
+/// Admits whom the settings name. Sessions of those who are not admitted any more as they were end.
+fn admit(gateway: &Gateway, gate: &Gate, settings: &Settings) {
+    gate.replace(settings.auth.as_ref());
+    for session in gateway.sessions.all() {
+        if !gate.admits(&session.visitor) {
+            gateway.end_session(&session);
+        }
+    }
 }
 
 fn apply(gateway: &Gateway, settings: &Settings) -> Applied {
     gateway.catalog.many().map(|many| many.apply(settings)).unwrap_or_default()
 }
 
-fn edge(settings: &Settings, paths: Paths, gateway: Arc<Gateway>, loopback: bool) -> Edge {
+fn guard(settings: &Settings, loopback: bool) -> Guard {
     let named = settings.allowed_hosts.iter().map(|host| host.to_ascii_lowercase());
     let hosts = match (settings.allowed_hosts.is_empty(), loopback) {
         (true, false) => None,
         (_, loopback) => Some(LOOPBACK.iter().filter(|_| loopback).map(|&host| host.to_owned()).chain(named).collect()),
     };
-    Edge {
-        gateway,
-        guard: Guard { hosts, cors: !settings.cors_origins.is_empty(), origins: settings.cors_origins.clone() },
-        paths,
-        stateless: false,
-        label: format!("{} servers", settings.servers.len()),
-        headers: Vec::new(),
-        health_text: None,
-    }
+    Guard { hosts, cors: !settings.cors_origins.is_empty(), origins: settings.cors_origins.clone() }
 }

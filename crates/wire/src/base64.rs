@@ -29,8 +29,7 @@ pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(text.len() / 4 * 3);
     let mut bits: u32 = 0;
     for (at, &byte) in text[..text.len() - padding].iter().enumerate() {
-        let digit = ALPHABET.iter().position(|&b| b == byte)?;
-        bits = bits << 6 | u32::try_from(digit).ok()?;
+        bits = bits << 6 | u32::from(digit(byte)?);
         if at % 4 == 3 {
             out.extend_from_slice(&bits.to_be_bytes()[1..]);
             bits = 0;
@@ -46,6 +45,18 @@ pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
         }
     }
     Some(out)
+}
+
+/// The six bits that a character of the alphabet stands for.
+fn digit(byte: u8) -> Option<u8> {
+    match byte {
+        b'A'..=b'Z' => Some(byte - b'A'),
+        b'a'..=b'z' => Some(byte - b'a' + 26),
+        b'0'..=b'9' => Some(byte - b'0' + 52),
+        b'+' => Some(62),
+        b'/' => Some(63),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -89,8 +89,7 @@ impl Parking {
 
     /// That input is required, with a state that leads back to `ticket`.
     pub(super) fn told(&self, ticket: Ticket, questions: &str, call: &Call) -> Outcome {
-        let state =
-            self.lot.seal.as_ref().ok().and_then(|seal| seal.state(ticket, &call.request, self.limits.parked_for));
+        let state = self.lot.seal.as_ref().ok().and_then(|seal| seal.state(ticket, call, self.limits.parked_for));
         let Some(state) = state else {
             return Outcome::Failure(Failure::new(Kind::Unsupported, "the call cannot be parked").after_sending());
         };
@@ -133,7 +132,7 @@ impl Parking {
     pub(super) fn resume(&self, face: &Arc<Facing>, call: Call) -> Reply {
         let unknown = || Reply::ready(refused(INVALID_PARAMS, "invalid or expired requestState"));
         let state = call.request.param("requestState").and_then(raw::string).unwrap_or_default();
-        let Some(ticket) = self.lot.seal.as_ref().ok().and_then(|seal| seal.open(&state, &call.request)) else {
+        let Some(ticket) = self.lot.seal.as_ref().ok().and_then(|seal| seal.open(&state, &call)) else {
             return unknown();
         };
         if ticket == VISIT {

@@ -5,10 +5,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
 use aws_lc_rs::digest::{SHA256, digest};
 use janua_wire::base64;
-use janua_wire::message::Request;
 use janua_wire::metadata::without;
 use janua_wire::raw;
 
+use crate::call::Call;
 use crate::error::{Failure, Kind};
 use crate::random;
 
@@ -38,7 +38,7 @@ impl Seal {
     }
 
     /// The state that leads `ticket`'s request back, for so long.
-    pub(super) fn state(&self, ticket: Ticket, asked: &Request, lives: Duration) -> Option<String> {
+    pub(super) fn state(&self, ticket: Ticket, asked: &Call, lives: Duration) -> Option<String> {
         let expiry = (now() + lives).as_secs();
         let mut sealed = Vec::with_capacity(NONCE + LENGTH + AES_256_GCM.tag_len());
         sealed.extend_from_slice(&ticket.slot.to_be_bytes());
@@ -52,7 +52,7 @@ impl Seal {
     }
 
     /// What a state leads to, if it is one of ours for this very request and still valid.
-    pub(super) fn open(&self, state: &str, asked: &Request) -> Option<Ticket> {
+    pub(super) fn open(&self, state: &str, asked: &Call) -> Option<Ticket> {
         let mut whole = base64::decode(state.as_bytes())?;
         if whole.len() != NONCE + LENGTH + AES_256_GCM.tag_len() {
             return None;
@@ -72,13 +72,19 @@ fn now() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// Method and parameters, but for what differs from one attempt to the next. Clients write JSON anew with every
+/// Method, parameters, and in whose name, but for what differs from one attempt to the next. Clients write JSON anew with every
 /// attempt: the order of members and white space do not count.
-fn fingerprint(asked: &Request) -> [u8; 32] {
+fn fingerprint(asked: &Call) -> [u8; 32] {
+    let Call { request: asked, caller } = asked;
     let params = asked.params();
     let differs = |key: &[u8]| ["_meta", "inputResponses", "requestState"].iter().any(|name| raw::same(key, name));
     let same = without(params, raw::whole(params), differs);
     let mut text = asked.name().into_owned().into_bytes();
+    // No name holds a line break. Nobody is told apart from a user without a name.
+    for part in caller.user.iter().flat_map(|user| ["user", &user.id]) {
+        text.push(b'\n');
+        text.extend_from_slice(part.as_bytes());
+    }
     text.push(b'\n');
     raw::canonical(same.as_bytes(), &mut text);
     let mut out = [0; 32];
@@ -89,12 +95,37 @@ fn fingerprint(asked: &Request) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::call::{Caller, Scope};
+    use crate::user::User;
+    use janua_wire::capabilities::ClientCapabilities;
     use janua_wire::id::ClientId;
+    use janua_wire::message::Request;
+    use janua_wire::version::Version;
+    use std::sync::Arc;
 
     const HOUR: Duration = Duration::from_secs(3600);
 
-    fn request(params: &str) -> Request {
-        Request::new(&ClientId::number(1), "tools/call", Some(params)).expect("valid")
+    fn request(params: &str) -> Call {
+        of_user(params, None)
+    }
+
+    fn of_user(params: &str, user: Option<&str>) -> Call {
+        let capabilities = ClientCapabilities::default();
+        let user = user.map(|id| Arc::new(User::new(id)));
+        let caller = Arc::new(Caller { scope: Scope::Modern, version: Version::NEWEST, capabilities, user });
+        Call { request: Request::new(&ClientId::number(1), "tools/call", Some(params)).expect("valid"), caller }
+    }
+
+    #[test]
+    fn a_state_opens_for_its_own_user_only() {
+        let (seal, ticket) = (Seal::new().expect("a key"), Ticket { slot: 7, round: 2 });
+        let users = [None, Some("a"), Some("b"), Some("")];
+        for user in users {
+            let state = seal.state(ticket, &of_user("{}", user), HOUR).expect("sealed");
+            for other in users {
+                assert_eq!(seal.open(&state, &of_user("{}", other)).is_some(), user == other, "{user:?} {other:?}");
+            }
+        }
     }
 
     #[test]

@@ -371,6 +371,10 @@ impl List {
 /// The same at the gateway that runs with this configuration, if one does: what it has started already is used.
 async fn running(target: Target, file: &Path) -> Result<Target, Failed> {
     let Target::Named(settings, name) = &target else { return Ok(target) };
+    // Who comes to a gateway that asks for credentials has to have some: `--url` with `-H` shows them.
+    if settings.auth.is_some() {
+        return Ok(target);
+    }
     let Some(folder) = &settings.data_dir else { return Ok(target) };
     let Some(place) = running::find(folder).await.filter(|place| place.config.as_deref() == Some(file)) else {
         return Ok(target);

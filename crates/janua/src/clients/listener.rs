@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::http::Response;
+use futures_util::future::Either;
+use futures_util::{FutureExt, TryFutureExt};
 use hyper::body::Incoming;
 use hyper::service::{HttpService, Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -16,6 +19,7 @@ use rustix::net::sockopt::set_tcp_user_timeout;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 
+use super::gate::{Gate, Lease, Passed};
 use crate::admission::{Admission, Origin, Slot, crowded, overloaded};
 use crate::config::Limits;
 use crate::error::Failure;
@@ -47,13 +51,49 @@ pub(crate) struct Entered(#[expect(dead_code, reason = "held for what it takes u
 #[derive(Clone)]
 pub(crate) struct Crowded(pub(crate) Arc<Failure>);
 
+/// What is served: routes, behind a gate if there is one.
+#[derive(Clone)]
+pub(crate) struct Door {
+    pub(crate) router: Router,
+    pub(crate) gate: Option<Arc<Gate>>,
+}
+
+impl From<Router> for Door {
+    fn from(router: Router) -> Self {
+        Door { router, gate: None }
+    }
+}
+
 /// What every connection is served with.
 #[derive(Clone)]
 struct Serving {
-    router: Router,
+    door: Door,
     admission: Arc<Admission>,
     limits: Arc<Limits>,
     tasks: Tasks,
+}
+
+/// The door as one connection finds it.
+struct Entrance {
+    router: TowerToHyperService<Router>,
+    gate: Option<Arc<Gate>>,
+    peer: IpAddr,
+}
+
+impl Entrance {
+    /// What a request gets: at the gate, or behind it.
+    fn call(&self, request: http::Request<Incoming>) -> impl Future<Output = Result<Response<Body>, Infallible>> {
+        let passed = match &self.gate {
+            Some(gate) => gate.pass(request, Some(self.peer)),
+            None => Ok(Passed { request, lease: Lease::default() }),
+        };
+        match passed {
+            Ok(Passed { request, lease }) => {
+                Either::Left(self.router.call(request).map_ok(|answer| lease.bind(answer)))
+            }
+            Err(refused) => Either::Right(refused.answer().map(Ok)),
+        }
+    }
 }
 
 /// Connections that may wait to be accepted; the system may allow fewer. Those that find no room try again after a
@@ -69,10 +109,10 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Serves `router` on `listener` until the gateway stops; answers under way are finished.
+/// Serves `door` on `listener` until the gateway stops; answers under way are finished.
 pub(crate) async fn serve(
     listener: TcpListener,
-    router: Router,
+    door: impl Into<Door>,
     admission: Arc<Admission>,
     limits: Arc<Limits>,
     tasks: Tasks,
@@ -82,7 +122,7 @@ pub(crate) async fn serve(
         let (most, wanted) = (admission.connections.limit(), limits.connections);
         tracing::info!(most, wanted, "connections take up at most half of the descriptors: see ulimit -n");
     }
-    let serving = Serving { router, admission, limits, tasks };
+    let serving = Serving { door: door.into(), admission, limits, tasks };
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -90,10 +130,12 @@ pub(crate) async fn serve(
         };
         match accepted {
             Ok((socket, peer)) => match serving.enter(peer.ip()) {
-                Ok(entered) => serving.tasks.spawn("connection", serving.clone().connection(socket, entered)),
+                Ok(entered) => {
+                    serving.tasks.spawn("connection", serving.clone().connection(socket, peer.ip(), entered));
+                }
                 Err(why) => match spare.clone().try_acquire_owned() {
                     Ok(place) => {
-                        let refused = serving.clone().refused(socket, why);
+                        let refused = serving.clone().refused(socket, peer.ip(), why);
                         serving.tasks.spawn("refused connection", async move {
                             refused.await;
                             drop(place);
@@ -122,25 +164,29 @@ impl Serving {
         Ok(Entered(Arc::new((origin, slot))))
     }
 
-    async fn connection(self, socket: TcpStream, entered: Entered) {
-        let router = TowerToHyperService::new(self.router.clone());
+    async fn connection(self, socket: TcpStream, peer: IpAddr, entered: Entered) {
+        let entrance = self.entrance(peer);
         let service = service_fn(|mut request: http::Request<Incoming>| {
             if request.headers().contains_key(http::header::UPGRADE) {
                 request.extensions_mut().insert(entered.clone());
             }
-            router.call(request)
+            entrance.call(request)
         });
         self.run(socket, service, self.limits.header, true).await;
     }
 
     /// A connection that is told why it is one too many.
-    async fn refused(self, socket: TcpStream, why: Failure) {
-        let (router, why) = (TowerToHyperService::new(self.router.clone()), Crowded(Arc::new(why)));
+    async fn refused(self, socket: TcpStream, peer: IpAddr, why: Failure) {
+        let (entrance, why) = (self.entrance(peer), Crowded(Arc::new(why)));
         let service = service_fn(|mut request: http::Request<Incoming>| {
             request.extensions_mut().insert(why.clone());
-            router.call(request)
+            entrance.call(request)
         });
         self.run(socket, service, self.limits.header.min(HASTE), false).await;
+    }
+
+    fn entrance(&self, peer: IpAddr) -> Entrance {
+        Entrance { router: TowerToHyperService::new(self.door.router.clone()), gate: self.door.gate.clone(), peer }
     }
 
     async fn run<S>(&self, socket: TcpStream, service: S, header: Duration, keep_alive: bool)

@@ -43,7 +43,7 @@ fn held(node: &Node, kind: Kind, path: &str, findings: &mut Findings) {
     match kind {
         Kind::Section(fields) => section(node, &fields(), path, findings),
         Kind::Named(fields) => named(node, &fields(), path, findings),
-        Kind::Texts => texts(node, path, findings),
+        Kind::Texts | Kind::Groups(_) | Kind::TextsOrGroups(_) => items(node, kind, path, findings),
         Kind::TextMap => {
             let Value::Map(entries) = &node.value else { return unfit(node, kind, path, findings) };
             for (key, value) in entries {
@@ -65,10 +65,16 @@ fn named(node: &Node, fields: &[&'static Field], path: &str, findings: &mut Find
     }
 }
 
-fn texts(node: &Node, path: &str, findings: &mut Findings) {
-    let Value::List(items) = &node.value else { return unfit(node, Kind::Texts, path, findings) };
+fn items(node: &Node, kind: Kind, path: &str, findings: &mut Findings) {
+    let Value::List(items) = &node.value else { return unfit(node, kind, path, findings) };
     for (index, item) in items.iter().enumerate() {
-        held(item, Kind::Text, &format!("{path}[{index}]"), findings);
+        let path = format!("{path}[{index}]");
+        match (kind, &item.value) {
+            (Kind::Groups(fields), _) | (Kind::TextsOrGroups(fields), Value::Map(_)) => {
+                section(item, &fields(), &path, findings);
+            }
+            _ => held(item, Kind::Text, &path, findings),
+        }
     }
 }
 
@@ -111,7 +117,9 @@ fn unfit(node: &Node, kind: Kind, path: &str, findings: &mut Findings) {
             _ if switch(text).is_some() => finding.hint("write it without quotes"),
             _ => {}
         },
-        (Value::Text(_) | Value::Number(_), Kind::Texts) => finding.hint("write it as [\"…\"]"),
+        (Value::Text(_) | Value::Number(_), Kind::Texts | Kind::TextsOrGroups(_)) => {
+            finding.hint("write it as [\"…\"]");
+        }
         _ => {}
     }
 }

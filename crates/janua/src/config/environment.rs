@@ -126,11 +126,11 @@ fn spelled(named: &Node, word: &str) -> String {
 fn read(value: &str, kind: Kind, mark: &Mark, findings: &mut Findings) -> Node {
     let json = value.trim_start().starts_with(['[', '{']);
     match kind {
-        Kind::Texts | Kind::TextMap if json => {
+        Kind::Texts | Kind::TextMap | Kind::Groups(_) | Kind::TextsOrGroups(_) if json => {
             let parsed = parse(value, Format::Json, findings);
             parsed.map_or_else(|| Node::new(Value::Null, mark), |node| moved(node, mark))
         }
-        Kind::Texts => {
+        Kind::Texts | Kind::TextsOrGroups(_) => {
             let items = value.split(',').map(str::trim).filter(|item| !item.is_empty());
             Node::new(Value::List(items.map(|item| Node::new(Value::Made(item.to_owned()), mark)).collect()), mark)
         }

@@ -48,6 +48,10 @@ pub(super) enum Kind {
     Section(fn() -> Vec<&'static Field>),
     /// Such groups under names that the file chooses.
     Named(fn() -> Vec<&'static Field>),
+    /// A list of such groups.
+    Groups(fn() -> Vec<&'static Field>),
+    /// A list of texts and such groups.
+    TextsOrGroups(fn() -> Vec<&'static Field>),
 }
 
 impl Field {
@@ -88,6 +92,8 @@ impl Kind {
             Kind::TextMap => "texts by name".to_owned(),
             Kind::Section(_) => "a group of keys".to_owned(),
             Kind::Named(_) => "groups of keys by name".to_owned(),
+            Kind::Groups(_) => "a list of groups of keys".to_owned(),
+            Kind::TextsOrGroups(_) => "a list of texts or groups of keys".to_owned(),
         }
     }
 

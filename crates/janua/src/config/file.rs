@@ -12,6 +12,7 @@ use super::group::Group;
 use super::load::Unserved;
 use super::tree::{Node, Value};
 
+mod auth;
 pub(super) mod limits;
 mod names;
 mod server;
@@ -22,12 +23,12 @@ use names::lawful;
 pub(super) use names::{mended, refused};
 
 /// Keys that a later version understands: using one is an error rather than silence.
-pub(super) const LATER: [&str; 9] =
-    ["auth", "folders", "python", "services", "discovery", "registry", "cluster", "health", "folder"];
+pub(super) const LATER: [&str; 8] =
+    ["folders", "python", "services", "discovery", "registry", "cluster", "health", "folder"];
 
 const WEB: &[&str] = &["http", "https"];
 
-static FIELDS: [Field; 13] = [
+static FIELDS: [Field; 14] = [
     Field::new("$schema", Kind::Text, "", "Where the schema of this file is, for editors."),
     Field::new(
         "listen",
@@ -60,6 +61,12 @@ static FIELDS: [Field; 13] = [
         Kind::Texts,
         "[]",
         "Host names under which the gateway is reached, besides those of loopback.",
+    ),
+    Field::new(
+        "auth",
+        Kind::Section(auth::fields),
+        "",
+        "Who may use the gateway; absent: whoever reaches it. With it every request is refused that does not say who asks.",
     ),
     Field::new("cors", Kind::Section(cors), "", "Web pages of other origins."),
     Field::new("traces", Kind::Url(WEB), "", "OTLP endpoint that traces are sent to; absent: none are."),
@@ -107,6 +114,7 @@ pub(super) fn read(root: &Node, setting: &Setting<'_>, findings: &mut Findings) 
     };
     settings.data_dir = data_dir(root, setting);
     settings.allowed_hosts = group.texts("allowed_hosts");
+    settings.auth = group.node("auth").map(|node| auth::read(node, findings));
     settings.cors_origins = origins(&group, findings);
     settings.traces = group.url("traces");
     if let Some(node) = group.node("limits") {
@@ -146,14 +154,14 @@ fn listen(group: &Group<'_>, findings: &mut Findings) -> SocketAddr {
 /// Says so if others can reach a gateway that asks nobody who they are.
 fn exposed(settings: &Settings, group: &Group<'_>, findings: &mut Findings) {
     let local = |host: IpAddr| host.is_loopback();
-    if local(settings.host) {
+    if local(settings.host) || settings.auth.is_some() {
         return;
     }
     let name = if group.node("listen").is_some() { "listen" } else { "hostname" };
     let message = format!("others can reach {}, and nobody has to authenticate", settings.host);
     let finding = findings.warning(group.mark(name), name, message);
     if !settings.insecure_no_auth {
-        finding.hint("the gateway refuses to start like this unless insecure_no_auth is true");
+        finding.hint("the gateway refuses to start like this without `auth`, unless insecure_no_auth is true");
     }
 }
 

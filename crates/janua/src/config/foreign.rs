@@ -7,6 +7,7 @@ use super::file;
 use super::finding::Findings;
 use super::tree::{Format, Key, Node, Value};
 
+mod auth;
 mod entries;
 
 /// Whose configuration a file is.
@@ -104,15 +105,19 @@ fn client(root: &Node, name: &str, path: &Path, environment: &Environment, findi
 fn gateway(root: &Node, findings: &mut Findings) -> Node {
     let mut made = Node::empty(&root.mark);
     let mark = root.mark.clone();
-    let words = "read as a file of mcp-gateway: its programs get the whole environment, and nobody has to authenticate";
+    let asks = root.get("auth").is_some_and(|auth| !matches!(auth.value, Value::Null));
+    let who = if asks { "its `auth` says who may use it" } else { "nobody has to authenticate" };
+    let words = format!("read as a file of mcp-gateway: its programs get the whole environment, and {who}");
     findings.warning(&mark, "", words).hint("a file named janua.yaml, or with `listen`, is read as ours");
     if root.get("hostname").is_none() {
         made.put("hostname", Node::text("0.0.0.0", &mark));
     }
-    made.put("insecure_no_auth", Node::new(Value::Switch(true), &mark));
+    if !asks {
+        made.put("insecure_no_auth", Node::new(Value::Switch(true), &mark));
+    }
     for (key, node) in root.entries() {
         match key.name.as_str() {
-            "auth" if !matches!(node.value, Value::Null) => refuse(key, node, findings),
+            "auth" if asks => push(&mut made, key, auth::auth(node, findings)),
             "servers" => push(&mut made, key, entries::gateway(node, findings)),
             "hostname" | "port" => push(&mut made, key, node.clone()),
             "debug" | "auth" => {}
@@ -123,19 +128,6 @@ fn gateway(root: &Node, findings: &mut Findings) -> Node {
         findings.error(&mark, "servers", "at least one server must be configured");
     }
     made
-}
-
-/// Authentication that is asked for and not there is never passed over in silence.
-fn refuse(key: &Key, auth: &Node, findings: &mut Findings) {
-    let on =
-        |scheme: &str| auth.get(scheme).and_then(|scheme| scheme.get("enabled")).and_then(Node::scalar) == Some("true");
-    if on("basic") || on("bearer") {
-        let message = "authentication is not supported yet: refusing to start unprotected";
-        findings.error(&key.mark, "auth", message).hint("take `auth` out, and protect the address in another way");
-    } else {
-        let message = "is there, but no scheme of it is enabled: every request would be refused";
-        findings.error(&key.mark, "auth", message).hint("take `auth` out");
-    }
 }
 
 fn push(group: &mut Node, key: &Key, node: Node) {

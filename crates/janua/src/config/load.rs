@@ -141,7 +141,7 @@ fn expand(
     entries.sort_by_key(|(key, _)| key.name != "data_dir");
     let mut rest = Vec::new();
     for (key, mut node) in std::mem::take(entries) {
-        if key.name == "servers" {
+        if ["servers", "auth"].contains(&key.name.as_str()) {
             rest.push((key, node));
             continue;
         }
@@ -152,7 +152,13 @@ fn expand(
     }
     expander.secrets = file::data_dir(root, setting).map(|folder| folder.join("secrets"));
     if let Value::Map(entries) = &mut root.value {
-        for (_, node) in &mut rest {
+        for (key, node) in &mut rest {
+            if key.name == "auth" {
+                if let Some((mark, path, what)) = expander.tree(node, "auth", findings) {
+                    findings.error(&mark, &path, what);
+                }
+                continue;
+            }
             let Value::Map(servers) = &mut node.value else { continue };
             for (key, server) in servers {
                 let path = join("servers", &key.name);

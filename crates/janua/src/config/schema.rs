@@ -68,6 +68,10 @@ fn of(kind: Kind) -> Value {
         Kind::Texts => json!({ "type": ["array", "null"], "items": of(Kind::Text) }),
         Kind::TextMap => json!({ "type": ["object", "null"], "additionalProperties": of(Kind::Text) }),
         Kind::Section(fields) => group(&fields()),
+        Kind::Groups(fields) => json!({ "type": ["array", "null"], "items": group(&fields()) }),
+        Kind::TextsOrGroups(fields) => {
+            json!({ "type": ["array", "null"], "items": { "anyOf": [of(Kind::Text), group(&fields())] } })
+        }
         Kind::Named(fields) => json!({
             "type": ["object", "null"],
             "propertyNames": { "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$" },
@@ -99,6 +103,7 @@ fn section(page: &mut String, path: &str, fields: &[&'static Field]) {
         match field.kind {
             Kind::Section(fields) => section(page, &path, &fields()),
             Kind::Named(fields) => section(page, &format!("{path}.NAME"), &fields()),
+            Kind::Groups(fields) | Kind::TextsOrGroups(fields) => section(page, &format!("{path}[]"), &fields()),
             _ => {}
         }
     }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::auth::AuthSettings;
 use super::{Declared, Limits, Protocol, Server, Share};
 
 /// The settings of one gateway, valid as a whole.
@@ -16,6 +17,8 @@ pub struct Settings {
     pub port: u16,
     /// Listen on an address that others reach, although nobody has to authenticate.
     pub insecure_no_auth: bool,
+    /// Who may use the gateway; `None`: whoever reaches it.
+    pub auth: Option<AuthSettings>,
     /// Where metrics are served, on a listener of their own; `None`: they are not.
     pub metrics: Option<SocketAddr>,
     /// Where the gateway keeps what it knows between runs; `None`: it keeps nothing.
@@ -122,6 +125,7 @@ impl Default for Settings {
             host: IpAddr::from([127, 0, 0, 1]),
             port: 3000,
             insecure_no_auth: false,
+            auth: None,
             metrics: None,
             data_dir: None,
             allowed_hosts: Vec::new(),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::{AUTHORIZATION, HeaderValue};
 use http::{Method, StatusCode};
 use janua_wire::sse::Item;
 use serde::de::DeserializeOwned;
@@ -34,7 +35,12 @@ impl Gateway {
     pub fn at(place: &Place) -> Result<Gateway, Failure> {
         let wrong = |_| Failure::new(Kind::Unreachable, "the gateway's address is none");
         let url = Url::parse(&format!("http://{}/", place.reached())).map_err(wrong)?;
-        let (headers, transport) = (Vec::new(), RemoteTransport::Http);
+        let (mut headers, transport) = (Vec::new(), RemoteTransport::Http);
+        let token = place.token.as_ref().map(|token| HeaderValue::try_from(format!("Bearer {}", token.expose())));
+        if let Some(Ok(mut value)) = token {
+            value.set_sensitive(true);
+            headers.push((AUTHORIZATION, value));
+        }
         Ok(Gateway { target: Target::new(&RemoteServer { url, headers, transport, allow_private: true })? })
     }
 

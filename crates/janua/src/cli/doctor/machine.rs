@@ -90,8 +90,8 @@ pub(super) fn address(settings: &Settings, place: Option<&Place>) -> Note {
     if place.is_some_and(|place| place.address == wanted) {
         return Note::ok(SUBJECT, format!("{wanted} is the running gateway's"));
     }
-    if !settings.host.is_loopback() && !settings.insecure_no_auth {
-        let next = "listen on 127.0.0.1, or say `insecure_no_auth: true` if that is what you want";
+    if !settings.host.is_loopback() && !settings.insecure_no_auth && settings.auth.is_none() {
+        let next = "listen on 127.0.0.1, let `auth` say who may use it, or say `insecure_no_auth: true` if that is what you want";
         return Note::fail(SUBJECT, format!("{wanted} is reached by others, and nobody has to authenticate"), next);
     }
     match ports::is_free(wanted) {
