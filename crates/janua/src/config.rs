@@ -89,6 +89,46 @@ pub struct RemoteServer {
     pub allow_private: bool,
 }
 
+/// An API that an OpenAPI document describes: its operations are tools.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OpenApiServer {
+    /// Where its document is.
+    pub source: OpenApiSource,
+    /// Where it is itself, whatever the document says.
+    pub base_url: Option<url::Url>,
+    /// Headers sent with every request, credentials among them.
+    pub headers: Vec<(http::HeaderName, http::HeaderValue)>,
+    /// Parameters sent in the query of every request, credentials among them.
+    pub query: Vec<(String, String)>,
+    /// Whether it may have an address that is not public. Absent: if an operator has named the address, which a document
+    /// from elsewhere is not.
+    pub allow_private: Option<bool>,
+}
+
+/// Where an OpenAPI document is.
+#[derive(Clone, PartialEq, Eq)]
+pub enum OpenApiSource {
+    /// A file, as it was when the configuration was read: a changed one makes another server.
+    File(File),
+    /// An address.
+    Url(url::Url),
+}
+
+impl OpenApiSource {
+    /// The document in the file at `path`, as it is now.
+    pub fn file(path: &std::path::Path) -> Self {
+        OpenApiSource::File(File::now(path))
+    }
+
+    /// A short text naming it, for people, without what may be a credential.
+    pub fn label(&self) -> String {
+        match self {
+            OpenApiSource::File(file) => file.path.display().to_string(),
+            OpenApiSource::Url(url) => bare(url),
+        }
+    }
+}
+
 /// Without the values of variables, and of arguments that look like secrets.
 impl fmt::Debug for ServerCommand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -109,6 +149,17 @@ impl fmt::Debug for RemoteServer {
     }
 }
 
+/// Without the values of headers and parameters, and of what in an address may be a credential.
+impl fmt::Debug for OpenApiServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let headers: Vec<&http::HeaderName> = self.headers.iter().map(|(name, _)| name).collect();
+        let query: Vec<&String> = self.query.iter().map(|(name, _)| name).collect();
+        let mut shown = f.debug_struct("OpenApiServer");
+        shown.field("source", &self.source.label()).field("base_url", &self.base_url.as_ref().map(bare));
+        shown.field("headers", &headers).field("query", &query).field("allow_private", &self.allow_private).finish()
+    }
+}
+
 /// An address without what may be a credential.
 fn bare(url: &url::Url) -> String {
     let mut url = url.clone();
@@ -125,6 +176,8 @@ pub enum Server {
     Command(ServerCommand),
     /// A remote server.
     Remote(RemoteServer),
+    /// An API.
+    OpenApi(OpenApiServer),
     /// A server in this process, by the name that [`Factories`](crate::server::Factories) have it under.
     InProcess(String),
 }
@@ -177,6 +230,7 @@ impl Server {
                 words.join(" ")
             }
             Server::Remote(remote) => bare(&remote.url),
+            Server::OpenApi(api) => api.source.label(),
             Server::InProcess(name) => format!("the built-in server {name}"),
         }
     }

@@ -22,6 +22,7 @@ pub(crate) mod hiding;
 pub(crate) mod http_client;
 pub mod in_process;
 pub(crate) mod inventory;
+pub(crate) mod openapi;
 pub(crate) mod opening;
 pub(crate) mod peer;
 pub(crate) mod pool;

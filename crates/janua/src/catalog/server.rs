@@ -17,6 +17,7 @@ use crate::observe::metrics::Metrics;
 use crate::servers::hiding::{Hiding, Shown};
 use crate::servers::in_process::{Factories, Site};
 use crate::servers::inventory::Inventory;
+use crate::servers::openapi::OpenApiOpener;
 use crate::servers::pool::Pool;
 use crate::servers::remote::RemoteOpener;
 use crate::servers::starts::Starts;
@@ -83,6 +84,7 @@ pub(crate) fn bridge(
             Box::new(StdioOpener(Stock::new(command, warm, starts, journal, limits, tasks, metrics.clone())))
         }
         Server::Remote(remote) => Box::new(RemoteOpener::new(remote, limits.clone(), tasks.clone(), inventory.clone())),
+        Server::OpenApi(api) => Box::new(OpenApiOpener::new(name, api, &settings.tools, limits.clone(), tasks.clone())),
         Server::InProcess(name) => {
             Box::new(factories.opener(name, Site { limits: limits.clone(), tasks: tasks.clone() }))
         }

@@ -393,6 +393,7 @@ fn short(server: &Server) -> String {
     match server {
         Server::Command(command) => command.program.rsplit('/').next().unwrap_or(&command.program).to_owned(),
         Server::Remote(remote) => remote.url.host_str().unwrap_or("the server").to_owned(),
+        Server::OpenApi(api) => api.source.label(),
         Server::InProcess(name) => name.clone(),
     }
 }

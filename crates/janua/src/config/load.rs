@@ -10,7 +10,7 @@ use super::finding::{Finding, Findings};
 use super::foreign::{self, Form};
 use super::tree::{self, LARGEST, Mark, Node, Value, join};
 use super::watch::File;
-use super::{Settings, check, file};
+use super::{OpenApiServer, OpenApiSource, Server, Settings, check, file};
 
 /// Servers that something is missing for, and what.
 pub(super) type Unserved = BTreeMap<String, String>;
@@ -77,6 +77,11 @@ pub fn load(path: Option<&Path>, environment: &Environment) -> Result<Loaded, Ve
     setting.unserved = &unserved;
     check::section(&root, &fields, "", &mut findings);
     let settings = file::read(&root, &setting, &mut findings);
+    let documents = settings.servers.values().filter_map(|server| match &server.server {
+        Server::OpenApi(OpenApiServer { source: OpenApiSource::File(file), .. }) => Some(file.clone()),
+        _ => None,
+    });
+    files.extend(documents);
     for path in expander.files {
         if !files.iter().any(|file| file.path == path) {
             files.push(File::now(&path));

@@ -258,6 +258,12 @@ impl Outgoing {
         self
     }
 
+    /// The same with a body that is no message of ours.
+    pub(crate) fn carrying(mut self, body: Bytes) -> Outgoing {
+        self.body = Some((Line::from(body), Arc::new(Unwatched)));
+        self
+    }
+
     /// The message in it.
     pub(crate) fn message(&self) -> Option<&Line> {
         self.body.as_ref().map(|(line, _)| line)

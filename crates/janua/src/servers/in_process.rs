@@ -202,6 +202,17 @@ impl Factory {
     }
 }
 
+impl Factory {
+    /// Opens a link to a new instance.
+    pub(crate) fn open(
+        &self,
+        opening: Opening,
+        site: &Site,
+    ) -> BoxFuture<'static, Result<Arc<dyn Connection>, Refusal>> {
+        self.0.open(opening, site)
+    }
+}
+
 impl fmt::Debug for Factory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Factory")
@@ -263,7 +274,7 @@ pub(crate) struct InProcess {
 impl Opener for InProcess {
     fn open(&self, opening: Opening) -> BoxFuture<'static, Result<Arc<dyn Connection>, Refusal>> {
         match &self.factory {
-            Ok(factory) => factory.0.open(opening, &self.site),
+            Ok(factory) => factory.open(opening, &self.site),
             Err(failure) => ready(Err(failure.clone().into())).boxed(),
         }
     }

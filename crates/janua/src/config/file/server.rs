@@ -10,13 +10,15 @@ use super::super::finding::Findings;
 use super::super::group::Group;
 use super::super::tree::{Node, join};
 use super::super::{
-    Declared, Protocol, RemoteServer, RemoteTransport, Server, ServerCommand, ServerSettings, Share, dotenv,
+    Declared, OpenApiServer, OpenApiSource, Protocol, RemoteServer, RemoteTransport, Server, ServerCommand,
+    ServerSettings, Share, dotenv,
 };
 use super::{Setting, tools};
 
+const WEB: &[&str] = &["http", "https"];
 const REMOTE: &[&str] = &["http", "https", "ws", "wss"];
 
-static FIELDS: [Field; 22] = [
+static FIELDS: [Field; 25] = [
     Field::new(
         "command",
         Kind::Text,
@@ -56,8 +58,16 @@ static FIELDS: [Field; 22] = [
         "allow_private",
         Kind::Switch,
         "true",
-        "Whether its address may be one of this machine or of a private network.",
+        "Whether its address may be one of this machine or of a private network; an API's that only a document from elsewhere names may not, unless this says so.",
     ),
+    Field::new(
+        "openapi",
+        Kind::Text,
+        "",
+        "File or http(s) address of an OpenAPI document whose operations become tools, instead of `command` and `url`.",
+    ),
+    Field::new("base_url", Kind::Url(WEB), "", "Where that API is, whatever its document says."),
+    Field::new("query", Kind::TextMap, "{}", "Parameters sent in the query of every request to that API."),
     Field::new("builtin", Kind::Text, "", "A server that is built in, by its name, instead of `command` and `url`."),
     Field::new(
         "protocol",
@@ -107,6 +117,10 @@ pub(super) fn fields() -> Vec<&'static Field> {
 const PROGRAMS: [&str; 5] = ["args", "env", "env_file", "cwd", "inherit_env"];
 /// Keys that only remote servers have.
 const REMOTES: [&str; 2] = ["headers", "allow_private"];
+/// Keys that only APIs have.
+const APIS: [&str; 2] = ["base_url", "query"];
+/// What a server can be.
+const KINDS: [&str; 4] = ["command", "url", "openapi", "builtin"];
 
 /// Reads a server. One that something is missing for is disabled, with the reason.
 pub(super) fn read(name: &str, node: &Node, setting: &Setting<'_>, findings: &mut Findings) -> ServerSettings {
@@ -140,6 +154,8 @@ pub(super) fn read(name: &str, node: &Node, setting: &Setting<'_>, findings: &mu
         _ => Protocol::Auto,
     };
     settings.share = match group.text("share") {
+        // An API keeps nothing of a session, and asks nobody.
+        None if matches!(settings.server, Server::OpenApi(_)) => Share::All,
         Some("user") => Share::User,
         Some("all") => Share::All,
         _ => Share::Session,
@@ -165,16 +181,21 @@ fn kind(
     setting: &Setting<'_>,
     findings: &mut Findings,
 ) -> Result<Server, Option<String>> {
-    let given: Vec<&str> =
-        ["command", "url", "builtin"].into_iter().filter(|name| group.node(name).is_some()).collect();
+    let given: Vec<&str> = KINDS.into_iter().filter(|name| group.node(name).is_some()).collect();
     match given.as_slice() {
         ["command"] => {
-            unfit(group, path, &REMOTES, "a remote server", setting.lenient, findings);
+            unfit(group, path, &REMOTES, "a remote server or an API", setting.lenient, findings);
+            unfit(group, path, &APIS, "an API", setting.lenient, findings);
             Ok(Server::Command(command(group, path, setting, findings)))
         }
         ["url"] => {
             unfit(group, path, &PROGRAMS, "a program", setting.lenient, findings);
+            unfit(group, path, &APIS, "an API", setting.lenient, findings);
             remote(group, path, findings).map(Server::Remote).ok_or(None)
+        }
+        ["openapi"] => {
+            unfit(group, path, &PROGRAMS, "a program", setting.lenient, findings);
+            api(group, path, setting, findings).map(Server::OpenApi).map_err(Some)
         }
         [] if setting.lenient => {
             let why = "it has neither `command` nor `url`";
@@ -182,15 +203,18 @@ fn kind(
             Err(Some(why.to_owned()))
         }
         // What is missing is there, but for a letter: that is a finding already.
-        [] if group.almost(&["command", "url", "builtin"]) => Err(None),
+        [] if group.almost(&KINDS) => Err(None),
         [] => {
-            let finding = findings.error(group.mark(""), path, "needs `command`, `url` or `builtin`");
-            finding.hint("a program to start, the address of a remote server, or the name of a built-in one");
+            let finding = findings.error(group.mark(""), path, "needs `command`, `url`, `openapi` or `builtin`");
+            finding.hint(
+                "a program to start, the address of a remote server, an API's description, or the name of a built-in server",
+            );
             Err(None)
         }
         [_] => {
             unfit(group, path, &PROGRAMS, "a program", setting.lenient, findings);
-            unfit(group, path, &REMOTES, "a remote server", setting.lenient, findings);
+            unfit(group, path, &REMOTES, "a remote server or an API", setting.lenient, findings);
+            unfit(group, path, &APIS, "an API", setting.lenient, findings);
             Ok(Server::InProcess(group.text("builtin").unwrap_or_default().to_owned()))
         }
         [first, second, ..] => {
@@ -297,6 +321,30 @@ fn remote(group: &Group<'_>, path: &str, findings: &mut Findings) -> Option<Remo
         let message = "a server at a ws: or wss: address is spoken to with `ws`";
         findings.error(group.mark("transport"), &join(path, "transport"), message);
     }
+    let headers = headers(group, path, findings);
+    let allow_private = group.switch("allow_private").unwrap_or(true);
+    Some(RemoteServer { url, headers, transport, allow_private })
+}
+
+/// Reads an API. The error is the reason why it is not served.
+fn api(group: &Group<'_>, path: &str, setting: &Setting<'_>, findings: &mut Findings) -> Result<OpenApiServer, String> {
+    let given = group.text("openapi").unwrap_or_default();
+    let is_address = given.starts_with("http://") || given.starts_with("https://");
+    let source = match url::Url::parse(given) {
+        Ok(url) if is_address => OpenApiSource::Url(url),
+        _ if is_address || given.trim().is_empty() => {
+            let message = "must be the path of a file, or an http or https URL";
+            findings.error(group.mark("openapi"), &join(path, "openapi"), message);
+            return Err(message.to_owned());
+        }
+        _ => OpenApiSource::file(&placed(given, setting.folder, setting.environment)),
+    };
+    let (headers, query) = (headers(group, path, findings), group.pairs("query"));
+    let (base_url, allow_private) = (group.url("base_url"), group.switch("allow_private"));
+    Ok(OpenApiServer { source, base_url, headers, query, allow_private })
+}
+
+fn headers(group: &Group<'_>, path: &str, findings: &mut Findings) -> Vec<(HeaderName, HeaderValue)> {
     let mut headers = Vec::new();
     for (key, node) in group.node("headers").map(Node::entries).unwrap_or_default() {
         let path = join(&join(path, "headers"), &key.name);
@@ -312,6 +360,5 @@ fn remote(group: &Group<'_>, path: &str, findings: &mut Findings) -> Option<Remo
             (_, None) => {}
         }
     }
-    let allow_private = group.switch("allow_private").unwrap_or(true);
-    Some(RemoteServer { url, headers, transport, allow_private })
+    headers
 }
