@@ -129,6 +129,11 @@ impl Catalog {
         Err(many.is_disabled(name).unwrap_or_else(unknown))
     }
 
+    /// The names of all servers and views, in order; none if there is one server without a name.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.many().map(|many| many.now().views.keys().cloned().collect()).unwrap_or_default()
+    }
+
     /// What the address with that name led to, if sessions are left there. They end what they have begun.
     pub(crate) fn former(&self, name: Option<&str>) -> Option<Arc<dyn Place>> {
         let view = self.many()?.now().former.get(name?)?.upgrade()?;

@@ -20,6 +20,7 @@ use crate::user::Visitor;
 
 pub(crate) mod answer;
 pub(crate) mod body;
+pub(crate) mod doors;
 pub(crate) mod duplex;
 pub(crate) mod envelope;
 pub(crate) mod events;
@@ -28,6 +29,7 @@ pub(crate) mod guard;
 pub(crate) mod health;
 pub(crate) mod listener;
 pub(crate) mod metrics;
+pub(crate) mod session_key;
 pub(crate) mod sse;
 pub(crate) mod stateless;
 pub(crate) mod stdio;
@@ -35,7 +37,7 @@ pub(crate) mod streamable_http;
 pub(crate) mod websocket;
 
 use gate::Gate;
-use guard::Guard;
+use guard::{Guard, Pass};
 use listener::Crowded;
 
 /// Where things are, relative to where the router is mounted. What has an empty path is not served.
@@ -52,6 +54,8 @@ pub(crate) struct Paths {
     pub(crate) servers: String,
     /// What the paths without a name lead to, if there are several; `None`: to all.
     pub(crate) root: Option<String>,
+    /// Whether each server and view has the addresses of guMCP and acehoss/mcp-gateway, too, if there are several.
+    pub(crate) doors: bool,
 }
 
 impl Default for Paths {
@@ -65,6 +69,7 @@ impl Default for Paths {
             base_url: String::new(),
             servers: String::new(),
             root: None,
+            doors: true,
         }
     }
 }
@@ -90,6 +95,13 @@ pub(crate) struct Edge {
 pub(crate) struct Arrival {
     pub(crate) place: Arc<dyn Place>,
     pub(crate) visitor: Visitor,
+}
+
+impl Arrival {
+    /// Whether a session is at this place, and of this visitor.
+    fn leads_to(&self, session: &Session) -> bool {
+        Arc::ptr_eq(&session.place, &self.place) && session.belongs_to(&self.visitor)
+    }
 }
 
 /// Says that the process runs.
@@ -156,6 +168,10 @@ pub(crate) fn router(edge: Arc<Edge>) -> Router {
         }
         router = router.route(&path, at(route));
     }
+    if paths.doors && edge.gateway.catalog.many().is_some() {
+        let through = |State(edge): State<Arc<Edge>>, request| async move { doors::serve(&edge, request).await };
+        router = router.fallback(through);
+    }
     router.with_state(edge)
 }
 
@@ -174,15 +190,11 @@ async fn serve(edge: &Edge, route: Route, name: Option<String>, request: Request
 async fn respond(edge: &Edge, route: Route, name: Option<String>, request: Request) -> Response<Body> {
     let prefix = if let Route::Sse = route { prefix_of(&request) } else { String::new() };
     let (parts, body) = request.into_parts();
-    let pass = match edge.guard.check(&parts) {
-        Ok(pass) => pass,
+    let vital = matches!(route, Route::Health | Route::Live | Route::Ready);
+    let (pass, visitor) = match edge.enter(&parts, vital) {
+        Ok(entered) => entered,
         Err(refused) => return edge.finish(refused),
     };
-    if let Some(Crowded(why)) = parts.extensions.get()
-        && !matches!(route, Route::Health | Route::Live | Route::Ready)
-    {
-        return edge.finish(pass.put_on(answer::refused(why)));
-    }
     let name = name.as_deref().or(edge.paths.root.as_deref());
     let in_session = parts.headers.contains_key(SESSION_ID);
     let former = |unknown| edge.gateway.catalog.former(name).filter(|_| in_session).ok_or(unknown);
@@ -192,7 +204,6 @@ async fn respond(edge: &Edge, route: Route, name: Option<String>, request: Reque
             return edge.finish(pass.put_on(answer::error(StatusCode::NOT_FOUND, None, INVALID_REQUEST, &unknown)));
         }
     };
-    let Some(visitor) = edge.visitor(&parts) else { return edge.finish(edge.gate.too_late(&parts)) };
     let arrival = Arrival { place, visitor };
     let answer = match (route, &parts.method) {
         (Route::Mcp, &Method::POST) => match edge.admit() {
@@ -221,10 +232,23 @@ async fn respond(edge: &Edge, route: Route, name: Option<String>, request: Reque
 }
 
 impl Edge {
+    /// Who has sent a request that may go on, or the answer that refuses it. What is `vital` is answered even where
+    /// there are too many connections.
+    fn enter(&self, parts: &Parts, vital: bool) -> Result<(Pass, Visitor), Response<Body>> {
+        let pass = self.guard.check(parts)?;
+        match parts.extensions.get() {
+            Some(Crowded(why)) if !vital => Err(pass.put_on(answer::refused(why))),
+            _ => match self.visitor(parts) {
+                Some(visitor) => Ok((pass, visitor)),
+                None => Err(self.gate.too_late(parts)),
+            },
+        }
+    }
+
     /// The session of that id, if it is at the same place and of the same visitor.
     pub(crate) fn session(&self, id: &str, arrival: &Arrival) -> Option<Arc<Session>> {
         let session = self.gateway.sessions.get(id, sessions::Kind::StreamableHttp)?;
-        (Arc::ptr_eq(&session.place, &arrival.place) && session.belongs_to(&arrival.visitor)).then_some(session)
+        arrival.leads_to(&session).then_some(session)
     }
 
     /// Who has sent a request; `None` if it has passed no gate that there is.

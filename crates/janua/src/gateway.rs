@@ -50,7 +50,7 @@ impl Gateway {
         readings.put(&metrics::CONNECTIONS, self.admission.connections.current());
         let sessions = self.sessions.all();
         for kind in sessions::Kind::ALL {
-            let of_kind = || sessions.iter().filter(|session| session.kind == kind);
+            let of_kind = || sessions.iter().filter(|session| session.kind.name() == kind.name());
             readings.put_for(&metrics::SESSIONS, kind.name(), of_kind().count());
             let waiting = of_kind().map(|session| session.waiting()).sum();
             readings.put_for(&metrics::STREAM_QUEUE, kind.name(), waiting);

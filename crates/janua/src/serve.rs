@@ -177,6 +177,7 @@ impl Builder {
         "/messages/".clone_into(&mut self.paths.messages);
         self.paths.health = vec!["/status".to_owned()];
         self.paths.root = default.map(str::to_owned);
+        self.paths.doors = false;
         self
     }
 

@@ -10,7 +10,6 @@ use tokio::time::Instant;
 use crate::admission::{Gauge, Slot};
 use crate::config::Limits;
 use crate::lock::Lock;
-use crate::random;
 use crate::servers::Place;
 use crate::user::Visitor;
 
@@ -47,7 +46,7 @@ impl Sessions {
     /// Opens a session of `visitor`, unless there are as many as there may be.
     pub(crate) fn open(&self, kind: Kind, place: Arc<dyn Place>, visitor: Visitor) -> Option<Arc<Session>> {
         let slot = self.places.take()?;
-        let id: Arc<str> = random::token().into();
+        let id: Arc<str> = kind.mint().into();
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let session = Session::new((id.clone(), number, kind), (place, visitor), self.limits.clone(), &self.requests);
         let session = Arc::new(session);

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use janua_wire::error::{self, INVALID_REQUEST};
 use janua_wire::id::ClientId;
 use janua_wire::line::Line;
-use janua_wire::message::{self, Incoming, Message, Notification, Refused, Request};
+use janua_wire::message::{self, Incoming, Message, Notification, Refused, Request, Response};
 use janua_wire::method::Method;
 use janua_wire::version::Era;
 
@@ -121,12 +121,7 @@ fn enter(gateway: &Gateway, session: &Arc<Session>) -> Result<Running, Failure> 
 
 async fn run(gateway: &Arc<Gateway>, session: &Arc<Session>, caller: Option<Arc<Caller>>, request: Request) {
     let id = request.id().detached();
-    let Some(caller) = caller else {
-        return put(
-            session,
-            &error::response(Some(&id), INVALID_REQUEST, "the session is not initialized yet", None).into(),
-        );
-    };
+    let Some(caller) = caller else { return put(session, &unopened(&request, &id)) };
     let listens = request.method() == Method::Listen;
     let running = match enter(gateway, session) {
         Ok(running) => running,
@@ -157,6 +152,15 @@ async fn run(gateway: &Arc<Gateway>, session: &Arc<Session>, caller: Option<Arc<
             () = session.ended() => {}
         }
     });
+}
+
+/// What a request is answered before the session is opened: a ping may be sent at any time (2025-11-25
+/// `basic/lifecycle`).
+fn unopened(request: &Request, id: &ClientId) -> Line {
+    match Response::result("{}") {
+        Ok(pong) if request.method() == Method::Ping => pong.answering(id.raw()),
+        _ => error::response(Some(id), INVALID_REQUEST, "the session is not initialized yet", None).into(),
+    }
 }
 
 /// A stream of changes that the server ends is taken back as well, where it shares a channel with others

@@ -8,23 +8,39 @@ use janua_wire::error::SESSION;
 use janua_wire::sse;
 
 use super::{Arrival, Edge, answer, body, duplex, events};
-use crate::sessions::Kind;
-use crate::sessions::session::short;
+use crate::sessions::session::{Door, short};
+use crate::sessions::{Kind, Session};
 use crate::user::Visitor;
 
 /// Opens a session. `prefix` is the path the router is mounted under.
-pub(crate) fn open(edge: &Edge, Arrival { place, visitor }: Arrival, prefix: &str) -> Response<Body> {
-    let session = match edge.gateway.open_session(Kind::Sse, place, visitor) {
+pub(crate) fn open(edge: &Edge, arrival: Arrival, prefix: &str) -> Response<Body> {
+    let messages = &edge.paths.messages;
+    open_at(edge, arrival, Door::Messages, |id| format!("{prefix}{messages}?session_id={id}"), |_| ())
+}
+
+/// Opens a session whose messages are posted to what `target` makes of its id, at `door`. What `watch` gives is held as
+/// long as the stream is there.
+pub(crate) fn open_at<H: Send + 'static>(
+    edge: &Edge,
+    Arrival { place, visitor }: Arrival,
+    door: Door,
+    target: impl FnOnce(&str) -> String,
+    watch: impl FnOnce(&Session) -> H,
+) -> Response<Body> {
+    let session = match edge.gateway.open_session(Kind::Sse(door), place, visitor) {
         Ok(session) => session,
         Err(failure) => return answer::refused(&failure),
     };
     tracing::info!(session = short(&session.id), "session opened");
     let (ticket, _) = session.outbound.attach(None);
-    let endpoint = format!("{}{prefix}{}?session_id={}", edge.paths.base_url, edge.paths.messages, session.id);
+    let endpoint = format!("{}{}", edge.paths.base_url, target(&session.id));
     let mut opening = BytesMut::new();
     sse::write(&mut opening, None, Some("endpoint"), &[Bytes::from(endpoint)]);
-    let (gateway, ending) = (edge.gateway.clone(), session.clone());
-    let on_close = Box::new(move || gateway.end_session(&ending));
+    let (gateway, ending, held) = (edge.gateway.clone(), session.clone(), watch(&session));
+    let on_close = Box::new(move || {
+        gateway.end_session(&ending);
+        drop(held);
+    });
     let pause = edge.gateway.limits.keep_alive;
     events::answer(session.outbound.clone(), ticket, opening.freeze(), pause, Some(on_close))
 }
@@ -38,7 +54,8 @@ pub(crate) async fn message(edge: &Edge, parts: &Parts, body: Body, visitor: &Vi
     let Some(named) = named else {
         return answer::error(StatusCode::BAD_REQUEST, None, SESSION, "session_id is missing in the query");
     };
-    let session = edge.gateway.sessions.get(&named, Kind::Sse).filter(|session| session.belongs_to(visitor));
+    let session =
+        edge.gateway.sessions.get(&named, Kind::Sse(Door::Messages)).filter(|session| session.belongs_to(visitor));
     let Some(session) = session else {
         return answer::error(StatusCode::NOT_FOUND, None, SESSION, "there is no such session");
     };

@@ -36,6 +36,8 @@ impl Collector for Scrape {
         let servers = self.0.servers();
         calls(&servers, encoder)?;
         instances(&servers, encoder)?;
+        each(&metrics::OLD_STREAMS, &servers, encoder, |server| server.streams.count())?;
+        counted(&metrics::OLD_STREAMS_OPENED, &servers, encoder, |server| &server.streams_opened)?;
         own(encoder)
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use janua_wire::method::Method;
 
-use super::gauge::Gauge;
+use super::gauge::{Entered, Gauge};
 use crate::lock::Lock;
 
 /// What a metric does over time.
@@ -63,6 +63,8 @@ metrics! {
     SERVER_QUEUE_BYTES = Gauge "janua_server_queue_bytes" ["server"], "Size of the messages that wait to be written to programs.";
     SESSIONS = Gauge "janua_sessions" ["transport"], "Sessions of clients with a handshake.";
     STREAM_QUEUE = Gauge "janua_client_queue_events" ["transport"], "Events that wait for clients to read them.";
+    OLD_STREAMS = Gauge "gumcp_active_connections" ["server"], "Open HTTP+SSE streams at /{server}/{user} and /{server}.";
+    OLD_STREAMS_OPENED = Counter "gumcp_connection" ["server"], "HTTP+SSE streams opened at /{server}/{user} and /{server}.";
     CONNECTIONS = Gauge "janua_connections" [], "Connections of clients.";
     HTTP = Counter "janua_http_answers" ["route", "status"], "HTTP requests answered, by the first digit of their status.";
     LIMIT = Gauge "janua_limit" ["limit"], "How many of something there may be at once.";
@@ -213,6 +215,9 @@ pub(crate) struct ServerMetrics {
     pub(crate) starts: [AtomicU64; Start::ALL.len()],
     pub(crate) restarts: AtomicU64,
     pub(crate) exits: AtomicU64,
+    /// HTTP+SSE streams at the addresses of older gateways: those that are open, and all there were.
+    pub(crate) streams: Gauge,
+    pub(crate) streams_opened: AtomicU64,
     /// Instances that ended by themselves and have no successor yet.
     vacant: AtomicU64,
     queues: Lock<Vec<Queue>>,
@@ -235,6 +240,8 @@ impl ServerMetrics {
             starts: Default::default(),
             restarts: AtomicU64::new(0),
             exits: AtomicU64::new(0),
+            streams: Gauge::default(),
+            streams_opened: AtomicU64::new(0),
             vacant: AtomicU64::new(0),
             queues: Lock::default(),
             parked: Lock::default(),
@@ -253,6 +260,12 @@ impl ServerMetrics {
         add(&counted.outcomes[outcome as usize], 1);
         add(&counted.buckets[bucket], 1);
         add(&counted.micros, u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    /// An HTTP+SSE stream has been opened, which counts until the guard is dropped.
+    pub(crate) fn stream_opened(&self) -> Entered {
+        add(&self.streams_opened, 1);
+        self.streams.enter()
     }
 
     /// An attempt to start the server has ended.

@@ -20,16 +20,28 @@ use crate::config::Limits;
 use crate::error::Failure;
 use crate::lock::Lock;
 use crate::observe::Origin;
+use crate::random;
 use crate::servers::Place;
 use crate::user::Visitor;
+
+/// Where the messages of an HTTP+SSE session are posted to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// One address for all sessions.
+    Messages,
+    /// The address of the server (acehoss/mcp-gateway).
+    Server,
+    /// An address below that of a user of the server (guMCP).
+    User,
+}
 
 /// What carries a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Streamable HTTP with a session id.
     StreamableHttp,
-    /// An open HTTP+SSE stream.
-    Sse,
+    /// An open HTTP+SSE stream, which messages are posted to at one door.
+    Sse(Door),
     /// A pair of pipes.
     Stdio,
     /// A WebSocket.
@@ -37,15 +49,25 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Kind; 4] = [Kind::StreamableHttp, Kind::Sse, Kind::Stdio, Kind::WebSocket];
+    /// One of each name.
+    pub(crate) const ALL: [Kind; 4] = [Kind::StreamableHttp, Kind::Sse(Door::Messages), Kind::Stdio, Kind::WebSocket];
 
     /// Its name in metrics and logs.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Kind::StreamableHttp => "streamable_http",
-            Kind::Sse => "sse",
+            Kind::Sse(_) => "sse",
             Kind::Stdio => "stdio",
             Kind::WebSocket => "websocket",
+        }
+    }
+
+    /// A new id, in the form that clients expect there.
+    pub(super) fn mint(self) -> String {
+        match self {
+            Kind::Sse(Door::Server) => random::uuid(),
+            Kind::Sse(Door::User) => random::uuid().replace('-', ""),
+            _ => random::token(),
         }
     }
 }
@@ -116,9 +138,9 @@ impl Session {
         }
     }
 
-    /// Whether `visitor` may use it: one who has authenticated as whoever has opened it.
+    /// Whether `visitor` may use it: who has opened it, in the same user's name.
     pub(crate) fn belongs_to(&self, visitor: &Visitor) -> bool {
-        self.visitor.principal == visitor.principal
+        self.visitor == *visitor
     }
 
     /// Which instance of a server is this session's own.
@@ -227,7 +249,7 @@ impl Session {
             Kind::StreamableHttp => {
                 sse::write(&mut out, Some(&format!("{stream}-{event}")), Some("message"), line.parts());
             }
-            Kind::Sse => sse::write(&mut out, None, Some("message"), line.parts()),
+            Kind::Sse(_) => sse::write(&mut out, None, Some("message"), line.parts()),
             // What writes to a WebSocket takes the messages apart again by their line breaks.
             Kind::Stdio | Kind::WebSocket => {
                 out.reserve(line.len() + 1);

@@ -4,8 +4,25 @@ use super::super::finding::Findings;
 use super::super::tree::{Key, join};
 
 /// Names that mean something else in addresses.
-const RESERVED: [&str; 11] =
-    ["api", "mcp", "health", "health_check", "metrics", "oauth", "admin", "ui", "ws", "favicon.ico", "robots.txt"];
+const RESERVED: [&str; 17] = [
+    "admin",
+    "api",
+    "docs",
+    "favicon.ico",
+    "health",
+    "health_check",
+    "livez",
+    "mcp",
+    "messages",
+    "metrics",
+    "oauth",
+    "openapi.json",
+    "readyz",
+    "robots.txt",
+    "sse",
+    "ui",
+    "ws",
+];
 
 /// Why a name cannot be had; `None` if it can.
 pub(in crate::config) fn refused(name: &str) -> Option<&'static str> {
