@@ -24,6 +24,7 @@ pub mod in_process;
 pub(crate) mod inventory;
 pub(crate) mod opening;
 pub(crate) mod peer;
+mod pipes;
 pub(crate) mod pool;
 pub(crate) mod process;
 pub(crate) mod remote;
