@@ -58,6 +58,18 @@ impl ServerCommand {
     }
 }
 
+/// A guMCP factory server: a folder with a `main.py` that defines `server` and `get_initialization_options`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FolderServer {
+    /// The folder, whose name is the server's name for itself.
+    pub folder: PathBuf,
+    /// The Python interpreter, which must have the package `mcp` below 2; its environment, and its working directory, the
+    /// folder if none is given.
+    pub interpreter: ServerCommand,
+    /// What the files of the folder were when they were looked at: differs when one of them has changed.
+    pub edition: u64,
+}
+
 /// Which transport a remote server speaks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RemoteTransport {
@@ -122,6 +134,8 @@ pub enum Server {
     Command(ServerCommand),
     /// A remote server.
     Remote(RemoteServer),
+    /// A guMCP factory server, hosted by Python processes of its own.
+    Folder(FolderServer),
     /// A server in this process, by the name that [`Factories`](crate::server::Factories) have it under.
     InProcess(String),
 }
@@ -174,6 +188,7 @@ impl Server {
                 words.join(" ")
             }
             Server::Remote(remote) => bare(&remote.url),
+            Server::Folder(server) => format!("the folder {}", server.folder.display()),
             Server::InProcess(name) => format!("the built-in server {name}"),
         }
     }

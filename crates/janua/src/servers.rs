@@ -18,6 +18,7 @@ use crate::observe::metrics::ServerMetrics;
 use crate::user::User;
 
 pub(crate) mod demo;
+pub(crate) mod folder;
 pub(crate) mod hiding;
 pub(crate) mod http_client;
 pub mod in_process;

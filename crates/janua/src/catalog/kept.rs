@@ -36,6 +36,7 @@ impl Kept {
         let said = match &settings.server {
             Server::Command(command) => format!("{:?} {:?} {:?}", command.program, command.args, command.cwd),
             Server::Remote(remote) => format!("{} {:?}", remote.url, remote.transport),
+            Server::Folder(server) => format!("{:?} {:?}", server.folder, server.interpreter.program),
             Server::InProcess(name) => name.clone(),
         };
         let said = format!("{said} {:?} {:?}", settings.protocol, settings.declared);

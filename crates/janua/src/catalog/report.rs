@@ -77,6 +77,7 @@ fn bare(name: &str, settings: &ServerSettings, reason: Option<String>) -> Server
     let kind = match &settings.server {
         Server::Command(_) => "command",
         Server::Remote(_) => "remote",
+        Server::Folder(_) => "folder",
         Server::InProcess(_) => "built-in",
     };
     ServerReport {

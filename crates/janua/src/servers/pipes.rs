@@ -49,9 +49,9 @@ pub(super) struct Output {
 
 impl Output {
     /// Starts the tasks that write to the program, read from it and see it end.
-    pub(super) fn follow<I: Inlet>(self, inlet: Arc<I>, stdin: &Arc<Stdin>, tasks: &Tasks) -> Ending {
+    pub(super) fn follow<I: Inlet>(self, inlet: Arc<I>, stdin: &Arc<Stdin>, ending: &Ending, tasks: &Tasks) {
         let Output { stdout, child, words, secrets } = self;
-        let (ending, limits) = (Ending::default(), stdin.limits.clone());
+        let limits = stdin.limits.clone();
         let writer = {
             let (stdin, ending) = (stdin.clone(), ending.clone());
             async move { stdin.write(&ending).await }
@@ -60,7 +60,6 @@ impl Output {
         let lines = Lines::new(limits.server_message);
         let reader = Reader { stdout, lines, unsettled: None, inlet, stdin: stdin.clone(), words, secrets };
         tasks.spawn("server stdout", reader.run(child, ending.clone(), tasks.clone(), limits));
-        ending
     }
 }
 

@@ -186,7 +186,8 @@ impl Link {
         let peer = Peer::new(Box::new(stdin.clone()), opening.capabilities.clone(), owned);
         let inlet = Arc::new(Only { peer: peer.clone(), words: words.clone() });
         let output = Output { stdout, child, words: words.clone(), secrets: stock.command.env.clone() };
-        let ending = output.follow(inlet, &stdin, &stock.tasks);
+        let ending = Ending::default();
+        output.follow(inlet, &stdin, &ending, &stock.tasks);
         Link { peer, stdin, ending, words }
     }
 
