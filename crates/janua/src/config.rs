@@ -10,8 +10,10 @@ pub mod edit;
 pub mod limits;
 pub mod settings;
 
+mod bundle;
 mod check;
 mod dotenv;
+mod edition;
 mod environment;
 mod expand;
 mod field;

@@ -183,9 +183,13 @@ impl Hosts {
         if has < most || running.iter().any(|host| host.has_instance(user)) {
             return Ok(());
         }
-        let oldest = running.iter().filter_map(|host| Some((host.unused_instance_of(&user.id)?, host))).min_by_key(|(unused, _)| unused.1);
+        let oldest = running
+            .iter()
+            .filter_map(|host| Some((host.unused_instance_of(&user.id)?, host)))
+            .min_by_key(|(unused, _)| unused.1);
         let Some(((held, _), host)) = oldest else {
-            let message = format!("the user {} has {has} instances of this server in use, the most there may be", user.id);
+            let message =
+                format!("the user {} has {has} instances of this server in use, the most there may be", user.id);
             return Err(Failure::new(Kind::TooMany, message).retry_after(self.idle.min(Duration::from_secs(60))));
         };
         host.let_go(&held);

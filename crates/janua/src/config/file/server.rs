@@ -8,15 +8,17 @@ use super::super::expand::{placed, said};
 use super::super::field::{Field, Kind};
 use super::super::finding::Findings;
 use super::super::group::Group;
-use super::super::tree::{Node, join};
+use super::super::tree::{Node, Value, join};
 use super::super::{
-    Declared, Protocol, RemoteServer, RemoteTransport, Server, ServerCommand, ServerSettings, Share, dotenv,
+    Declared, FolderServer, Protocol, RemoteServer, RemoteTransport, Server, ServerCommand, ServerSettings, Share,
+    dotenv,
 };
+use super::folder::{Contents, contents, factory};
 use super::{Setting, tools};
 
 const REMOTE: &[&str] = &["http", "https", "ws", "wss"];
 
-static FIELDS: [Field; 22] = [
+static FIELDS: [Field; 25] = [
     Field::new(
         "command",
         Kind::Text,
@@ -58,6 +60,19 @@ static FIELDS: [Field; 22] = [
         "true",
         "Whether its address may be one of this machine or of a private network.",
     ),
+    Field::new(
+        "folder",
+        Kind::Path,
+        "",
+        "A folder that is a server: with a main.py (guMCP), a manifest.json (MCPB, unpacked) or a server.yaml of these keys.",
+    ),
+    Field::new(
+        "python",
+        Kind::Text,
+        "",
+        "Interpreter of a folder with a main.py, or of a bundle in Python; absent: `python` at the top of the file.",
+    ),
+    Field::new("user_config", Kind::TextMap, "{}", "What a bundle asks its user for, by name."),
     Field::new("builtin", Kind::Text, "", "A server that is built in, by its name, instead of `command` and `url`."),
     Field::new(
         "protocol",
@@ -65,7 +80,12 @@ static FIELDS: [Field; 22] = [
         "auto",
         "Era of the protocol it is spoken to in: with a handshake (`legacy`), without (`2026-07-28`), or each client's own.",
     ),
-    Field::new("share", Kind::Choice(&["session", "user", "all"]), "session", "Who shares one running instance of it."),
+    Field::new(
+        "share",
+        Kind::Choice(&["session", "user", "all"]),
+        "session",
+        "Who shares one running instance of it; with a main.py, one process: a user's key, a user, or all.",
+    ),
     Field::new(
         "capabilities",
         Kind::Choice(&["class", "none", "all"]),
@@ -105,11 +125,43 @@ pub(super) fn fields() -> Vec<&'static Field> {
 
 /// Keys that only programs have.
 const PROGRAMS: [&str; 5] = ["args", "env", "env_file", "cwd", "inherit_env"];
+/// Keys that only folders have.
+const FOLDERS: [&str; 2] = ["python", "user_config"];
 /// Keys that only remote servers have.
 const REMOTES: [&str; 2] = ["headers", "allow_private"];
 
 /// Reads a server. One that something is missing for is disabled, with the reason.
 pub(super) fn read(name: &str, node: &Node, setting: &Setting<'_>, findings: &mut Findings) -> ServerSettings {
+    let folder = node.get("folder").filter(|node| !matches!(node.value, Value::Unset(_))).and_then(Node::scalar);
+    let kinds = ["command", "url", "builtin"];
+    let Some(folder) = folder.filter(|_| !kinds.iter().any(|kind| node.get(kind).is_some())) else {
+        return by_keys(name, node, setting, findings);
+    };
+    let folder = placed(folder, setting.folder, setting.environment);
+    match contents(&folder, node, setting) {
+        Contents::Factory => by_keys(name, node, setting, findings),
+        Contents::Keys(keys) => {
+            let setting = Setting {
+                folder: &folder,
+                python: setting.python.clone(),
+                secrets: setting.secrets.clone(),
+                ..*setting
+            };
+            by_keys(name, &keys, &setting, findings)
+        }
+        Contents::Nothing(why) => {
+            let mut settings = by_keys(name, node, setting, findings);
+            if settings.disabled.is_none() {
+                findings.warning(&node.mark, &join("servers", name), format!("not served: {why}"));
+            }
+            settings.disabled.get_or_insert(why);
+            settings
+        }
+    }
+}
+
+/// Reads the keys of a server.
+fn by_keys(name: &str, node: &Node, setting: &Setting<'_>, findings: &mut Findings) -> ServerSettings {
     let fields = fields();
     let group = Group::new(node, &fields);
     let path = join("servers", name);
@@ -166,14 +218,16 @@ fn kind(
     findings: &mut Findings,
 ) -> Result<Server, Option<String>> {
     let given: Vec<&str> =
-        ["command", "url", "builtin"].into_iter().filter(|name| group.node(name).is_some()).collect();
+        ["command", "url", "builtin", "folder"].into_iter().filter(|name| group.node(name).is_some()).collect();
     match given.as_slice() {
         ["command"] => {
             unfit(group, path, &REMOTES, "a remote server", setting.lenient, findings);
+            unfit(group, path, &FOLDERS, "a folder", setting.lenient, findings);
             Ok(Server::Command(command(group, path, setting, findings)))
         }
         ["url"] => {
             unfit(group, path, &PROGRAMS, "a program", setting.lenient, findings);
+            unfit(group, path, &FOLDERS, "a folder", setting.lenient, findings);
             remote(group, path, findings).map(Server::Remote).ok_or(None)
         }
         [] if setting.lenient => {
@@ -182,13 +236,21 @@ fn kind(
             Err(Some(why.to_owned()))
         }
         // What is missing is there, but for a letter: that is a finding already.
-        [] if group.almost(&["command", "url", "builtin"]) => Err(None),
+        [] if group.almost(&["command", "url", "builtin", "folder"]) => Err(None),
         [] => {
-            let finding = findings.error(group.mark(""), path, "needs `command`, `url` or `builtin`");
-            finding.hint("a program to start, the address of a remote server, or the name of a built-in one");
+            let finding = findings.error(group.mark(""), path, "needs `command`, `url`, `folder` or `builtin`");
+            finding.hint("a program to start, the address of a remote server, a folder, or the name of a built-in one");
             Err(None)
         }
+        ["folder"] => {
+            unfit(group, path, &REMOTES, "a remote server", setting.lenient, findings);
+            unfit(group, path, &["args", "warm"], "a program", setting.lenient, findings);
+            let folder = placed(group.text("folder").unwrap_or_default(), setting.folder, setting.environment);
+            lawful_variables(group, path, findings);
+            Ok(Server::Folder(factory(folder, group, group.pairs("env"), setting)))
+        }
         [_] => {
+            unfit(group, path, &FOLDERS, "a folder", setting.lenient, findings);
             unfit(group, path, &PROGRAMS, "a program", setting.lenient, findings);
             unfit(group, path, &REMOTES, "a remote server", setting.lenient, findings);
             Ok(Server::InProcess(group.text("builtin").unwrap_or_default().to_owned()))
@@ -225,19 +287,24 @@ fn command(group: &Group<'_>, path: &str, setting: &Setting<'_>, findings: &mut 
         let message = "a program is spoken to over its standard input and output";
         findings.error(group.mark("transport"), &join(path, "transport"), message).hint("leave it out, or give `url`");
     }
-    for (key, node) in group.node("env").map(Node::entries).unwrap_or_default() {
-        let broken = key.name.is_empty() || key.name.contains(['=', '\0']);
-        if broken || node.scalar().is_some_and(|value| value.contains('\0')) {
-            let message = "no variable can have this name or value";
-            findings.error(&key.mark, &join(&join(path, "env"), &key.name), message);
-        }
-    }
+    lawful_variables(group, path, findings);
     ServerCommand {
         program: home(program, setting),
         args: group.texts("args"),
         env: group.pairs("env"),
         cwd: group.text("cwd").map(|cwd| placed(cwd, setting.folder, setting.environment)),
         inherit_env: group.switch("inherit_env").unwrap_or(setting.inherit_env),
+    }
+}
+
+/// Names and values that no variable can have.
+fn lawful_variables(group: &Group<'_>, path: &str, findings: &mut Findings) {
+    for (key, node) in group.node("env").map(Node::entries).unwrap_or_default() {
+        let broken = key.name.is_empty() || key.name.contains(['=', '\0']);
+        if broken || node.scalar().is_some_and(|value| value.contains('\0')) {
+            let message = "no variable can have this name or value";
+            findings.error(&key.mark, &join(&join(path, "env"), &key.name), message);
+        }
     }
 }
 
@@ -251,14 +318,18 @@ fn home(program: &str, setting: &Setting<'_>) -> String {
 
 /// Adds the variables of `env_file`; those of `env` win. A file that is not there disables the server.
 fn with_env_file(
-    server: Server,
+    mut server: Server,
     group: &Group<'_>,
     path: &str,
     setting: &Setting<'_>,
     disabled: &mut Option<String>,
     findings: &mut Findings,
 ) -> Server {
-    let (Server::Command(mut command), Some(file)) = (server.clone(), group.text("env_file")) else { return server };
+    let (Server::Command(command) | Server::Folder(FolderServer { interpreter: command, .. }), Some(file)) =
+        (&mut server, group.text("env_file"))
+    else {
+        return server;
+    };
     let place = placed(file, setting.folder, setting.environment);
     match dotenv::read(&place) {
         Ok(variables) => {
@@ -274,7 +345,7 @@ fn with_env_file(
         }
         Err(_) => {}
     }
-    Server::Command(command)
+    server
 }
 
 fn remote(group: &Group<'_>, path: &str, findings: &mut Findings) -> Option<RemoteServer> {

@@ -99,11 +99,7 @@ impl Host {
 
     /// A stream of its own for a session of `user`, to the instance that is there for them; `None` if the process is
     /// about to end.
-    pub(super) fn join(
-        self: &Arc<Self>,
-        user: &Arc<User>,
-        opening: &Opening,
-    ) -> Result<Option<Channel>, Failure> {
+    pub(super) fn join(self: &Arc<Self>, user: &Arc<User>, opening: &Opening) -> Result<Option<Channel>, Failure> {
         let mut state = self.state.lock();
         if state.over.is_some() || state.retired {
             return Ok(None);
