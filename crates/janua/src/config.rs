@@ -11,8 +11,10 @@ pub mod edit;
 pub mod limits;
 pub mod settings;
 
+mod bundle;
 mod check;
 mod dotenv;
+mod edition;
 mod environment;
 mod expand;
 mod field;
@@ -59,6 +61,18 @@ impl ServerCommand {
         let program = words.next()?;
         Some(ServerCommand { program, args: words.collect(), ..ServerCommand::default() })
     }
+}
+
+/// A guMCP factory server: a folder with a `main.py` that defines `server` and `get_initialization_options`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FolderServer {
+    /// The folder, whose name is the server's name for itself.
+    pub folder: PathBuf,
+    /// The Python interpreter, which must have the package `mcp` below 2; its environment, and its working directory, the
+    /// folder if none is given.
+    pub interpreter: ServerCommand,
+    /// What the files of the folder were when they were looked at: differs when one of them has changed.
+    pub edition: u64,
 }
 
 /// Which transport a remote server speaks.
@@ -178,6 +192,8 @@ pub enum Server {
     Remote(RemoteServer),
     /// An API.
     OpenApi(OpenApiServer),
+    /// A guMCP factory server, hosted by Python processes of its own.
+    Folder(FolderServer),
     /// A server in this process, by the name that [`Factories`](crate::server::Factories) have it under.
     InProcess(String),
 }
@@ -231,6 +247,7 @@ impl Server {
             }
             Server::Remote(remote) => bare(&remote.url),
             Server::OpenApi(api) => api.source.label(),
+            Server::Folder(server) => format!("the folder {}", server.folder.display()),
             Server::InProcess(name) => format!("the built-in server {name}"),
         }
     }

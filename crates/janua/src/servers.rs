@@ -18,6 +18,7 @@ use crate::observe::metrics::ServerMetrics;
 use crate::user::User;
 
 pub(crate) mod demo;
+pub(crate) mod folder;
 pub(crate) mod hiding;
 pub(crate) mod http_client;
 pub mod in_process;
@@ -25,6 +26,7 @@ pub(crate) mod inventory;
 pub(crate) mod openapi;
 pub(crate) mod opening;
 pub(crate) mod peer;
+mod pipes;
 pub(crate) mod pool;
 pub(crate) mod process;
 pub(crate) mod remote;

@@ -78,6 +78,7 @@ fn bare(name: &str, settings: &ServerSettings, reason: Option<String>) -> Server
         Server::Command(_) => "command",
         Server::Remote(_) => "remote",
         Server::OpenApi(_) => "openapi",
+        Server::Folder(_) => "folder",
         Server::InProcess(_) => "built-in",
     };
     ServerReport {

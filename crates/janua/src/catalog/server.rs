@@ -10,10 +10,11 @@ use tokio::time::Instant;
 use super::kept::Kept;
 use super::shelf::Shelf;
 use crate::bridge::Bridge;
-use crate::config::{Limits, Server, ServerSettings, Share};
+use crate::config::{Limits, Protocol, Server, ServerSettings, Share};
 use crate::error::{Failure, Kind};
 use crate::lock::Lock;
 use crate::observe::metrics::Metrics;
+use crate::servers::folder::{self, FolderOpener};
 use crate::servers::hiding::{Hiding, Shown};
 use crate::servers::in_process::{Factories, Site};
 use crate::servers::inventory::Inventory;
@@ -55,13 +56,15 @@ pub(crate) struct Means {
     /// Turns to start, and how many programs there may be.
     pub(crate) starts: Arc<Starts>,
     pub(crate) metrics: Arc<Metrics>,
+    /// The API key of whoever runs the gateway, for servers in folders that nobody in particular uses.
+    pub(crate) own_key: Option<Arc<str>>,
 }
 
 impl Means {
     pub(crate) fn new(factories: Factories, limits: &Limits, metrics: &Arc<Metrics>) -> Self {
         let limits = Arc::new(limits.clone());
         let starts = Starts::new(&limits);
-        Means { factories, limits, tasks: Tasks::default(), starts, metrics: metrics.clone() }
+        Means { factories, limits, tasks: Tasks::default(), starts, metrics: metrics.clone(), own_key: None }
     }
 }
 
@@ -75,7 +78,7 @@ pub(crate) fn bridge(
     vitals: &Arc<Vitals>,
     before: Option<&Bridge>,
 ) -> Arc<Bridge> {
-    let Means { factories, limits, tasks, starts, metrics } = means.clone();
+    let Means { factories, limits, tasks, starts, metrics, .. } = means.clone();
     let (inventory, metrics) = (Arc::new(Inventory::default()), metrics.server(name));
     let opener: Box<dyn Opener> = match &settings.server {
         Server::Command(command) => {
@@ -85,6 +88,13 @@ pub(crate) fn bridge(
         }
         Server::Remote(remote) => Box::new(RemoteOpener::new(remote, limits.clone(), tasks.clone(), inventory.clone())),
         Server::OpenApi(api) => Box::new(OpenApiOpener::new(name, api, &settings.tools, limits.clone(), tasks.clone())),
+        Server::Folder(server) => {
+            let (command, journal) = (folder::command(server, &[]), vitals.journal.clone());
+            let (starts, limits, tasks) = (starts.clone(), limits.clone(), tasks.clone());
+            let stock = Stock::new(command, 0, starts, journal, limits, tasks, metrics.clone());
+            let idle = settings.idle_timeout.unwrap_or(folder::IDLE);
+            Box::new(FolderOpener::new(stock, settings.share, idle, means.own_key.clone()))
+        }
         Server::InProcess(name) => {
             Box::new(factories.opener(name, Site { limits: limits.clone(), tasks: tasks.clone() }))
         }
@@ -94,8 +104,13 @@ pub(crate) fn bridge(
         Some(shown) => Box::new(Hiding { opener, shown }),
         None => opener as Box<dyn Opener>,
     };
-    let pool = Pool::new(opener, settings.protocol, starts, metrics);
-    Bridge::new(before, pool, (settings.share, settings.declared), inventory, limits, tasks)
+    // A folder's sessions share processes rather than links, and speak no other era.
+    let (protocol, share) = match &settings.server {
+        Server::Folder(_) => (Protocol::Legacy, Share::Session),
+        _ => (settings.protocol, settings.share),
+    };
+    let pool = Pool::new(opener, protocol, starts, metrics);
+    Bridge::new(before, pool, (share, settings.declared), inventory, limits, tasks)
 }
 
 impl Served {
@@ -134,7 +149,7 @@ impl Served {
 
     /// Whether one instance is there for all users alike.
     pub(super) fn is_for_all(&self) -> bool {
-        self.settings.share == Share::All
+        self.settings.share == Share::All && !matches!(self.settings.server, Server::Folder(_))
     }
 
     /// The links of `user`, of everybody if it is nobody or all share one instance. An error if there are as many users

@@ -394,6 +394,9 @@ fn short(server: &Server) -> String {
         Server::Command(command) => command.program.rsplit('/').next().unwrap_or(&command.program).to_owned(),
         Server::Remote(remote) => remote.url.host_str().unwrap_or("the server").to_owned(),
         Server::OpenApi(api) => api.source.label(),
+        Server::Folder(server) => {
+            server.folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+        }
         Server::InProcess(name) => name.clone(),
     }
 }

@@ -1,7 +1,8 @@
 //! The configuration file: its sections, and from their values to settings.
 
+use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Settings;
 use super::environment::Environment;
@@ -13,6 +14,7 @@ use super::load::Unserved;
 use super::tree::{Node, Value};
 
 mod auth;
+mod folder;
 pub(super) mod limits;
 mod names;
 mod server;
@@ -23,12 +25,11 @@ use names::lawful;
 pub(super) use names::{mended, refused};
 
 /// Keys that a later version understands: using one is an error rather than silence.
-pub(super) const LATER: [&str; 8] =
-    ["folders", "python", "services", "discovery", "registry", "cluster", "health", "folder"];
+pub(super) const LATER: [&str; 5] = ["services", "discovery", "registry", "cluster", "health"];
 
 const WEB: &[&str] = &["http", "https"];
 
-static FIELDS: [Field; 14] = [
+static FIELDS: [Field; 16] = [
     Field::new("$schema", Kind::Text, "", "Where the schema of this file is, for editors."),
     Field::new(
         "listen",
@@ -72,6 +73,18 @@ static FIELDS: [Field; 14] = [
     Field::new("traces", Kind::Url(WEB), "", "OTLP endpoint that traces are sent to; absent: none are."),
     Field::new("limits", Kind::Section(limits::fields), "", "Bounds of everything."),
     Field::new("servers", Kind::Named(server::fields), "", "The servers, by name."),
+    Field::new(
+        "folders",
+        Kind::Texts,
+        "[]",
+        "Folders in which each folder is a server: with a main.py (guMCP), a manifest.json (MCPB) or a server.yaml. Watched.",
+    ),
+    Field::new(
+        "python",
+        Kind::Text,
+        "python3",
+        "Interpreter of servers with a main.py; it must have the package mcp below 2.",
+    ),
     Field::new("views", Kind::Named(view::fields), "", "Named selections of servers and tools, each at /mcp/{view}."),
 ];
 
@@ -96,6 +109,12 @@ pub(super) struct Setting<'a> {
     pub(super) unserved: &'a Unserved,
     /// Whether the file is another tool's: its servers' programs may lack what ours must have.
     pub(super) lenient: bool,
+    /// The folder that holds a file for each secret.
+    pub(super) secrets: Option<PathBuf>,
+    /// The interpreter of servers in folders, unless they name another.
+    pub(super) python: Option<String>,
+    /// Files and folders that were looked at, or for.
+    pub(super) looked: &'a RefCell<Vec<PathBuf>>,
     /// Whether programs get the gateway's whole environment unless told otherwise.
     pub(super) inherit_env: bool,
 }
@@ -125,6 +144,15 @@ pub(super) fn read(root: &Node, setting: &Setting<'_>, findings: &mut Findings) 
         let group = matches!(node.value, Value::Map(_) | Value::Null);
         if group && lawful(key, "servers", findings) {
             settings.servers.insert(key.name.clone(), server::read(&key.name, node, setting, findings));
+        }
+    }
+    for item in group.node("folders").map(Node::items).unwrap_or_default() {
+        let Some(place) = item.scalar() else { continue };
+        let place = placed(place, setting.folder, setting.environment);
+        for (name, node) in folder::scan(&place, &item.mark, setting, findings) {
+            if !settings.servers.contains_key(&name) {
+                settings.servers.insert(name.clone(), server::read(&name, &node, setting, findings));
+            }
         }
     }
     let views = group.node("views").map(Node::entries).unwrap_or_default();
@@ -181,8 +209,13 @@ fn origins(group: &Group<'_>, findings: &mut Findings) -> Vec<String> {
     cors.texts("origins")
 }
 
+/// The interpreter of servers in folders that the file names.
+pub(super) fn python(root: &Node, setting: &Setting<'_>) -> Option<String> {
+    folder::python(root, setting)
+}
+
 /// Where the gateway keeps what it knows: as the file says, else where the system keeps such things.
-pub(super) fn data_dir(root: &Node, setting: &Setting<'_>) -> Option<std::path::PathBuf> {
+pub(super) fn data_dir(root: &Node, setting: &Setting<'_>) -> Option<PathBuf> {
     let fields = fields();
     let group = Group::new(root, &fields);
     if group.switch("data_dir") == Some(false) {
@@ -193,6 +226,6 @@ pub(super) fn data_dir(root: &Node, setting: &Setting<'_>) -> Option<std::path::
     }
     let set = |name: &str| setting.environment.get(name).filter(|path| Path::new(path).is_absolute());
     let share = set("XDG_DATA_HOME").map(Into::into);
-    let share: Option<std::path::PathBuf> = share.or_else(|| Some(Path::new(set("HOME")?).join(".local/share")));
+    let share: Option<PathBuf> = share.or_else(|| Some(Path::new(set("HOME")?).join(".local/share")));
     share.map(|share| share.join("janua"))
 }

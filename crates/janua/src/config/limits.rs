@@ -31,6 +31,8 @@ pub struct Limits {
     pub session_requests: usize,
     /// Sessions at once.
     pub sessions: usize,
+    /// Instances of one server that is in a folder, at once for one user id.
+    pub user_instances: usize,
     /// Users of one server who have links to it.
     pub users: usize,
     /// Idle time after which a session ends.
@@ -98,6 +100,7 @@ impl Default for Limits {
             server_queue_bytes: 8 << 20,
             session_requests: 64,
             sessions: 1024,
+            user_instances: 16,
             users: 10_000,
             session_idle: super::SESSION_TIMEOUT,
             session_age: seconds(24 * 3600),

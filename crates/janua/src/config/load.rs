@@ -1,5 +1,6 @@
 //! From a file and the environment to settings: read, recognise, override, expand, check, in this order.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -64,17 +65,23 @@ pub fn load(path: Option<&Path>, environment: &Environment) -> Result<Loaded, Ve
     let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     let fields = file::fields();
     environment::apply(environment, &fields, &mut root, &mut findings);
+    let looked = RefCell::default();
     let mut setting = file::Setting {
         environment,
         folder: &folder,
         unserved: &Unserved::new(),
         lenient: form == Form::Client,
         inherit_env: form == Form::McpGateway,
+        secrets: None,
+        python: None,
+        looked: &looked,
     };
     let mut expander =
         Expander { environment, folder: &folder, secrets: None, foreign: form != Form::Own, files: Vec::new() };
     let unserved = expand(&mut root, &mut expander, &setting, &mut findings);
     setting.unserved = &unserved;
+    setting.secrets.clone_from(&expander.secrets);
+    setting.python = file::python(&root, &setting);
     check::section(&root, &fields, "", &mut findings);
     let settings = file::read(&root, &setting, &mut findings);
     let documents = settings.servers.values().filter_map(|server| match &server.server {
@@ -82,7 +89,7 @@ pub fn load(path: Option<&Path>, environment: &Environment) -> Result<Loaded, Ve
         _ => None,
     });
     files.extend(documents);
-    for path in expander.files {
+    for path in expander.files.into_iter().chain(looked.take()) {
         if !files.iter().any(|file| file.path == path) {
             files.push(File::now(&path));
         }

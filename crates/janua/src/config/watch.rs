@@ -1,5 +1,6 @@
 //! Watching a configuration for changes: its files, and SIGHUP.
 
+use std::collections::HashSet;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -10,10 +11,12 @@ use notify_debouncer_full::{Debouncer, NoCache, new_debouncer_opt};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
+use super::edition;
+
 /// How long a change may go on before it is told: editors write in several steps.
 const SETTLED: Duration = Duration::from_millis(200);
 
-/// A file that a configuration depends on, and how it was when it was read.
+/// A file that a configuration depends on, or a folder with all that is in it, and how it was when it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
     /// Where it is.
@@ -32,7 +35,13 @@ impl File {
     /// A file as it is now.
     pub(super) fn now(path: &Path) -> Self {
         let about = std::fs::metadata(path).ok();
-        let stamp = about.and_then(|about| Some((about.modified().ok()?, about.len(), about.ino())));
+        let stamp = about.and_then(|about| {
+            if about.is_dir() {
+                let edition = edition::now(path);
+                return Some((SystemTime::UNIX_EPOCH, edition.folders.len() as u64, edition.digest));
+            }
+            Some((about.modified().ok()?, about.len(), about.ino()))
+        });
         File { path: path.to_owned(), stamp }
     }
 
@@ -77,12 +86,14 @@ pub fn watch(files: &[File]) -> io::Result<Watch> {
     let failed = |error: notify::Error| io::Error::other(error.to_string());
     let config = notify::Config::default();
     let mut debouncer = new_debouncer_opt(SETTLED, None, notice, NoCache::new(), config).map_err(failed)?;
-    let mut folders: Vec<PathBuf> = Vec::new();
+    let mut seen: HashSet<PathBuf> = HashSet::new();
     for file in files {
-        let folder = std::path::absolute(&file.path)?.parent().map(Path::to_owned).unwrap_or_default();
-        if !folders.contains(&folder) && folder.is_dir() {
-            debouncer.watch(&folder, RecursiveMode::NonRecursive).map_err(failed)?;
-            folders.push(folder);
+        let path = std::path::absolute(&file.path)?;
+        let within = if path.is_dir() { edition::now(&path).folders } else { Vec::new() };
+        for folder in path.parent().map(Path::to_owned).into_iter().chain(within) {
+            if folder.is_dir() && seen.insert(folder.clone()) {
+                debouncer.watch(&folder, RecursiveMode::NonRecursive).map_err(failed)?;
+            }
         }
     }
     look_first(&first);

@@ -46,7 +46,13 @@ const fn count(
     Limit { field: Field::new(name, Kind::Count, default, meaning), place: Place::Number(at) }
 }
 
-static LIMITS: [Limit; 36] = [
+static LIMITS: [Limit; 37] = [
+    count(
+        "user_instances",
+        "16",
+        |l| &mut l.user_instances,
+        "Instances of one server in a folder at once for one user id: one for each API key.",
+    ),
     count("users", "10000", |l| &mut l.users, "Users of one server who have links to it."),
     size("request_body", "4MiB", |l| &mut l.request_body, "Largest request body."),
     size("server_message", "16MiB", |l| &mut l.server_message, "Largest message of a server."),

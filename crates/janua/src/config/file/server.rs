@@ -8,17 +8,18 @@ use super::super::expand::{placed, said};
 use super::super::field::{Field, Kind};
 use super::super::finding::Findings;
 use super::super::group::Group;
-use super::super::tree::{Node, join};
+use super::super::tree::{Node, Value, join};
 use super::super::{
-    Declared, OpenApiServer, OpenApiSource, Protocol, RemoteServer, RemoteTransport, Server, ServerCommand,
-    ServerSettings, Share, dotenv,
+    Declared, FolderServer, OpenApiServer, OpenApiSource, Protocol, RemoteServer, RemoteTransport, Server,
+    ServerCommand, ServerSettings, Share, dotenv,
 };
+use super::folder::{Contents, contents, factory};
 use super::{Setting, tools};
 
 const WEB: &[&str] = &["http", "https"];
 const REMOTE: &[&str] = &["http", "https", "ws", "wss"];
 
-static FIELDS: [Field; 25] = [
+static FIELDS: [Field; 28] = [
     Field::new(
         "command",
         Kind::Text,
@@ -68,6 +69,19 @@ static FIELDS: [Field; 25] = [
     ),
     Field::new("base_url", Kind::Url(WEB), "", "Where that API is, whatever its document says."),
     Field::new("query", Kind::TextMap, "{}", "Parameters sent in the query of every request to that API."),
+    Field::new(
+        "folder",
+        Kind::Path,
+        "",
+        "A folder that is a server: with a main.py (guMCP), a manifest.json (MCPB, unpacked) or a server.yaml of these keys.",
+    ),
+    Field::new(
+        "python",
+        Kind::Text,
+        "",
+        "Interpreter of a folder with a main.py, or of a bundle in Python; absent: `python` at the top of the file.",
+    ),
+    Field::new("user_config", Kind::TextMap, "{}", "What a bundle asks its user for, by name."),
     Field::new("builtin", Kind::Text, "", "A server that is built in, by its name, instead of `command` and `url`."),
     Field::new(
         "protocol",
@@ -75,7 +89,12 @@ static FIELDS: [Field; 25] = [
         "auto",
         "Era of the protocol it is spoken to in: with a handshake (`legacy`), without (`2026-07-28`), or each client's own.",
     ),
-    Field::new("share", Kind::Choice(&["session", "user", "all"]), "session", "Who shares one running instance of it."),
+    Field::new(
+        "share",
+        Kind::Choice(&["session", "user", "all"]),
+        "session",
+        "Who shares one running instance of it; with a main.py, one process: a user's key, a user, or all.",
+    ),
     Field::new(
         "capabilities",
         Kind::Choice(&["class", "none", "all"]),
@@ -113,17 +132,50 @@ pub(super) fn fields() -> Vec<&'static Field> {
     FIELDS.iter().collect()
 }
 
-/// Keys that only programs have.
-const PROGRAMS: [&str; 5] = ["args", "env", "env_file", "cwd", "inherit_env"];
-/// Keys that only remote servers have.
-const REMOTES: [&str; 2] = ["headers", "allow_private"];
-/// Keys that only APIs have.
-const APIS: [&str; 2] = ["base_url", "query"];
+/// Keys that only some kinds of servers have: which keys, which kinds, and who those are.
+const OWN: [(&[&str], &[&str], &str); 6] = [
+    (&["args"], &["command"], "a program"),
+    (&["env", "env_file", "cwd", "inherit_env"], &["command", "folder"], "a program"),
+    (&["python", "user_config"], &["folder"], "a folder"),
+    (&["headers", "allow_private"], &["url", "openapi"], "a remote server or an API"),
+    (&["base_url", "query"], &["openapi"], "an API"),
+    (&["warm"], &["command", "url", "openapi", "builtin"], "a server whose instances are alike for everybody"),
+];
 /// What a server can be.
-const KINDS: [&str; 4] = ["command", "url", "openapi", "builtin"];
+const KINDS: [&str; 5] = ["command", "url", "openapi", "folder", "builtin"];
 
 /// Reads a server. One that something is missing for is disabled, with the reason.
 pub(super) fn read(name: &str, node: &Node, setting: &Setting<'_>, findings: &mut Findings) -> ServerSettings {
+    let folder = node.get("folder").filter(|node| !matches!(node.value, Value::Unset(_))).and_then(Node::scalar);
+    let kinds = ["command", "url", "builtin"];
+    let Some(folder) = folder.filter(|_| !kinds.iter().any(|kind| node.get(kind).is_some())) else {
+        return by_keys(name, node, setting, findings);
+    };
+    let folder = placed(folder, setting.folder, setting.environment);
+    match contents(&folder, node, setting) {
+        Contents::Factory => by_keys(name, node, setting, findings),
+        Contents::Keys(keys) => {
+            let setting = Setting {
+                folder: &folder,
+                python: setting.python.clone(),
+                secrets: setting.secrets.clone(),
+                ..*setting
+            };
+            by_keys(name, &keys, &setting, findings)
+        }
+        Contents::Nothing(why) => {
+            let mut settings = by_keys(name, node, setting, findings);
+            if settings.disabled.is_none() {
+                findings.warning(&node.mark, &join("servers", name), format!("not served: {why}"));
+            }
+            settings.disabled.get_or_insert(why);
+            settings
+        }
+    }
+}
+
+/// Reads the keys of a server.
+fn by_keys(name: &str, node: &Node, setting: &Setting<'_>, findings: &mut Findings) -> ServerSettings {
     let fields = fields();
     let group = Group::new(node, &fields);
     let path = join("servers", name);
@@ -182,20 +234,19 @@ fn kind(
     findings: &mut Findings,
 ) -> Result<Server, Option<String>> {
     let given: Vec<&str> = KINDS.into_iter().filter(|name| group.node(name).is_some()).collect();
+    if let [kind] = given.as_slice()
+        && !setting.lenient
+    {
+        misplaced(group, path, kind, findings);
+    }
     match given.as_slice() {
-        ["command"] => {
-            unfit(group, path, &REMOTES, "a remote server or an API", setting.lenient, findings);
-            unfit(group, path, &APIS, "an API", setting.lenient, findings);
-            Ok(Server::Command(command(group, path, setting, findings)))
-        }
-        ["url"] => {
-            unfit(group, path, &PROGRAMS, "a program", setting.lenient, findings);
-            unfit(group, path, &APIS, "an API", setting.lenient, findings);
-            remote(group, path, findings).map(Server::Remote).ok_or(None)
-        }
-        ["openapi"] => {
-            unfit(group, path, &PROGRAMS, "a program", setting.lenient, findings);
-            api(group, path, setting, findings).map(Server::OpenApi).map_err(Some)
+        ["command"] => Ok(Server::Command(command(group, path, setting, findings))),
+        ["url"] => remote(group, path, findings).map(Server::Remote).ok_or(None),
+        ["openapi"] => api(group, path, setting, findings).map(Server::OpenApi).map_err(Some),
+        ["folder"] => {
+            let folder = placed(group.text("folder").unwrap_or_default(), setting.folder, setting.environment);
+            lawful_variables(group, path, findings);
+            Ok(Server::Folder(factory(folder, group, group.pairs("env"), setting)))
         }
         [] if setting.lenient => {
             let why = "it has neither `command` nor `url`";
@@ -205,18 +256,13 @@ fn kind(
         // What is missing is there, but for a letter: that is a finding already.
         [] if group.almost(&KINDS) => Err(None),
         [] => {
-            let finding = findings.error(group.mark(""), path, "needs `command`, `url`, `openapi` or `builtin`");
-            finding.hint(
-                "a program to start, the address of a remote server, an API's description, or the name of a built-in server",
+            let message = "needs `command`, `url`, `openapi`, `folder` or `builtin`";
+            findings.error(group.mark(""), path, message).hint(
+                "a program to start, the address of a remote server, an API's description, a folder, or a built-in server",
             );
             Err(None)
         }
-        [_] => {
-            unfit(group, path, &PROGRAMS, "a program", setting.lenient, findings);
-            unfit(group, path, &REMOTES, "a remote server or an API", setting.lenient, findings);
-            unfit(group, path, &APIS, "an API", setting.lenient, findings);
-            Ok(Server::InProcess(group.text("builtin").unwrap_or_default().to_owned()))
-        }
+        [_] => Ok(Server::InProcess(group.text("builtin").unwrap_or_default().to_owned())),
         [first, second, ..] => {
             let message = format!("a server has `{first}` or `{second}`, not both");
             findings.error(group.mark(second), &join(path, second), message).hint("make two servers of them");
@@ -225,15 +271,16 @@ fn kind(
     }
 }
 
-/// Keys of another kind of server.
-fn unfit(group: &Group<'_>, path: &str, names: &[&str], whose: &str, lenient: bool, findings: &mut Findings) {
-    for name in names {
-        let Some(node) = group.node(name) else { continue };
-        let empty = node.scalar().is_none() && node.items().is_empty() && node.entries().is_empty();
-        if lenient || empty {
-            continue;
+/// Keys that this kind of server does not have.
+fn misplaced(group: &Group<'_>, path: &str, kind: &str, findings: &mut Findings) {
+    for (names, _, whose) in OWN.iter().filter(|(_, kinds, _)| !kinds.contains(&kind)) {
+        for name in *names {
+            let Some(node) = group.node(name) else { continue };
+            let empty = node.scalar().is_none() && node.items().is_empty() && node.entries().is_empty();
+            if !empty {
+                findings.error(&node.mark, &join(path, name), format!("only {whose} has this key"));
+            }
         }
-        findings.error(&node.mark, &join(path, name), format!("only {whose} has this key"));
     }
 }
 
@@ -249,19 +296,24 @@ fn command(group: &Group<'_>, path: &str, setting: &Setting<'_>, findings: &mut 
         let message = "a program is spoken to over its standard input and output";
         findings.error(group.mark("transport"), &join(path, "transport"), message).hint("leave it out, or give `url`");
     }
-    for (key, node) in group.node("env").map(Node::entries).unwrap_or_default() {
-        let broken = key.name.is_empty() || key.name.contains(['=', '\0']);
-        if broken || node.scalar().is_some_and(|value| value.contains('\0')) {
-            let message = "no variable can have this name or value";
-            findings.error(&key.mark, &join(&join(path, "env"), &key.name), message);
-        }
-    }
+    lawful_variables(group, path, findings);
     ServerCommand {
         program: home(program, setting),
         args: group.texts("args"),
         env: group.pairs("env"),
         cwd: group.text("cwd").map(|cwd| placed(cwd, setting.folder, setting.environment)),
         inherit_env: group.switch("inherit_env").unwrap_or(setting.inherit_env),
+    }
+}
+
+/// Names and values that no variable can have.
+fn lawful_variables(group: &Group<'_>, path: &str, findings: &mut Findings) {
+    for (key, node) in group.node("env").map(Node::entries).unwrap_or_default() {
+        let broken = key.name.is_empty() || key.name.contains(['=', '\0']);
+        if broken || node.scalar().is_some_and(|value| value.contains('\0')) {
+            let message = "no variable can have this name or value";
+            findings.error(&key.mark, &join(&join(path, "env"), &key.name), message);
+        }
     }
 }
 
@@ -275,14 +327,18 @@ fn home(program: &str, setting: &Setting<'_>) -> String {
 
 /// Adds the variables of `env_file`; those of `env` win. A file that is not there disables the server.
 fn with_env_file(
-    server: Server,
+    mut server: Server,
     group: &Group<'_>,
     path: &str,
     setting: &Setting<'_>,
     disabled: &mut Option<String>,
     findings: &mut Findings,
 ) -> Server {
-    let (Server::Command(mut command), Some(file)) = (server.clone(), group.text("env_file")) else { return server };
+    let (Server::Command(command) | Server::Folder(FolderServer { interpreter: command, .. }), Some(file)) =
+        (&mut server, group.text("env_file"))
+    else {
+        return server;
+    };
     let place = placed(file, setting.folder, setting.environment);
     match dotenv::read(&place) {
         Ok(variables) => {
@@ -298,7 +354,7 @@ fn with_env_file(
         }
         Err(_) => {}
     }
-    Server::Command(command)
+    server
 }
 
 fn remote(group: &Group<'_>, path: &str, findings: &mut Findings) -> Option<RemoteServer> {

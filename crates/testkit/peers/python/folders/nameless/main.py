@@ -1,0 +1,3 @@
+"""No factory server: it has neither of the two names."""
+
+READY = True
