@@ -28,7 +28,7 @@ pub(super) const LATER: [&str; 8] =
 
 const WEB: &[&str] = &["http", "https"];
 
-static FIELDS: [Field; 14] = [
+static FIELDS: [Field; 15] = [
     Field::new("$schema", Kind::Text, "", "Where the schema of this file is, for editors."),
     Field::new(
         "listen",
@@ -67,6 +67,12 @@ static FIELDS: [Field; 14] = [
         Kind::Section(auth::fields),
         "",
         "Who may use the gateway; absent: whoever reaches it. With it every request is refused that does not say who asks.",
+    ),
+    Field::new(
+        "log_level",
+        Kind::Choice(&["off", "error", "warn", "info", "debug", "trace", "verbose"]),
+        "info",
+        "How much is logged, unless the command line or the environment says it; `verbose` shows every message, secrets masked.",
     ),
     Field::new("cors", Kind::Section(cors), "", "Web pages of other origins."),
     Field::new("traces", Kind::Url(WEB), "", "OTLP endpoint that traces are sent to; absent: none are."),
@@ -113,6 +119,7 @@ pub(super) fn read(root: &Node, setting: &Setting<'_>, findings: &mut Findings) 
         None => group.address("metrics"),
     };
     settings.data_dir = data_dir(root, setting);
+    settings.log_level = group.text("log_level").map(str::to_owned);
     settings.allowed_hosts = group.texts("allowed_hosts");
     settings.auth = group.node("auth").map(|node| auth::read(node, findings));
     settings.cors_origins = origins(&group, findings);
