@@ -28,6 +28,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use crate::admission::Slot;
 use crate::error::{Failure, Kind};
 use crate::lock::Lock;
+use crate::observe::messages::{self, Between, Way};
 use crate::observe::metrics::{self, ServerMetrics};
 use crate::observe::{End, Observation};
 use crate::user::User;
@@ -94,6 +95,15 @@ impl Event {
             Event::Notify(notification) => notification.text().len(),
             Event::Ask(ask) => ask.request.text().len(),
             Event::Done(_) => 0,
+        }
+    }
+
+    /// Puts the message that it is into the log.
+    fn show(&self, between: &Between, id: Option<&ClientId>) {
+        match self {
+            Event::Notify(notification) => messages::show(Way::ToClient, between, notification.text()),
+            Event::Ask(ask) => messages::show(Way::ToClient, between, ask.request.text()),
+            Event::Done(outcome) => outcome.show(between, id),
         }
     }
 
@@ -169,6 +179,8 @@ pub struct Reply {
     served: Served,
     /// What the request takes up, until its end.
     slot: Option<Slot>,
+    /// Between whom its events go, if every message is to be in the log, and under which id its outcome.
+    shown: Option<Box<(Between, Option<ClientId>)>>,
 }
 
 enum Source {
@@ -197,7 +209,7 @@ impl Served {
 
 impl Reply {
     fn of(source: Source) -> Self {
-        Reply { source, deadline: None, observation: None, served: Served::default(), slot: None }
+        Reply { source, deadline: None, observation: None, served: Served::default(), slot: None, shown: None }
     }
 
     /// A reply that is over already.
@@ -251,6 +263,12 @@ impl Reply {
         self
     }
 
+    /// The same reply, every message of which is in the log; `id` is the one under which the client has asked.
+    pub(crate) fn shown(mut self, between: Between, id: Option<ClientId>) -> Self {
+        self.shown = Some(Box::new((between, id)));
+        self
+    }
+
     /// The same reply; it is `server` that has got the request.
     pub(crate) fn served_by(mut self, server: &Arc<ServerMetrics>) -> Self {
         self.served = Served(Some(Arc::new(OnceLock::from(server.clone()))));
@@ -295,6 +313,16 @@ impl Reply {
 }
 
 impl Outcome {
+    /// Puts it into the log as the answer to the request with this id; without one nobody has asked.
+    pub(crate) fn show(&self, between: &Between, id: Option<&ClientId>) {
+        let Some(id) = id else { return };
+        let line = match self {
+            Outcome::Answer(response) => response.answering(id.raw()),
+            Outcome::Failure(failure) => failure.response().answering(id.raw()),
+        };
+        messages::show(Way::ToClient, between, &line.parts().concat());
+    }
+
     /// The same, for the count.
     pub(crate) fn end(&self) -> End {
         match self {
@@ -440,6 +468,9 @@ impl Stream for Reply {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
         let polled = self.poll(cx);
+        if let (Some(shown), Poll::Ready(Some(event))) = (&self.shown, &polled) {
+            event.show(&shown.0, shown.1.as_ref());
+        }
         let end = match &polled {
             Poll::Ready(Some(Event::Done(outcome))) if self.observation.is_some() => outcome.end(),
             Poll::Ready(None) if self.observation.is_some() => Failure::new(Kind::ServerExited, "").end(),

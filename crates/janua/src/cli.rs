@@ -61,7 +61,7 @@ struct Cli {
 pub(crate) struct Global {
     /// How much to log, on standard error [env: JANUA_LOG_LEVEL, MCP_PROXY_LOG_LEVEL]
     ///
-    /// Message contents are never logged, at any level.
+    /// Message contents are logged at the last level only, with secrets masked.
     #[arg(long, global = true, value_enum, ignore_case = true)]
     log_level: Option<Level>,
     /// Form of the log
@@ -92,9 +92,10 @@ pub(crate) enum Level {
     Info,
     /// How it came about.
     Debug,
-    /// Everything.
-    #[value(alias = "verbose")]
+    /// Everything but messages.
     Trace,
+    /// Every message, too: once in each direction, with secrets masked.
+    Verbose,
 }
 
 /// Forms of the log.

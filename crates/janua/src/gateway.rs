@@ -11,6 +11,7 @@ use crate::catalog::Catalog;
 use crate::config::Limits;
 use crate::error::{Failure, Kind};
 use crate::observe::Observer;
+use crate::observe::messages;
 use crate::observe::metrics::{self, Readings};
 use crate::servers::{Connection, Place};
 use crate::sessions::session::short;
@@ -109,6 +110,9 @@ impl Gateway {
     /// the link is over, so is the session.
     pub(crate) fn attach(self: &Arc<Self>, session: &Arc<Session>, link: &Arc<dyn Connection>) {
         let (gateway, session, mut reply) = (self.clone(), session.clone(), link.listen());
+        if messages::are_shown() {
+            reply = reply.shown(session.between(), None);
+        }
         self.tasks.spawn("session listener", async move {
             let stream = session.outbound.clone();
             tokio::select! {

@@ -9,7 +9,7 @@ use janua_wire::version::Version;
 
 use crate::call::{Caller, Outcome, Scope};
 use crate::gateway::Gateway;
-use crate::observe::End;
+use crate::observe::messages::{self, Way};
 use crate::servers::{Opened, Opening, Place, Refusal};
 use crate::sessions::Session;
 use crate::user::Visitor;
@@ -22,20 +22,33 @@ pub(crate) async fn initialize(
     request: &Request,
 ) -> Result<Response, Refusal> {
     let user = session.visitor.user.clone();
-    let opening = Opening::of_client(request.params()).on_behalf_of(user.clone());
+    let mut opening = Opening::of_client(request.params()).on_behalf_of(user.clone());
+    opening.bound = session.kind.is_bound();
     let (version, capabilities) = (opening.version, opening.capabilities.clone());
     let observation = gateway.observer.begin(session.place.metrics(), request, version, session.origin());
+    let between = messages::are_shown().then(|| session.between());
+    if let Some(between) = &between {
+        messages::show(Way::ToServer, between, request.text());
+    }
     let link = match session.place.clone().open_session(session.scope(), opening).await {
         Ok(link) => link,
         Err(refusal) => {
-            observation.ended(&end(&refusal));
+            let outcome = outcome_of(&refusal);
+            if let Some(between) = &between {
+                outcome.show(between, Some(&request.id()));
+            }
+            observation.ended(&outcome.end());
             return Err(refusal);
         }
     };
     session.opened_by(Caller { scope: session.scope(), version, capabilities, user });
     gateway.attach(session, &link);
     let response = shown(link.opened(), version);
-    observation.ended(&Outcome::Answer(response.clone()).end());
+    let outcome = Outcome::Answer(response.clone());
+    if let Some(between) = &between {
+        outcome.show(between, Some(&request.id()));
+    }
+    observation.ended(&outcome.end());
     Ok(response)
 }
 
@@ -50,10 +63,10 @@ pub(crate) async fn initialize_shared(
     Ok(shown(link.opened(), version))
 }
 
-fn end(refusal: &Refusal) -> End {
+fn outcome_of(refusal: &Refusal) -> Outcome {
     match refusal {
-        Refusal::ByServer(response) => Outcome::Answer(response.clone()).end(),
-        Refusal::Failed(failure) => failure.end(),
+        Refusal::ByServer(response) => Outcome::Answer(response.clone()),
+        Refusal::Failed(failure) => Outcome::Failure(failure.clone()),
     }
 }
 

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 pub(crate) mod exposition;
 pub(crate) mod gauge;
+pub(crate) mod messages;
 pub(crate) mod metrics;
 pub(crate) mod process;
 pub(crate) mod traces;

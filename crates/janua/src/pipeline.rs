@@ -14,6 +14,7 @@ use crate::call::{Call, Caller, Outcome, Reply};
 use crate::error::Failure;
 use crate::gateway::Gateway;
 use crate::observe::Origin;
+use crate::observe::messages::{self, Between, Way};
 use crate::servers::{Connection, Place};
 
 /// Sends a request on its way to what `place` leads to, and watches it to its end.
@@ -24,8 +25,17 @@ pub(crate) async fn handle(
     origin: Origin<'_>,
 ) -> Reply {
     let observation = gateway.observer.begin(place.metrics(), &call.request, call.caller.version, origin);
+    let shown = messages::are_shown().then(|| {
+        let between = Between { server: place.metrics().name().clone(), session: origin.session.map(str::to_owned) };
+        messages::show(Way::ToServer, &between, call.request.text());
+        (between, call.request.id().detached())
+    });
     call.request = observation.traced(call.request);
-    send(gateway, place, call).await.observed(observation)
+    let reply = send(gateway, place, call).await.observed(observation);
+    match shown {
+        Some((between, id)) => reply.shown(between, Some(id)),
+        None => reply,
+    }
 }
 
 async fn send(gateway: &Arc<Gateway>, place: &Arc<dyn Place>, call: Call) -> Reply {
@@ -87,6 +97,10 @@ where
 
 /// Sends a client's notification on its way. There is nobody to tell if it cannot be delivered.
 pub(crate) async fn notify(place: &Arc<dyn Place>, caller: &Arc<Caller>, notification: Notification) {
+    if messages::are_shown() {
+        let between = Between { server: place.metrics().name().clone(), session: None };
+        messages::show(Way::ToServer, &between, notification.text());
+    }
     if let Ok(link) = connect(place, caller).await {
         link.notify(caller, notification);
     }

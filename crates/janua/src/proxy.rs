@@ -245,10 +245,11 @@ impl Scraped {
         address: SocketAddr,
         gateway: &Arc<Gateway>,
         allowed_hosts: &[String],
+        plain: bool,
     ) -> Scraped {
         let tasks = Tasks::default();
         let guard = Guard { hosts: hosts(allowed_hosts, address.ip().is_loopback()), ..Guard::default() };
-        let router = clients::metrics::router(gateway.clone(), guard);
+        let router = clients::metrics::router(gateway.clone(), guard, plain);
         let limits = Arc::new(clients::metrics::limits(&gateway.limits));
         let admission = Admission::new(&limits);
         let serving = clients::listener::serve(listener, router, admission, limits, tasks.clone());
@@ -325,7 +326,8 @@ pub async fn start(options: Options) -> Result<Proxy, Error> {
     orphans::bury(&gateway.tasks);
     gateway.catalog.prepare();
     let loopback = options.host.is_loopback();
-    let metrics = shown.map(|(listener, address)| Scraped::serve(listener, address, &gateway, &options.allowed_hosts));
+    let hosts = &options.allowed_hosts;
+    let metrics = shown.map(|(listener, address)| Scraped::serve(listener, address, &gateway, hosts, false));
     let edge = Arc::new(options.edge(gateway.clone(), loopback));
     let gate = Some(edge.gate.clone());
     let door = Door { router: clients::router(edge), gate };

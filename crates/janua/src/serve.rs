@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 use crate::admin::{self, Admin, Reloads};
@@ -47,6 +48,7 @@ pub struct App {
     settings: Settings,
     config: Option<PathBuf>,
     paths: Paths,
+    gumcp: bool,
     gateway: Arc<Gateway>,
     gate: Arc<Gate>,
     /// What the command line shows to administrate this run.
@@ -59,6 +61,7 @@ pub struct Builder {
     settings: Settings,
     factories: Factories,
     paths: Paths,
+    gumcp: bool,
     config: Option<PathBuf>,
 }
 
@@ -125,8 +128,8 @@ impl App {
         let (listener, address) = bind(wanted, self.settings.insecure_no_auth || protected)?;
         let is_local = self.settings.host.is_loopback();
         let edge = Arc::new(self.edge(is_local));
-        let App { settings, config, gateway, gate, token, .. } = self;
-        let shown = settings.metrics.map(|address| bind(address, settings.insecure_no_auth)).transpose()?;
+        let App { settings, config, gumcp, gateway, gate, token, .. } = self;
+        let shown = listener_of_metrics(&settings, gumcp)?;
         trace(&gateway, settings.traces.as_ref())?;
         orphans::bury(&gateway.tasks);
         let reloads = Arc::<Reloads>::default();
@@ -134,7 +137,9 @@ impl App {
         let router = clients::router(edge).merge(admin::router(admin));
         let door = Door { router, gate: Some(gate.clone()) };
         gateway.catalog.prepare();
-        let metrics = shown.map(|(listener, at)| Scraped::serve(listener, at, &gateway, &settings.allowed_hosts));
+        tell(&settings);
+        let hosts = &settings.allowed_hosts;
+        let metrics = shown.map(|(listener, at)| Scraped::serve(listener, at, &gateway, hosts, gumcp));
         let (admission, limits) = (gateway.admission.clone(), gateway.limits.clone());
         let serving = clients::listener::serve(listener, door, admission, limits, gateway.tasks.clone());
         gateway.tasks.spawn("listener", serving);
@@ -181,9 +186,17 @@ impl Builder {
         self
     }
 
+    /// Metrics as guMCP has them: on port 9091 of the same host unless the settings name another address, in the plain
+    /// form of Prometheus. If that port is taken there are none.
+    #[must_use]
+    pub fn like_gumcp(mut self) -> Self {
+        self.gumcp = true;
+        self
+    }
+
     /// The gateway. Nothing is started before somebody needs it.
     pub fn build(self) -> App {
-        let Builder { settings, factories, paths, config } = self;
+        let Builder { settings, factories, paths, gumcp, config } = self;
         let observer = Observer::default();
         let means = Means::new(factories, &settings.limits, &observer.metrics);
         let (limits, tasks) = (means.limits.clone(), means.tasks.clone());
@@ -191,7 +204,7 @@ impl Builder {
         let token = Secret::new(random::token());
         let guard = guard(&settings, settings.host.is_loopback());
         let gate = Gate::new(settings.auth.as_ref(), guard, paths.health.clone()).with_run(&token, settings.host);
-        App { settings, config, paths, gateway, gate: Arc::new(gate), token }
+        App { settings, config, paths, gumcp, gateway, gate: Arc::new(gate), token }
     }
 }
 
@@ -262,6 +275,33 @@ fn admit(gateway: &Gateway, gate: &Gate, settings: &Settings) {
             gateway.end_session(&session);
         }
     }
+}
+
+/// The listener of the metrics, if there is to be one. In the manner of guMCP there is, but a port that is taken does not
+/// keep the gateway from serving.
+fn listener_of_metrics(settings: &Settings, gumcp: bool) -> Result<Option<(TcpListener, SocketAddr)>, Error> {
+    const USUAL: u16 = 9091;
+    let usual = gumcp.then(|| SocketAddr::new(settings.host, USUAL));
+    let Some(address) = settings.metrics.or(usual) else { return Ok(None) };
+    match bind(address, settings.insecure_no_auth) {
+        Err(Error::Listen { address, source }) if gumcp => {
+            tracing::error!(port = address.port(), error = %source, "metrics are not served: the port cannot be had");
+            Ok(None)
+        }
+        bound => bound.map(Some),
+    }
+}
+
+/// Says which servers there are.
+fn tell(settings: &Settings) {
+    for (server, about) in &settings.servers {
+        match &about.disabled {
+            None => tracing::info!(server, "loaded server"),
+            Some(reason) => tracing::warn!(server, reason, "failed to load server"),
+        }
+    }
+    let loaded = settings.servers.values().filter(|about| about.disabled.is_none()).count();
+    tracing::info!("discovered {loaded} servers");
 }
 
 fn apply(gateway: &Gateway, settings: &Settings) -> Applied {

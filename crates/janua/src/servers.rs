@@ -73,6 +73,8 @@ pub struct Opening {
     pub eras: Eras,
     /// In whose name it is used on this link; `None`: in nobody's.
     pub user: Option<Arc<User>>,
+    /// Whether the client's session is over when the link to its only server is.
+    pub bound: bool,
 }
 
 /// What a server said when it was opened.
@@ -211,6 +213,11 @@ pub(crate) trait Place: Send + Sync {
 
     /// Calls that wait for their clients to come back (2026-07-28).
     fn parked(&self) -> usize;
+
+    /// Why it cannot be opened, if that shows without trying.
+    fn obstacle(&self) -> Option<Failure> {
+        None
+    }
 }
 
 /// The outcome of a reply, whatever comes before it.

@@ -81,6 +81,7 @@ pub(super) async fn of_session(view: &Arc<View>, own: &Own, sink: &Sink) -> Outc
                 links.push(reply.map(move |event| (served.clone(), event)).boxed());
             }
             Some((served, event)) = links.next(), if !links.is_empty() => match event {
+                Event::Done(_) if own.is_bound() && view.members().list.len() == 1 => return Outcome::Failure(lost()),
                 Event::Done(_) => {}
                 Event::Notify(said) => {
                     if said.method() == Method::ListChanged {

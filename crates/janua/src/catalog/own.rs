@@ -78,6 +78,11 @@ impl Own {
         }
     }
 
+    /// Whether the session is over when the link to its only server is.
+    pub(super) fn is_bound(&self) -> bool {
+        self.opening.bound
+    }
+
     pub(super) fn end(&self) {
         self.over.cancel();
     }

@@ -20,6 +20,7 @@ use crate::servers::in_process::{Factories, Site};
 use crate::servers::inventory::Inventory;
 use crate::servers::openapi::OpenApiOpener;
 use crate::servers::pool::Pool;
+use crate::servers::process;
 use crate::servers::remote::RemoteOpener;
 use crate::servers::starts::Starts;
 use crate::servers::stdio::StdioOpener;
@@ -194,6 +195,13 @@ impl Served {
         let anew = Served::new(&self.name, &self.settings, means, folder, Some(self));
         anew.shelf.take_over(&self.shelf);
         anew
+    }
+
+    /// Why it cannot be started, if that shows without trying.
+    pub(super) fn obstacle(&self) -> Option<Failure> {
+        let Server::Command(command) = &self.settings.server else { return None };
+        let message = || format!("the server {} cannot be started: its program is not there", self.name);
+        (!process::is_there(command)).then(|| Failure::new(Kind::StartFailed, message()))
     }
 
     /// The limits that hold for it.

@@ -245,6 +245,13 @@ impl Place for View {
     fn parked(&self) -> usize {
         self.members().list.iter().map(|member| member.served.parked()).sum()
     }
+
+    fn obstacle(&self) -> Option<Failure> {
+        match self.members().list.as_slice() {
+            [only] => only.served.obstacle(),
+            _ => None,
+        }
+    }
 }
 
 impl View {

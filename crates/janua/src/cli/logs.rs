@@ -22,11 +22,12 @@ pub(super) fn start(global: &Global, usual: Level, calls: Level) -> anyhow::Resu
         Level::Warn => "warn",
         Level::Info => "info",
         Level::Debug => "debug",
-        Level::Trace => "trace",
+        Level::Trace | Level::Verbose => "trace",
     };
     // The libraries below say more about content than a gateway should.
     let called = if chosen < calls { ",janua::call=off" } else { "" };
-    let filter = EnvFilter::new(format!("off,janua={level}{called}"));
+    let said = if chosen < Level::Verbose { ",janua::message=off" } else { "" };
+    let filter = EnvFilter::new(format!("off,janua={level}{called}{said}"));
     let file = env(&["LOG_FILE"]).map(|path| open(Path::new(&path))).transpose()?;
     let colour = is_watched() && file.is_none();
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Sink(file.map(Mutex::new)));

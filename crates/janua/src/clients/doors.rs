@@ -233,6 +233,9 @@ impl Drop for Watched {
 
 /// Opens a stream: of a user if the address names one, else of nobody in particular.
 fn open(edge: &Edge, server: &str, arrival: Arrival, prefix: &str, of_user: bool) -> Response<Body> {
+    if let Some(obstacle) = arrival.place.obstacle() {
+        return answer::refused(&obstacle);
+    }
     let user = arrival.visitor.user.clone().filter(|_| of_user);
     tracing::info!(server, user = user.as_ref().map(|user| &*user.id), "new SSE connection requested");
     let at = session_key::encoded(server);

@@ -71,7 +71,7 @@ async fn take(gateway: &Arc<Gateway>, session: &Arc<Session>, message: Message) 
             }
         }
         Message::Response(response) => {
-            session.asks.answer(response);
+            session.answered(response);
         }
     }
 }

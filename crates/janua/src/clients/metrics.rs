@@ -6,12 +6,12 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_TYPE, HeaderValue};
+use axum::http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use axum::http::{Method, Response, StatusCode};
 use axum::routing::any;
 
 use super::guard::Guard;
-use super::{LIVE, READY, answer, health};
+use super::{LIVE, READY, answer, body, health};
 use crate::config::Limits;
 use crate::gateway::Gateway;
 use crate::observe::exposition;
@@ -22,6 +22,8 @@ const CONNECTIONS: usize = 32;
 struct Shown {
     gateway: Arc<Gateway>,
     guard: Guard,
+    /// Whether those who do not ask for OpenMetrics get the older form.
+    plain: bool,
 }
 
 /// What is served there.
@@ -37,14 +39,14 @@ pub(crate) fn limits(limits: &Limits) -> Limits {
     Limits { connections: CONNECTIONS, source_connections: CONNECTIONS, ..limits.clone() }
 }
 
-/// The routes.
-pub(crate) fn router(gateway: Arc<Gateway>, guard: Guard) -> Router {
+/// The routes. With `plain`, those who do not ask for OpenMetrics get the form that Prometheus had before.
+pub(crate) fn router(gateway: Arc<Gateway>, guard: Guard, plain: bool) -> Router {
     let mut router = Router::new();
     for (path, page) in [("/metrics", Page::Metrics), (LIVE, Page::Live), (READY, Page::Ready)] {
         let serve = move |State(shown): State<Arc<Shown>>, request| async move { serve(&shown, page, request) };
         router = router.route(path, any(serve));
     }
-    router.with_state(Arc::new(Shown { gateway, guard }))
+    router.with_state(Arc::new(Shown { gateway, guard, plain }))
 }
 
 fn serve(shown: &Shown, page: Page, request: Request) -> Response<Body> {
@@ -54,18 +56,26 @@ fn serve(shown: &Shown, page: Page, request: Request) -> Response<Body> {
         Err(refused) => return refused,
     };
     pass.put_on(match (page, &parts.method) {
-        (Page::Metrics, &Method::GET | &Method::HEAD) => scrape(&shown.gateway),
+        (Page::Metrics, &Method::GET | &Method::HEAD) => {
+            let open = body::text(&parts.headers, ACCEPT).is_some_and(|accepted| accepted.contains("openmetrics"));
+            scrape(&shown.gateway, shown.plain && !open)
+        }
         (Page::Live, &Method::GET | &Method::HEAD) => health::live(),
         (Page::Ready, &Method::GET | &Method::HEAD) => health::ready(&shown.gateway),
         _ => answer::not_allowed("GET, HEAD"),
     })
 }
 
-fn scrape(gateway: &Gateway) -> Response<Body> {
-    let Ok(text) = exposition::scrape(&gateway.observer.metrics) else {
+fn scrape(gateway: &Gateway, plain: bool) -> Response<Body> {
+    let metrics = &gateway.observer.metrics;
+    let (text, kind) = match plain {
+        true => (exposition::plain(metrics), exposition::PLAIN),
+        false => (exposition::scrape(metrics), exposition::CONTENT_TYPE),
+    };
+    let Ok(text) = text else {
         return answer::text(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written");
     };
     let mut answer = Response::new(Body::from(text));
-    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(exposition::CONTENT_TYPE));
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     answer
 }

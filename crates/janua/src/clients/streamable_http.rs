@@ -94,7 +94,7 @@ pub(crate) async fn post(edge: &Edge, arrival: &Arrival, parts: &Parts, body: Bo
         Incoming::Single(Message::Notification(notification)) => notified(&from, notification).await,
         Incoming::Single(Message::Response(response)) => {
             if let From::Session(session) = &from {
-                session.asks.answer(response);
+                session.answered(response);
             }
             answer::empty(StatusCode::ACCEPTED)
         }
@@ -440,7 +440,7 @@ async fn element(edge: &Edge, session: &Arc<Session>, message: Result<Message, R
             None
         }
         Ok(Message::Response(response)) => {
-            session.asks.answer(response);
+            session.answered(response);
             None
         }
         Err(refused) => {

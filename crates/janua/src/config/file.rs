@@ -29,7 +29,7 @@ pub(super) const LATER: [&str; 5] = ["services", "discovery", "registry", "clust
 
 const WEB: &[&str] = &["http", "https"];
 
-static FIELDS: [Field; 16] = [
+static FIELDS: [Field; 17] = [
     Field::new("$schema", Kind::Text, "", "Where the schema of this file is, for editors."),
     Field::new(
         "listen",
@@ -68,6 +68,12 @@ static FIELDS: [Field; 16] = [
         Kind::Section(auth::fields),
         "",
         "Who may use the gateway; absent: whoever reaches it. With it every request is refused that does not say who asks.",
+    ),
+    Field::new(
+        "log_level",
+        Kind::Choice(&["off", "error", "warn", "info", "debug", "trace", "verbose"]),
+        "info",
+        "How much is logged, unless the command line or the environment says it; `verbose` shows every message, secrets masked.",
     ),
     Field::new("cors", Kind::Section(cors), "", "Web pages of other origins."),
     Field::new("traces", Kind::Url(WEB), "", "OTLP endpoint that traces are sent to; absent: none are."),
@@ -132,6 +138,7 @@ pub(super) fn read(root: &Node, setting: &Setting<'_>, findings: &mut Findings) 
         None => group.address("metrics"),
     };
     settings.data_dir = data_dir(root, setting);
+    settings.log_level = group.text("log_level").map(str::to_owned);
     settings.allowed_hosts = group.texts("allowed_hosts");
     settings.auth = group.node("auth").map(|node| auth::read(node, findings));
     settings.cors_origins = origins(&group, findings);

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::environment::Environment;
 use super::file;
 use super::finding::Findings;
-use super::tree::{Format, Key, Node, Value};
+use super::tree::{Format, Key, Node, Value, join};
 
 mod auth;
 mod entries;
@@ -45,8 +45,10 @@ pub(super) fn ours(
     if format == Format::Json && is_vscode(&root) {
         return (client(&root, "servers", path, environment, findings), Form::Client);
     }
-    if format == Format::Yaml && is_gateway(&root, path) {
-        return (gateway(&root, findings), Form::McpGateway);
+    // It says itself where its file is.
+    let named = environment.get("CONFIG_PATH").is_some_and(|named| Path::new(named) == path);
+    if format == Format::Yaml && is_gateway(&root, path, named) {
+        return (gateway(&root, named, findings), Form::McpGateway);
     }
     (root, Form::Own)
 }
@@ -65,11 +67,12 @@ fn is_vscode(root: &Node) -> bool {
     root.get("inputs").is_some() || alone && servers.entries().iter().any(own)
 }
 
-/// `hostname` and `port` are our keys, too: a file with one that only we have, or with our name, is ours.
-fn is_gateway(root: &Node, path: &Path) -> bool {
+/// `hostname` and `port` are our keys, too: a file with one that only we have, or with our name, is ours. One that is
+/// `named` as theirs need not have any.
+fn is_gateway(root: &Node, path: &Path, named: bool) -> bool {
     let fields = file::fields();
     let only_ours = |name: &str| !GATEWAY.contains(&name) && fields.iter().any(|field| field.is(name));
-    let theirs = ["hostname", "port", "debug"].iter().any(|name| root.get(name).is_some());
+    let theirs = named || ["hostname", "port", "debug"].iter().any(|name| root.get(name).is_some());
     let own_server = |(_, server): &(Key, Node)| server.get("url").is_some() || server.get("builtin").is_some();
     let servers = root.get("servers").map(Node::entries).unwrap_or_default();
     theirs
@@ -102,13 +105,15 @@ fn client(root: &Node, name: &str, path: &Path, environment: &Environment, findi
 }
 
 /// A file of acehoss/mcp-gateway: reached by everybody unless told otherwise, as it was.
-fn gateway(root: &Node, findings: &mut Findings) -> Node {
+fn gateway(root: &Node, named: bool, findings: &mut Findings) -> Node {
     let mut made = Node::empty(&root.mark);
     let mark = root.mark.clone();
     let asks = root.get("auth").is_some_and(|auth| !matches!(auth.value, Value::Null));
     let who = if asks { "its `auth` says who may use it" } else { "nobody has to authenticate" };
     let words = format!("read as a file of mcp-gateway: its programs get the whole environment, and {who}");
-    findings.warning(&mark, "", words).hint("a file named janua.yaml, or with `listen`, is read as ours");
+    if !named {
+        findings.warning(&mark, "", words).hint("a file named janua.yaml, or with `listen`, is read as ours");
+    }
     if root.get("hostname").is_none() {
         made.put("hostname", Node::text("0.0.0.0", &mark));
     }
@@ -120,7 +125,8 @@ fn gateway(root: &Node, findings: &mut Findings) -> Node {
             "auth" if asks => push(&mut made, key, auth::auth(node, findings)),
             "servers" => push(&mut made, key, entries::gateway(node, findings)),
             "hostname" | "port" => push(&mut made, key, node.clone()),
-            "debug" | "auth" => {}
+            "debug" => debug(node, &mut made, findings),
+            "auth" => {}
             name => findings.warning(&key.mark, name, "unknown key, ignored").suggest(name, &GATEWAY),
         }
     }
@@ -128,6 +134,25 @@ fn gateway(root: &Node, findings: &mut Findings) -> Node {
         findings.error(&mark, "servers", "at least one server must be configured");
     }
     made
+}
+
+/// How much is logged: winston's names, where ours for the most is another one.
+fn debug(debug: &Node, made: &mut Node, findings: &mut Findings) {
+    const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "verbose"];
+    for (key, node) in debug.entries() {
+        match node.scalar() {
+            _ if key.name != "level" => {
+                findings
+                    .warning(&key.mark, &join("debug", &key.name), "unknown key, ignored")
+                    .suggest(&key.name, &["level"]);
+            }
+            Some(level) if LEVELS.contains(&level) => made.put("log_level", node.clone()),
+            level => {
+                let message = format!("must be one of {}", LEVELS.join(", "));
+                findings.error(&node.mark, "debug.level", message).suggest(level.unwrap_or_default(), &LEVELS);
+            }
+        }
+    }
 }
 
 fn push(group: &mut Node, key: &Key, node: Node) {

@@ -23,6 +23,8 @@ pub struct Settings {
     pub metrics: Option<SocketAddr>,
     /// Where the gateway keeps what it knows between runs; `None`: it keeps nothing.
     pub data_dir: Option<PathBuf>,
+    /// How much is to be logged, by name; `None`: as usual.
+    pub log_level: Option<String>,
     /// Host names under which the gateway is reached, besides those of loopback.
     pub allowed_hosts: Vec<String>,
     /// Origins of web pages that may use the gateway; `*` for any.
@@ -128,6 +130,7 @@ impl Default for Settings {
             auth: None,
             metrics: None,
             data_dir: None,
+            log_level: None,
             allowed_hosts: Vec::new(),
             cors_origins: Vec::new(),
             traces: None,

@@ -1,6 +1,6 @@
 //! The metrics as text: OpenMetrics 1.0 for those who scrape, Markdown for those who read.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -23,6 +23,33 @@ pub(crate) fn scrape(metrics: &Arc<Metrics>) -> Result<String, fmt::Error> {
     registry.register_collector(Box::new(Scrape(metrics.clone())));
     let mut out = String::with_capacity(16 * 1024);
     text::encode(&mut out, &registry)?;
+    Ok(out)
+}
+
+/// The content type of [`plain`].
+pub(crate) const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The same in the older form of Prometheus, where a counter is described under the name of its sample.
+pub(crate) fn plain(metrics: &Arc<Metrics>) -> Result<String, fmt::Error> {
+    let text = scrape(metrics)?;
+    let mut out = String::with_capacity(text.len());
+    let mut counters = Vec::new();
+    for line in text.lines() {
+        let described = line.strip_prefix("# HELP ").or_else(|| line.strip_prefix("# TYPE "));
+        match described.and_then(|rest| rest.split_once(' ')) {
+            // Which kind it is stands in its second line, so the first one waits.
+            Some((name, rest)) if line.starts_with("# HELP") => counters.push((name, rest)),
+            Some((name, kind)) => {
+                let end = if kind == "counter" { "_total" } else { "" };
+                for (_, help) in counters.drain(..) {
+                    writeln!(out, "# HELP {name}{end} {help}")?;
+                }
+                writeln!(out, "# TYPE {name}{end} {kind}")?;
+            }
+            None if line == "# EOF" => {}
+            None => writeln!(out, "{line}")?,
+        }
+    }
     Ok(out)
 }
 

@@ -40,7 +40,15 @@ impl Opening {
         {
             offered = raw::replace(params, span, quote(version.name()).as_bytes()).into();
         }
-        Opening { params: offered, version, capabilities, on_own_behalf: false, eras: Eras::LegacyFirst, user: None }
+        Opening {
+            params: offered,
+            version,
+            capabilities,
+            on_own_behalf: false,
+            eras: Eras::LegacyFirst,
+            user: None,
+            bound: false,
+        }
     }
 
     /// The opening of a link that many clients share, who can all be asked the same: the gateway is the client.
@@ -50,7 +58,7 @@ impl Opening {
         let declared = String::from_utf8_lossy(declared);
         let params =
             format!("{{\"protocolVersion\":\"{version}\",\"capabilities\":{declared},\"clientInfo\":{GATEWAY}}}");
-        Opening { params: params.into(), version, capabilities, on_own_behalf: true, eras, user: None }
+        Opening { params: params.into(), version, capabilities, on_own_behalf: true, eras, user: None, bound: false }
     }
 
     /// The same with other eras.

@@ -58,6 +58,11 @@ pub(crate) struct Child {
     counted: Option<Entered>,
 }
 
+/// Whether the program of `command` is there, where the system will look for it.
+pub(crate) fn is_there(command: &ServerCommand) -> bool {
+    launch::is_there(command)
+}
+
 /// Starts `command` in the place `slot`, and a task that reads its standard error.
 pub(crate) async fn launch(
     command: &Arc<ServerCommand>,

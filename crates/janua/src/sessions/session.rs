@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use janua_wire::line::Line;
+use janua_wire::message::Response;
 use janua_wire::method::Method;
 use janua_wire::sse;
 use tokio::time::Instant;
@@ -20,6 +21,7 @@ use crate::config::Limits;
 use crate::error::Failure;
 use crate::lock::Lock;
 use crate::observe::Origin;
+use crate::observe::messages::{self, Between, Way};
 use crate::random;
 use crate::servers::Place;
 use crate::user::Visitor;
@@ -60,6 +62,11 @@ impl Kind {
             Kind::Stdio => "stdio",
             Kind::WebSocket => "websocket",
         }
+    }
+
+    /// Whether it is over when its only server's instance is, which its client takes for its own.
+    pub(crate) fn is_bound(self) -> bool {
+        self == Kind::Sse(Door::Server)
     }
 
     /// A new id, in the form that clients expect there.
@@ -151,6 +158,19 @@ impl Session {
     /// Where the session's requests come from.
     pub(crate) fn origin(&self) -> Origin<'_> {
         Origin { transport: self.kind.name(), session: Some(short(&self.id)) }
+    }
+
+    /// The same, for messages in the log.
+    pub(crate) fn between(&self) -> Between {
+        Between { server: self.place.metrics().name().clone(), session: Some(short(&self.id).to_owned()) }
+    }
+
+    /// Takes in the client's answer to a question of its server.
+    pub(crate) fn answered(&self, response: Response) {
+        if messages::are_shown() {
+            messages::show(Way::ToServer, &self.between(), response.text());
+        }
+        self.asks.answer(response);
     }
 
     /// Events that the client has not read yet.

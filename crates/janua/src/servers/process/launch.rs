@@ -40,6 +40,17 @@ pub(super) fn launch(command: &ServerCommand, mark: &str, stdio: &[OwnedFd; 3]) 
     Pid::from_raw(pid.as_raw()).ok_or_else(|| io::ErrorKind::NotFound.into())
 }
 
+/// Whether there is a file that `posix_spawnp` would try to start.
+pub(super) fn is_there(command: &ServerCommand) -> bool {
+    let program = Path::new(&command.program);
+    if command.program.contains('/') {
+        return command.cwd.as_deref().unwrap_or(Path::new("")).join(program).is_file();
+    }
+    // It looks in the gateway's own search path; without one it knows places of its own.
+    let path = passed_on(true).into_iter().find(|(name, _)| name == "PATH");
+    path.is_none_or(|(_, path)| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()))
+}
+
 fn text(text: &OsStr) -> io::Result<CString> {
     CString::new(text.as_bytes()).map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "a text holds a NUL byte"))
 }

@@ -1,0 +1,9 @@
+//! The contracts of guMCP and acehoss/mcp-gateway, one test a row, against the built programs.
+#![expect(clippy::disallowed_methods, reason = "the bans are about the gateway's own children and settings")]
+
+#[path = "seeds/acehoss.rs"]
+mod acehoss;
+#[path = "seeds/gumcp.rs"]
+mod gumcp;
+#[path = "seeds/stage.rs"]
+mod stage;
