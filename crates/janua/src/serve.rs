@@ -223,7 +223,7 @@ impl Builder {
         let Builder { settings, factories, paths, config, own_key } = self;
         let observer = Observer::default();
         let mut means = Means::new(factories, &settings.limits, &observer.metrics);
-        means.own_key = own_key.filter(|_| settings.host.is_loopback());
+        means.own_key = own_key.filter(|_| settings.host.is_loopback() && settings.auth.is_none());
         let (limits, tasks) = (means.limits.clone(), means.tasks.clone());
         let gateway = Gateway::new(Catalog::of_many(&settings, means), limits, tasks, observer);
         let token = Secret::new(random::token());

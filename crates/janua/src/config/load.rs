@@ -71,7 +71,7 @@ fn from_tree(
 ) -> Result<Loaded, Vec<Finding>> {
     let Some((mut root, form)) = read else { return Err(findings.sorted()) };
     let mut files: Vec<File> = path.map(File::now).into_iter().collect();
-    let folder = path.and_then(Path::parent).unwrap_or(Path::new(""));
+    let folder = path.and_then(Path::parent).filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
     let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     let fields = file::fields();
     environment::apply(environment, &fields, &mut root, &mut findings);
