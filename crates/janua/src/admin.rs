@@ -156,7 +156,7 @@ async fn serve(admin: &Arc<Admin>, route: Route, name: &str, query: &str, reques
 }
 
 /// Gives a server new instances, has one started, and says how it is when it has answered or its time is over.
-async fn restart(many: &Many, name: &str) -> Response<Body> {
+async fn restart(many: &Arc<Many>, name: &str) -> Response<Body> {
     let served = match many.restart(name) {
         Ok(served) => served,
         Err(missing) => return nothing(&missing),

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use futures_util::future::BoxFuture;
+use tokio::sync::Semaphore;
 
 use crate::admission::Figure;
 use crate::bridge::Bridge;
@@ -23,11 +24,13 @@ pub(crate) mod own;
 pub(crate) mod report;
 pub(crate) mod server;
 pub(crate) mod shelf;
+mod trials;
 pub(crate) mod union;
 pub(crate) mod view;
 
 use server::{Means, Served};
 use shelf::Reader;
+use trials::{Refused, TRIALS};
 use view::{Member, View};
 
 /// The places of one gateway.
@@ -35,7 +38,7 @@ pub(crate) enum Catalog {
     /// One server, which every address leads to.
     One(Arc<Bridge>),
     /// Servers and views by name.
-    Many(Many),
+    Many(Arc<Many>),
 }
 
 /// Servers and views by name, and all servers together.
@@ -44,6 +47,8 @@ pub(crate) struct Many {
     folder: Option<PathBuf>,
     /// Programs are kept ready, of servers that come later, too.
     prepared: AtomicBool,
+    /// Turns to try servers that are folders.
+    trials: Arc<Semaphore>,
     /// Held while one change is made.
     changing: Lock<()>,
     now: Lock<Arc<Now>>,
@@ -58,6 +63,8 @@ pub(crate) struct Now {
     pub(crate) servers: BTreeMap<String, Arc<Served>>,
     /// Servers that are not served, and why.
     pub(crate) disabled: BTreeMap<String, String>,
+    /// Those of them that cannot be loaded.
+    refused: BTreeMap<String, Refused>,
     all: Arc<View>,
     /// Each server by itself, and the named selections.
     views: BTreeMap<String, Arc<View>>,
@@ -88,26 +95,28 @@ impl Catalog {
     pub(crate) fn of_many(settings: &Settings, means: Means) -> Self {
         let all = View::new(means.limits.clone(), means.tasks.clone(), means.metrics.server(EVERYTHING));
         let (servers, disabled, views) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        let many = Many {
+        let many = Arc::new(Many {
             means,
             folder: settings.data_dir.clone(),
             prepared: AtomicBool::new(false),
+            trials: Arc::new(Semaphore::new(TRIALS)),
             changing: Lock::default(),
             now: Lock::new(Arc::new(Now {
                 servers,
                 disabled,
+                refused: BTreeMap::new(),
                 all,
                 views,
                 former: BTreeMap::new(),
                 settings: Arc::default(),
             })),
-        };
+        });
         many.apply(settings);
         Catalog::Many(many)
     }
 
     /// Servers and views by name; `None` if there is one server without a name.
-    pub(crate) fn many(&self) -> Option<&Many> {
+    pub(crate) fn many(&self) -> Option<&Arc<Many>> {
         match self {
             Catalog::One(_) => None,
             Catalog::Many(many) => Some(many),
@@ -155,7 +164,7 @@ impl Catalog {
             Catalog::One(bridge) => bridge.pool.prepare(),
             Catalog::Many(many) => {
                 many.prepared.store(true, Ordering::Relaxed);
-                many.now().servers.values().for_each(|served| served.bridge.pool.prepare());
+                many.now().servers.values().for_each(|served| many.ready(served));
             }
         }
     }
@@ -201,15 +210,20 @@ impl Many {
 
     /// Makes it what the settings say. Servers that are defined as before are not touched; what runs at others comes to
     /// its end there.
-    pub(crate) fn apply(&self, settings: &Settings) -> Applied {
+    pub(crate) fn apply(self: &Arc<Self>, settings: &Settings) -> Applied {
         let _change = self.changing.lock();
         let old = self.now();
         let mut applied = Applied::default();
         let made = Arc::new(settings.clone());
-        let mut now = Now { servers: BTreeMap::new(), disabled: BTreeMap::new(), settings: made, ..(*old).clone() };
+        let (servers, disabled, refused) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let mut now = Now { servers, disabled, refused, settings: made, ..(*old).clone() };
         for (name, server) in &settings.servers {
             if let Some(why) = &server.disabled {
                 now.disabled.insert(name.clone(), why.clone());
+                continue;
+            }
+            if let Some(refused) = old.refused.get(name).filter(|refused| refused.settings == *server) {
+                now.refuse(name, refused.clone());
                 continue;
             }
             now.servers.insert(name.clone(), self.served(name, server, &old, &mut applied));
@@ -229,20 +243,34 @@ impl Many {
     }
 
     /// Gives a server new instances for all that comes; what runs comes to its end on the old ones. Or says why not.
-    pub(crate) fn restart(&self, name: &str) -> Result<Arc<Served>, String> {
+    pub(crate) fn restart(self: &Arc<Self>, name: &str) -> Result<Arc<Served>, String> {
         let _change = self.changing.lock();
         let mut now = (*self.now()).clone();
-        let Some(old) = now.servers.get(name).cloned() else { return Err(now.missing(name)) };
-        let anew = self.prepared(old.anew(&self.means, self.folder.as_deref()));
+        let old = now.servers.get(name).cloned();
+        let anew = match (&old, now.refused.remove(name)) {
+            (Some(old), _) => old.anew(&self.means, self.folder.as_deref()),
+            (None, Some(refused)) => Served::new(name, &refused.settings, &self.means, self.folder.as_deref(), None),
+            (None, None) => return Err(now.missing(name)),
+        };
+        now.disabled.remove(name);
+        let anew = self.prepared(anew);
         now.servers.insert(name.to_owned(), anew.clone());
         let settings = now.settings.clone();
         self.compose(&mut now, &settings);
         *self.now.lock() = Arc::new(now);
-        old.retire("the server was restarted");
+        if let Some(old) = old {
+            old.retire("the server was restarted");
+        }
         Ok(anew)
     }
 
-    fn served(&self, name: &str, settings: &ServerSettings, old: &Now, applied: &mut Applied) -> Arc<Served> {
+    fn served(
+        self: &Arc<Self>,
+        name: &str,
+        settings: &ServerSettings,
+        old: &Now,
+        applied: &mut Applied,
+    ) -> Arc<Served> {
         match old.servers.get(name) {
             Some(served) if served.settings == *settings => return served.clone(),
             Some(_) => applied.changed.push(name.to_owned()),
@@ -252,12 +280,18 @@ impl Many {
         self.prepared(Served::new(name, settings, &self.means, self.folder.as_deref(), before))
     }
 
-    /// The same server, of which programs are kept ready if they are of the others.
-    fn prepared(&self, served: Arc<Served>) -> Arc<Served> {
+    /// The same server, made ready if the others are.
+    fn prepared(self: &Arc<Self>, served: Arc<Served>) -> Arc<Served> {
         if self.prepared.load(Ordering::Relaxed) {
-            served.bridge.pool.prepare();
+            self.ready(&served);
         }
         served
+    }
+
+    /// Keeps programs ready of a server, and finds out whether it can be loaded.
+    fn ready(self: &Arc<Self>, served: &Arc<Served>) {
+        served.bridge.pool.prepare();
+        self.try_out(served);
     }
 
     /// Gives each view its servers, and each server the views that want to know of its changes.

@@ -16,6 +16,7 @@ mod edits;
 mod export;
 mod import;
 mod live;
+mod local;
 mod logs;
 mod prompt;
 mod proxy;
@@ -116,6 +117,7 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Speak stdio to the client that started us, and to a server whatever it speaks
     Connect(connect::ConnectArgs),
+    Local(local::LocalArgs),
     /// Give a server of the running gateway new instances
     Restart(live::RestartArgs),
     /// Show what a server of the running gateway writes to its standard error
@@ -181,6 +183,7 @@ pub(crate) fn run() -> i32 {
     let outcome = match cli.command {
         Command::Proxy(args) => proxy::run(&cli.global, *args),
         Command::Connect(args) => connect::run(&cli.global, args),
+        Command::Local(args) => local::run(&cli.global, &args),
         Command::Tools(args) => tools::run(&cli.global, args),
         Command::Call(args) => call::run(&cli.global, args),
         Command::Read(args) => read::run(&cli.global, args),

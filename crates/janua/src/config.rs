@@ -33,7 +33,7 @@ pub use auth::{AuthSettings, Credential, OpenRoute};
 pub use environment::Environment;
 pub use finding::{Finding, Severity, nearest};
 pub use limits::Limits;
-pub use load::{Loaded, find, load};
+pub use load::{Loaded, find, load, load_folder};
 pub use measure::{duration, size};
 pub use schema::{reference, schema};
 pub use settings::{Prefix, ServerSettings, Settings, ToolRules, ViewSettings};

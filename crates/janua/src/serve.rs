@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
@@ -16,8 +17,10 @@ use crate::catalog::server::Means;
 use crate::clients::gate::Gate;
 use crate::clients::guard::{Guard, LOOPBACK};
 use crate::clients::listener::Door;
-use crate::clients::{self, Edge, Paths};
-use crate::config::{Finding, Secret, Settings};
+use crate::clients::{self, Arrival, Edge, Paths};
+use crate::config::{Finding, Secret, Server, Settings};
+use crate::connect::{self, End};
+use crate::error::{Failure, Kind};
 use crate::gateway::Gateway;
 use crate::observe::Observer;
 pub use crate::proxy::Error;
@@ -27,6 +30,7 @@ use crate::report::ServerReport;
 use crate::running::{Place, Written};
 use crate::servers::in_process::{Factories, Factory};
 use crate::servers::process::orphans;
+use crate::user::{User, Visitor};
 
 /// A gateway of many servers that is not running yet.
 ///
@@ -63,6 +67,7 @@ pub struct Builder {
     paths: Paths,
     gumcp: bool,
     config: Option<PathBuf>,
+    own_key: Option<Arc<str>>,
 }
 
 /// A gateway that serves.
@@ -112,6 +117,30 @@ impl App {
             headers: Vec::new(),
             health_text: None,
         }
+    }
+
+    /// Finds out whether a server that is a folder can be loaded, in a process of its own. An error says why it cannot;
+    /// other servers are not tried.
+    pub async fn load(&self, name: &str) -> Result<(), Failure> {
+        let Some(Server::Folder(folder)) = self.settings.servers.get(name).map(|server| &server.server) else {
+            return Ok(());
+        };
+        let Some(many) = self.gateway.catalog.many() else { return Ok(()) };
+        many.try_now(folder).await
+    }
+
+    /// Serves the client on `input` and `output` with one server, in the name of `user`, until one of them is done or the
+    /// process is told to stop; the server is stopped before this returns.
+    pub async fn speak(
+        self,
+        name: &str,
+        user: User,
+        input: impl AsyncRead + Unpin,
+        output: impl AsyncWrite + Unpin,
+    ) -> Result<End, Failure> {
+        let place = self.gateway.catalog.place(Some(name)).map_err(|why| Failure::new(Kind::Unsupported, why))?;
+        let visitor = Visitor { user: Some(Arc::new(user)), ..Visitor::default() };
+        connect::speak(&self.gateway, Arrival { place, visitor }, input, output).await
     }
 
     /// Stops every server that [`App::look`] has started, without waiting for anything else.
@@ -167,6 +196,14 @@ impl Builder {
         self
     }
 
+    /// The API key of whoever runs the gateway, which servers in folders get for the user `local`, in whose name those are
+    /// used that nobody in particular uses. Only where the gateway listens on loopback and asks nobody who they are.
+    #[must_use]
+    pub fn own_key(mut self, key: Option<&str>) -> Self {
+        self.own_key = key.filter(|key| !key.is_empty()).map(Arc::from);
+        self
+    }
+
     /// The file that the settings come from, so that it can be told where the gateway is looked up.
     #[must_use]
     pub fn config(mut self, path: Option<PathBuf>) -> Self {
@@ -196,9 +233,10 @@ impl Builder {
 
     /// The gateway. Nothing is started before somebody needs it.
     pub fn build(self) -> App {
-        let Builder { settings, factories, paths, gumcp, config } = self;
+        let Builder { settings, factories, paths, gumcp, config, own_key } = self;
         let observer = Observer::default();
-        let means = Means::new(factories, &settings.limits, &observer.metrics);
+        let mut means = Means::new(factories, &settings.limits, &observer.metrics);
+        means.own_key = own_key.filter(|_| settings.host.is_loopback() && settings.auth.is_none());
         let (limits, tasks) = (means.limits.clone(), means.tasks.clone());
         let gateway = Gateway::new(Catalog::of_many(&settings, means), limits, tasks, observer);
         let token = Secret::new(random::token());

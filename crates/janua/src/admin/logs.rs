@@ -137,7 +137,7 @@ impl Reader {
 
     /// Whether there still is a server that writes there.
     fn is_current(&self) -> bool {
-        let now = self.admin.gateway.catalog.many().map(Many::now);
+        let now = self.admin.gateway.catalog.many().map(|many| many.now());
         let served = now.as_ref().and_then(|now| now.servers.get(&self.server));
         served.is_some_and(|served| Arc::ptr_eq(&served.vitals.journal, &self.journal))
     }

@@ -44,7 +44,8 @@ pub(super) fn run(global: &Global, args: &ServeArgs) -> Result<(), Failed> {
     loaded.findings.iter().for_each(|finding| eprintln!("{finding}"));
     override_by(args, &mut loaded.settings)?;
     block_on(global, (Level::Info, Level::Info), async {
-        let app = App::builder().settings(loaded.settings.clone()).config(loaded.path.clone()).build();
+        let app = App::builder().settings(loaded.settings.clone()).config(loaded.path.clone());
+        let app = app.own_key(environment.get("GUMLOOP_API_KEY")).build();
         let running = app.serve().await?;
         announce(&running, &loaded);
         follow(&running, args, &environment, loaded).await;

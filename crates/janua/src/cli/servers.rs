@@ -11,6 +11,7 @@ use super::live;
 use super::{Failed, header};
 use janua::config::client_files::entry::{self, Entry, Target};
 use janua::config::edit::{Format, Value, read, store};
+use janua::config::{self, Environment, Server, ServerSettings};
 use janua::report::ServerReport;
 
 /// Add a server to the configuration.
@@ -210,7 +211,8 @@ fn insert(path: &Path, name: &str, entry: &Entry, force: bool) -> Result<(), Fai
 pub(super) fn list(args: &ListArgs) -> Result<(), Failed> {
     let path = args.file.path()?;
     let page = Page::load(&path)?;
-    let rows: Vec<Row> = page.servers().iter().map(|(name, value)| Row::of(name, value)).collect();
+    let mut rows: Vec<Row> = page.servers().iter().map(|(name, value)| Row::of(name, value)).collect();
+    rows.extend(found(&page, &path));
     if args.json {
         let states = live::states_of(&path).unwrap_or_default();
         print_json(&Value::List(rows.iter().map(|row| row.json(&path, states.get(&row.name))).collect()));
@@ -242,9 +244,27 @@ struct Row {
     enabled: bool,
 }
 
+/// The servers that are not in the file itself, but in folders that it names.
+fn found(page: &Page, path: &Path) -> Vec<Row> {
+    let Ok(loaded) = config::load(Some(path), &Environment::of_process()) else { return Vec::new() };
+    let named = |name: &String| page.servers().iter().any(|(known, _)| known == name);
+    let found = loaded.settings.servers.into_iter().filter(|(name, _)| !named(name));
+    let row = |(name, settings): (String, ServerSettings)| {
+        let transport = if matches!(settings.server, Server::Folder(_)) { "folder" } else { "stdio" };
+        let (label, enabled) = (settings.server.label(), settings.disabled.is_none());
+        Row { name, transport: transport.to_owned(), label, enabled }
+    };
+    found.map(row).collect()
+}
+
 impl Row {
     fn of(name: &str, value: &Value) -> Row {
         let name = name.to_owned();
+        if let Some(folder) = value.get("folder").and_then(Value::as_str) {
+            let switched_off = ["enabled", "disabled"].map(|key| value.get(key).and_then(Value::as_bool));
+            let enabled = !matches!(switched_off, [Some(false), _] | [_, Some(true)]);
+            return Row { name, transport: "folder".to_owned(), label: folder.to_owned(), enabled };
+        }
         match entry::read(value) {
             Ok((entry, _)) => {
                 Row { name, transport: entry.transport().to_owned(), label: entry.label(), enabled: !entry.disabled }

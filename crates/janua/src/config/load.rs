@@ -55,13 +55,23 @@ pub fn find(environment: &Environment) -> Option<PathBuf> {
 /// environment says.
 pub fn load(path: Option<&Path>, environment: &Environment) -> Result<Loaded, Vec<Finding>> {
     let mut findings = Findings::new(path.map(Path::to_owned));
-    let mut files: Vec<File> = path.map(File::now).into_iter().collect();
     let read = match path {
         Some(path) => from_file(path, environment, &mut findings),
         None => Some((builtin(), Form::Own)),
     };
+    from_tree(read, path, environment, findings)
+}
+
+/// What a tree says, which was read from the file `path`, if there is one.
+fn from_tree(
+    read: Option<(Node, Form)>,
+    path: Option<&Path>,
+    environment: &Environment,
+    mut findings: Findings,
+) -> Result<Loaded, Vec<Finding>> {
     let Some((mut root, form)) = read else { return Err(findings.sorted()) };
-    let folder = path.and_then(Path::parent).unwrap_or(Path::new(""));
+    let mut files: Vec<File> = path.map(File::now).into_iter().collect();
+    let folder = path.and_then(Path::parent).filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
     let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     let fields = file::fields();
     environment::apply(environment, &fields, &mut root, &mut findings);
@@ -98,6 +108,16 @@ pub fn load(path: Option<&Path>, environment: &Environment) -> Result<Loaded, Ve
         return Err(findings.sorted());
     }
     Ok(Loaded { settings, findings: findings.sorted(), path: path.map(Path::to_owned), files })
+}
+
+/// The configuration of the servers in one folder, and of what the environment says.
+pub fn load_folder(servers: &Path, environment: &Environment) -> Result<Loaded, Vec<Finding>> {
+    let mark = Mark::default();
+    let servers = std::path::absolute(servers).unwrap_or_else(|_| servers.to_owned());
+    let mut root = Node::empty(&mark);
+    let place = Node::new(Value::Made(servers.display().to_string()), &mark);
+    root.put("folders", Node::new(Value::List(vec![place]), &mark));
+    from_tree(Some((root, Form::Own)), None, environment, Findings::default())
 }
 
 /// Reads a file, and gives it as one of ours.

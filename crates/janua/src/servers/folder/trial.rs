@@ -21,12 +21,9 @@ pub(crate) async fn load(
     tasks: &Tasks,
 ) -> Result<(), Failure> {
     let command = Arc::new(command(server, &["--check"]));
-    let trial = async {
-        let slot = starts.program().await?;
-        let process = process::launch(&command, slot, journal, tasks).await?;
-        finish(process, &command, limits).await
-    };
-    starts.in_turn(trial).await
+    let slot = starts.program().await?;
+    let process = process::launch(&command, slot, journal, tasks).await?;
+    finish(process, &command, limits).await
 }
 
 async fn finish(process: Process, command: &ServerCommand, limits: &Limits) -> Result<(), Failure> {
