@@ -15,6 +15,7 @@ use crate::catalog::server::Means;
 use crate::clients::gate::Gate;
 use crate::clients::guard::{Guard, LOOPBACK};
 use crate::clients::listener::Door;
+use crate::clients::rest::Rest;
 use crate::clients::{self, Edge, Paths};
 use crate::config::{Finding, Secret, Settings};
 use crate::gateway::Gateway;
@@ -107,6 +108,7 @@ impl App {
             stateless: false,
             label: format!("{} servers", self.settings.servers.len()),
             headers: Vec::new(),
+            rest: Rest::new(self.settings.rest),
             health_text: None,
         }
     }

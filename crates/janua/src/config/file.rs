@@ -15,6 +15,7 @@ use super::tree::{Node, Value};
 mod auth;
 pub(super) mod limits;
 mod names;
+mod rest;
 mod server;
 mod tools;
 mod view;
@@ -28,7 +29,7 @@ pub(super) const LATER: [&str; 8] =
 
 const WEB: &[&str] = &["http", "https"];
 
-static FIELDS: [Field; 14] = [
+static FIELDS: [Field; 15] = [
     Field::new("$schema", Kind::Text, "", "Where the schema of this file is, for editors."),
     Field::new(
         "listen",
@@ -70,6 +71,7 @@ static FIELDS: [Field; 14] = [
     ),
     Field::new("cors", Kind::Section(cors), "", "Web pages of other origins."),
     Field::new("traces", Kind::Url(WEB), "", "OTLP endpoint that traces are sent to; absent: none are."),
+    Field::new("rest", Kind::Section(rest::fields), "", "Tools as plain HTTP, below /api."),
     Field::new("limits", Kind::Section(limits::fields), "", "Bounds of everything."),
     Field::new("servers", Kind::Named(server::fields), "", "The servers, by name."),
     Field::new("views", Kind::Named(view::fields), "", "Named selections of servers and tools, each at /mcp/{view}."),
@@ -117,6 +119,9 @@ pub(super) fn read(root: &Node, setting: &Setting<'_>, findings: &mut Findings) 
     settings.auth = group.node("auth").map(|node| auth::read(node, findings));
     settings.cors_origins = origins(&group, findings);
     settings.traces = group.url("traces");
+    if let Some(node) = group.node("rest") {
+        settings.rest = rest::read(node);
+    }
     if let Some(node) = group.node("limits") {
         limits::read(node, &mut settings.limits, findings);
     }

@@ -46,7 +46,7 @@ const fn count(
     Limit { field: Field::new(name, Kind::Count, default, meaning), place: Place::Number(at) }
 }
 
-static LIMITS: [Limit; 36] = [
+static LIMITS: [Limit; 38] = [
     count("users", "10000", |l| &mut l.users, "Users of one server who have links to it."),
     size("request_body", "4MiB", |l| &mut l.request_body, "Largest request body."),
     size("server_message", "16MiB", |l| &mut l.server_message, "Largest message of a server."),
@@ -89,6 +89,18 @@ static LIMITS: [Limit; 36] = [
     count("session_requests", "64", |l| &mut l.session_requests, "Requests of one session under way at once."),
     count("sessions", "1024", |l| &mut l.sessions, "Sessions at once."),
     time("session_idle", "5m", |l| &mut l.session_idle, "Idle time after which a session ends."),
+    time(
+        "rest_idle",
+        "10m",
+        |l| &mut l.rest_idle,
+        "Time after the end of its last call after which a session of plain HTTP requests ends.",
+    ),
+    count(
+        "rest_sessions",
+        "256",
+        |l| &mut l.rest_sessions,
+        "Sessions of plain HTTP requests that one principal, or one address, may have at once.",
+    ),
     time("session_age", "24h", |l| &mut l.session_age, "Age at which a session ends even if it is used."),
     count(
         "stream_events",
