@@ -151,6 +151,19 @@ impl Ask {
         }
     }
 
+    /// Whether it only asks whether anybody is there.
+    pub(crate) fn is_ping(&self) -> bool {
+        self.request.method() == Method::Ping
+    }
+
+    /// The same where nobody is there who could be asked anything.
+    pub(crate) fn decline(self) {
+        match self.request.method() {
+            Method::Ping => self.vouch(),
+            _ => self.refuse(METHOD_NOT_FOUND, "the client cannot be asked anything"),
+        }
+    }
+
     fn settle(&mut self, response: Response) {
         if let Some(asker) = self.asker.take() {
             asker.answered(&self.request.id(), response);

@@ -143,6 +143,11 @@ impl Catalog {
         self.many().map(|many| many.now().views.keys().cloned().collect()).unwrap_or_default()
     }
 
+    /// The same where it is a view; `None` where there is one server without a name, or none of that name.
+    pub(crate) fn view(&self, name: &str) -> Option<Arc<View>> {
+        self.many()?.now().views.get(name).cloned()
+    }
+
     /// What the address with that name led to, if sessions are left there. They end what they have begun.
     pub(crate) fn former(&self, name: Option<&str>) -> Option<Arc<dyn Place>> {
         let view = self.many()?.now().former.get(name?)?.upgrade()?;

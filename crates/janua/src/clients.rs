@@ -29,6 +29,7 @@ pub(crate) mod guard;
 pub(crate) mod health;
 pub(crate) mod listener;
 pub(crate) mod metrics;
+pub(crate) mod rest;
 pub(crate) mod session_key;
 pub(crate) mod sse;
 pub(crate) mod stateless;
@@ -52,6 +53,8 @@ pub(crate) struct Paths {
     pub(crate) base_url: String,
     /// Below it each server and view has the paths of the transports, too, if there are several; empty: it has not.
     pub(crate) servers: String,
+    /// Below it tools and the rest are plain HTTP.
+    pub(crate) api: String,
     /// What the paths without a name lead to, if there are several; `None`: to all.
     pub(crate) root: Option<String>,
     /// Whether each server and view has the addresses of guMCP and acehoss/mcp-gateway, too, if there are several.
@@ -68,6 +71,7 @@ impl Default for Paths {
             health: vec!["/health".to_owned()],
             base_url: String::new(),
             servers: String::new(),
+            api: "/api".to_owned(),
             root: None,
             doors: true,
         }
@@ -87,6 +91,8 @@ pub(crate) struct Edge {
     pub(crate) label: String,
     /// Headers put on every answer.
     pub(crate) headers: Vec<(http::HeaderName, http::HeaderValue)>,
+    /// What plain HTTP requests share.
+    pub(crate) rest: Arc<rest::Rest>,
     /// What the health routes answer instead of the JSON document.
     pub(crate) health_text: Option<&'static str>,
 }
@@ -116,6 +122,7 @@ enum Route {
     Sse,
     Messages,
     WebSocket,
+    Api,
     Health,
     Live,
     Ready,
@@ -129,6 +136,7 @@ impl Route {
             Route::Sse => counts::Route::Sse,
             Route::Messages => counts::Route::Messages,
             Route::WebSocket => counts::Route::WebSocket,
+            Route::Api => counts::Route::Api,
             Route::Health | Route::Live | Route::Ready => counts::Route::Health,
         }
     }
@@ -144,6 +152,10 @@ pub(crate) fn router(edge: Arc<Edge>) -> Router {
     }
     if !edge.stateless {
         routes.push((paths.ws, Route::WebSocket));
+    }
+    if !paths.api.is_empty() {
+        let below = ["", "/", "/{*rest}"].map(|rest| (format!("{}{rest}", paths.api), Route::Api));
+        routes.extend(below);
     }
     routes.extend(paths.health.into_iter().map(|path| (path, Route::Health)));
     for (path, route) in [(LIVE, Route::Live), (READY, Route::Ready)] {
@@ -188,13 +200,17 @@ async fn serve(edge: &Edge, route: Route, name: Option<String>, request: Request
 }
 
 async fn respond(edge: &Edge, route: Route, name: Option<String>, request: Request) -> Response<Body> {
-    let prefix = if let Route::Sse = route { prefix_of(&request) } else { String::new() };
+    let prefix = if let Route::Sse | Route::Api = route { prefix_of(&request) } else { String::new() };
     let (parts, body) = request.into_parts();
     let vital = matches!(route, Route::Health | Route::Live | Route::Ready);
     let (pass, visitor) = match edge.enter(&parts, vital) {
         Ok(entered) => entered,
         Err(refused) => return edge.finish(refused),
     };
+    if let Route::Api = route {
+        let answer = rest::respond(edge, &prefix, visitor, &parts, body).await;
+        return edge.finish(pass.put_on(answer));
+    }
     let name = name.as_deref().or(edge.paths.root.as_deref());
     let in_session = parts.headers.contains_key(SESSION_ID);
     let former = |unknown| edge.gateway.catalog.former(name).filter(|_| in_session).ok_or(unknown);
@@ -226,6 +242,7 @@ async fn respond(edge: &Edge, route: Route, name: Option<String>, request: Reque
         (Route::Mcp, _) => answer::not_allowed("POST, GET, DELETE, OPTIONS"),
         (Route::Sse | Route::WebSocket, _) => answer::not_allowed("GET, OPTIONS"),
         (Route::Messages, _) => answer::not_allowed("POST, OPTIONS"),
+        (Route::Api, _) => answer::empty(StatusCode::NOT_FOUND),
         (Route::Health | Route::Live | Route::Ready, _) => answer::not_allowed("GET, HEAD, OPTIONS"),
     };
     edge.finish(pass.put_on(answer))

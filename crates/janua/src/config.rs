@@ -36,7 +36,7 @@ pub use limits::Limits;
 pub use load::{Loaded, find, load, load_folder};
 pub use measure::{duration, size};
 pub use schema::{reference, schema};
-pub use settings::{Prefix, ServerSettings, Settings, ToolRules, ViewSettings};
+pub use settings::{Prefix, RestSessions, RestSettings, ServerSettings, Settings, ToolRules, ViewSettings};
 pub use watch::{File, Watch, watch};
 
 /// A program that speaks MCP over its standard input and output.

@@ -16,8 +16,11 @@ use crate::catalog::server::{Means, bridge};
 use crate::clients::gate::Gate;
 use crate::clients::guard::{Guard, LOOPBACK};
 use crate::clients::listener::Door;
+use crate::clients::rest::Rest;
 use crate::clients::{self, Edge, Paths};
-use crate::config::{AuthSettings, Declared, Limits, Protocol, Server, ServerCommand, ServerSettings, Share};
+use crate::config::{
+    AuthSettings, Declared, Limits, Protocol, RestSettings, Server, ServerCommand, ServerSettings, Share,
+};
 use crate::error::Failure;
 use crate::gateway::Gateway;
 use crate::observe::Observer;
@@ -83,6 +86,10 @@ pub struct Options {
     pub message_path: String,
     /// Path of WebSocket; empty: WebSocket is not served.
     pub ws_path: String,
+    /// Path below which tools are plain HTTP; empty: they are not.
+    pub api_path: String,
+    /// How tools are plain HTTP.
+    pub rest: RestSettings,
     /// Put before the message path in the `endpoint` event.
     pub base_url: String,
     /// Paths of the health report.
@@ -118,6 +125,8 @@ impl Options {
             sse_path: paths.sse,
             message_path: paths.messages,
             ws_path: paths.ws,
+            api_path: paths.api,
+            rest: RestSettings::default(),
             base_url: paths.base_url,
             health_paths: paths.health,
             health_text: None,
@@ -186,6 +195,7 @@ impl Options {
                 sse: self.sse_path,
                 messages: self.message_path,
                 ws: self.ws_path,
+                api: self.api_path,
                 health: self.health_paths,
                 base_url: self.base_url,
                 ..Paths::default()
@@ -193,6 +203,7 @@ impl Options {
             stateless: self.share == Share::All,
             label: self.server.label(),
             headers: self.response_headers,
+            rest: Rest::new(self.rest),
             health_text: self.health_text,
         }
     }

@@ -17,6 +17,7 @@ use crate::catalog::server::Means;
 use crate::clients::gate::Gate;
 use crate::clients::guard::{Guard, LOOPBACK};
 use crate::clients::listener::Door;
+use crate::clients::rest::Rest;
 use crate::clients::{self, Arrival, Edge, Paths};
 use crate::config::{Finding, Secret, Server, Settings};
 use crate::connect::{self, End};
@@ -115,6 +116,7 @@ impl App {
             stateless: false,
             label: format!("{} servers", self.settings.servers.len()),
             headers: Vec::new(),
+            rest: Rest::new(self.settings.rest),
             health_text: None,
         }
     }

@@ -87,6 +87,7 @@ impl Sessions {
 
     /// How often to look for expired sessions.
     pub(crate) fn pace(&self) -> Duration {
-        (self.limits.session_idle / 8).clamp(Duration::from_millis(50), Duration::from_secs(1))
+        (self.limits.session_idle.min(self.limits.rest_idle) / 8)
+            .clamp(Duration::from_millis(50), Duration::from_secs(1))
     }
 }

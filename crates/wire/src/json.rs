@@ -86,6 +86,11 @@ impl<'a> Scanner<'a> {
         Scanner { text: &text[..span.end], at: span.start, depth: 0, breaks: false }
     }
 
+    /// Starts at the first byte of `text`, which is going to stand inside so many arrays and objects.
+    pub fn nested(text: &'a [u8], depth: u32) -> Self {
+        Scanner { text, at: 0, depth, breaks: false }
+    }
+
     /// The next byte that is not white space, not consumed.
     pub fn peek(&mut self) -> Option<u8> {
         self.white();

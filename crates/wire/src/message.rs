@@ -12,7 +12,7 @@ use crate::edits::Edits;
 use crate::envelope::{Envelope, Meta};
 use crate::error::{INVALID_REQUEST, PARSE_ERROR};
 use crate::id::{ClientId, LinkId};
-use crate::json::{Fault, Scanner, Span, unescape};
+use crate::json::{Fault, Keys, Scanner, Span, unescape};
 use crate::line::Line;
 use crate::method::Method;
 use crate::raw;
@@ -245,6 +245,30 @@ fn spelled(text: &[u8], name: Span) -> Cow<'_, str> {
     }
 }
 
+/// Checks that `text` holds one JSON object, or nothing, to stand inside `depth` others; no member of it may be there
+/// twice. Says whether there are line breaks between its tokens.
+pub fn members_once(text: &[u8], depth: u32) -> Result<bool, Invalid> {
+    std::str::from_utf8(text).map_err(|_| Invalid::Json(Fault::Utf8))?;
+    let mut scanner = Scanner::nested(text, depth);
+    match scanner.peek() {
+        None => return Ok(false),
+        Some(b'{') => {}
+        Some(_) => return Err(crate::json::check(text).err().map_or(Invalid::NotObject, Invalid::Json)),
+    }
+    let mut read = || {
+        scanner.enter_object()?;
+        let (mut keys, mut first) = (Keys::default(), true);
+        while let Some(key) = scanner.member(first)? {
+            first = false;
+            keys.add(text, key)?;
+            scanner.value()?;
+        }
+        scanner.end()
+    };
+    read().map_err(Invalid::Json)?;
+    Ok(scanner.has_breaks())
+}
+
 impl Request {
     /// A request that the gateway makes itself. `params` is raw JSON.
     pub fn new(id: &ClientId, method: &str, params: Option<&str>) -> Result<Request, Refused> {
@@ -256,6 +280,43 @@ impl Request {
             Message::Request(request) => Ok(request),
             _ => Err(Refused { why: Invalid::Shape, id: None }),
         }
+    }
+
+    /// A `tools/call` that the gateway makes itself, with `arguments` as they came: one JSON object, empty for none. If
+    /// it is `tracked`, it asks for progress under its own id.
+    pub fn tool_call(id: u64, tool: &str, arguments: &[u8], tracked: bool) -> Result<Request, Invalid> {
+        let (number, tool) = (id.to_string(), crate::json::quote(tool));
+        let breaks = members_once(arguments, 2)?;
+        let arguments = if arguments.trim_ascii().is_empty() { b"{}" } else { arguments };
+        let mut text = Vec::with_capacity(arguments.len() + tool.len() + 128);
+        let mut put = |part: &[u8]| {
+            let start = text.len();
+            text.extend_from_slice(part);
+            Span { start, end: text.len() }
+        };
+        put(b"{\"jsonrpc\":\"2.0\",\"id\":");
+        let id = put(number.as_bytes());
+        put(b",\"method\":\"");
+        let name = put(b"tools/call");
+        put(b"\",\"params\":");
+        let start = put(b"{\"name\":").start;
+        put(tool.as_bytes());
+        put(b",\"arguments\":");
+        let given = put(arguments);
+        let mut meta = Meta::default();
+        if tracked {
+            put(b",\"_meta\":");
+            let start = put(b"{\"progressToken\":").start;
+            meta.token = Some(put(number.as_bytes()));
+            meta.whole = Some(Span { start, end: put(b"}").end });
+        }
+        let end = put(b"}").end;
+        put(b"}");
+        if breaks {
+            text[given.range()].iter_mut().filter(|b| matches!(b, b'\r' | b'\n')).for_each(|b| *b = b' ');
+        }
+        let params = Some(Span { start, end });
+        Ok(Request { text: text.into(), id, name, method: Method::ToolsCall, params, meta })
     }
 
     /// The sender's id, raw.

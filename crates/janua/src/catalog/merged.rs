@@ -122,6 +122,17 @@ impl Merged {
         self.missing.is_empty()
     }
 
+    /// The elements of a list as they are shown, each with what it is asked for by.
+    pub(crate) fn items(&self, list: Method) -> impl Iterator<Item = (&str, &Bytes)> {
+        let list = place(list).map(|at| &self.lists[at]);
+        list.into_iter().flat_map(|list| list.keys.iter().map(String::as_str).zip(&list.items))
+    }
+
+    /// The servers left out, and why, as a raw array; `None` if none is.
+    pub(crate) fn missing(&self) -> Option<&str> {
+        (!self.missing.is_empty()).then_some(&*self.missing)
+    }
+
     /// What a name or address of a list leads to.
     pub(crate) fn find(&self, list: Method, key: &str) -> Option<Found> {
         self.find_exactly(list, key).or_else(|| match list {

@@ -70,7 +70,8 @@ pub(crate) fn refusal(id: &ClientId, refusal: &Refusal) -> Response<Body> {
     }
 }
 
-fn seconds(wait: Duration) -> HeaderValue {
+/// A time as `Retry-After` has it.
+pub(crate) fn seconds(wait: Duration) -> HeaderValue {
     HeaderValue::from(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
 }
 

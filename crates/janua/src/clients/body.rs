@@ -15,17 +15,35 @@ use janua_wire::headers::is_json;
 use super::answer;
 use crate::admission::{Slot, overloaded};
 use crate::config::Limits;
+use crate::error::Failure;
 use crate::gateway::Gateway;
+
+/// Why a body cannot be had.
+pub(crate) enum Unread {
+    /// It is not one that is accepted.
+    Refused(StatusCode, String),
+    /// There is no room for it now.
+    Crowded(Failure),
+}
 
 /// Reads the JSON body of a request, or gives the answer that refuses it. The slot is for the bytes, as long as they
 /// are held.
 pub(crate) async fn read(parts: &Parts, body: Body, gateway: &Gateway) -> Result<(Bytes, Slot), Response<Body>> {
+    if !is_json(text(&parts.headers, &CONTENT_TYPE)) {
+        let message = "the content type must be application/json in UTF-8";
+        return Err(answer::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, None, INVALID_REQUEST, message));
+    }
+    take(parts, body, gateway).await.map_err(|unread| match unread {
+        Unread::Refused(status, message) => answer::error(status, None, INVALID_REQUEST, &message),
+        Unread::Crowded(why) => answer::refused(&why),
+    })
+}
+
+/// The same for a body of any type.
+pub(crate) async fn take(parts: &Parts, body: Body, gateway: &Gateway) -> Result<(Bytes, Slot), Unread> {
     let limits = &*gateway.limits;
     let mut slot = gateway.admission.body_bytes.nothing();
-    let refuse = |status, message: &str| Err(answer::error(status, None, INVALID_REQUEST, message));
-    if !is_json(text(&parts.headers, &CONTENT_TYPE)) {
-        return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the content type must be application/json in UTF-8");
-    }
+    let refuse = |status, message: &str| Err(Unread::Refused(status, message.to_owned()));
     if parts.headers.contains_key(CONTENT_ENCODING) {
         return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "compressed request bodies are not accepted");
     }
@@ -44,7 +62,7 @@ pub(crate) async fn read(parts: &Parts, body: Body, gateway: &Gateway) -> Result
         Ok(Some(bytes)) => Ok((bytes, slot)),
         Ok(None) => too_large(),
         Err(Broken::Late) => refuse(StatusCode::REQUEST_TIMEOUT, "the request body did not arrive in time"),
-        Err(Broken::Crowded) => Err(answer::refused(&overloaded(&gateway.admission.body_bytes))),
+        Err(Broken::Crowded) => Err(Unread::Crowded(overloaded(&gateway.admission.body_bytes))),
         Err(Broken::Cut) => refuse(StatusCode::BAD_REQUEST, "the request body was cut off"),
     }
 }

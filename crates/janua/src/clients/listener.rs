@@ -51,6 +51,10 @@ pub(crate) struct Entered(#[expect(dead_code, reason = "held for what it takes u
 #[derive(Clone)]
 pub(crate) struct Crowded(pub(crate) Arc<Failure>);
 
+/// An extension of every request: the address that its connection comes from.
+#[derive(Clone, Copy)]
+pub(crate) struct Peer(pub(crate) IpAddr);
+
 /// What is served: routes, behind a gate if there is one.
 #[derive(Clone)]
 pub(crate) struct Door {
@@ -167,6 +171,7 @@ impl Serving {
     async fn connection(self, socket: TcpStream, peer: IpAddr, entered: Entered) {
         let entrance = self.entrance(peer);
         let service = service_fn(|mut request: http::Request<Incoming>| {
+            request.extensions_mut().insert(Peer(peer.to_canonical()));
             if request.headers().contains_key(http::header::UPGRADE) {
                 request.extensions_mut().insert(entered.clone());
             }

@@ -150,9 +150,9 @@ fn version(parts: &Parts, id: Option<&ClientId>) -> Result<Option<Version>, Resp
 }
 
 /// Ends a session whose opening did not come to an end, however that happened.
-struct Opening<'a> {
-    gateway: &'a Arc<Gateway>,
-    session: Option<Arc<Session>>,
+pub(super) struct Opening<'a> {
+    pub(super) gateway: &'a Arc<Gateway>,
+    pub(super) session: Option<Arc<Session>>,
 }
 
 impl Drop for Opening<'_> {

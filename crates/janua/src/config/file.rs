@@ -17,6 +17,7 @@ mod auth;
 mod folder;
 pub(super) mod limits;
 mod names;
+mod rest;
 mod server;
 mod tools;
 mod view;
@@ -29,7 +30,7 @@ pub(super) const LATER: [&str; 5] = ["services", "discovery", "registry", "clust
 
 const WEB: &[&str] = &["http", "https"];
 
-static FIELDS: [Field; 17] = [
+static FIELDS: &[Field] = &[
     Field::new("$schema", Kind::Text, "", "Where the schema of this file is, for editors."),
     Field::new(
         "listen",
@@ -77,6 +78,7 @@ static FIELDS: [Field; 17] = [
     ),
     Field::new("cors", Kind::Section(cors), "", "Web pages of other origins."),
     Field::new("traces", Kind::Url(WEB), "", "OTLP endpoint that traces are sent to; absent: none are."),
+    Field::new("rest", Kind::Section(rest::fields), "", "Tools as plain HTTP, below /api."),
     Field::new("limits", Kind::Section(limits::fields), "", "Bounds of everything."),
     Field::new("servers", Kind::Named(server::fields), "", "The servers, by name."),
     Field::new(
@@ -143,6 +145,9 @@ pub(super) fn read(root: &Node, setting: &Setting<'_>, findings: &mut Findings) 
     settings.auth = group.node("auth").map(|node| auth::read(node, findings));
     settings.cors_origins = origins(&group, findings);
     settings.traces = group.url("traces");
+    if let Some(node) = group.node("rest") {
+        settings.rest = rest::read(node);
+    }
     if let Some(node) = group.node("limits") {
         limits::read(node, &mut settings.limits, findings);
     }

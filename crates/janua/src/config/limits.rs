@@ -37,6 +37,10 @@ pub struct Limits {
     pub users: usize,
     /// Idle time after which a session ends.
     pub session_idle: Duration,
+    /// Time after the end of its last call after which a session of plain HTTP requests ends.
+    pub rest_idle: Duration,
+    /// Sessions of plain HTTP requests that one principal, or one address, may have at once.
+    pub rest_sessions: usize,
     /// Age at which a session ends even if it is used.
     pub session_age: Duration,
     /// Events kept per stream: waiting to be read, or kept for a client that comes back.
@@ -103,6 +107,8 @@ impl Default for Limits {
             user_instances: 16,
             users: 10_000,
             session_idle: super::SESSION_TIMEOUT,
+            rest_idle: seconds(600),
+            rest_sessions: 256,
             session_age: seconds(24 * 3600),
             stream_events: 256,
             stream_bytes: 4 << 20,

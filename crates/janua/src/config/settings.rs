@@ -31,12 +31,41 @@ pub struct Settings {
     pub cors_origins: Vec<String>,
     /// Where traces go, as an OTLP endpoint; `None`: nowhere.
     pub traces: Option<url::Url>,
+    /// How tools are plain HTTP.
+    pub rest: RestSettings,
     /// Bounds of everything.
     pub limits: Limits,
     /// The servers by name.
     pub servers: BTreeMap<String, ServerSettings>,
     /// Named selections of servers and tools, with an address of their own.
     pub views: BTreeMap<String, ViewSettings>,
+}
+
+/// How tools are plain HTTP requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RestSettings {
+    /// Which session a request belongs to that names none.
+    pub sessions: RestSessions,
+    /// Whether errors have statuses that say so, where MCP's objects are shown as they are.
+    pub error_status: bool,
+}
+
+/// Which session a plain HTTP request belongs to that names none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RestSessions {
+    /// One of its principal, or of its address.
+    #[default]
+    Caller,
+    /// One of its own.
+    Ephemeral,
+    /// None: it is refused.
+    Required,
+}
+
+impl Default for RestSettings {
+    fn default() -> Self {
+        RestSettings { sessions: RestSessions::Caller, error_status: true }
+    }
 }
 
 /// One server of a gateway.
@@ -134,6 +163,7 @@ impl Default for Settings {
             allowed_hosts: Vec::new(),
             cors_origins: Vec::new(),
             traces: None,
+            rest: RestSettings::default(),
             limits: Limits::default(),
             servers: BTreeMap::new(),
             views: BTreeMap::new(),

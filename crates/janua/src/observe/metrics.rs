@@ -320,15 +320,17 @@ pub(crate) enum Route {
     Sse,
     Messages,
     WebSocket,
+    Api,
     Health,
 }
 
 impl Route {
-    pub(crate) const ALL: [(Route, &'static str); 5] = [
+    pub(crate) const ALL: [(Route, &'static str); 6] = [
         (Route::Mcp, "mcp"),
         (Route::Sse, "sse"),
         (Route::Messages, "messages"),
         (Route::WebSocket, "ws"),
+        (Route::Api, "api"),
         (Route::Health, "health"),
     ];
 }

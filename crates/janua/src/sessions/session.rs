@@ -1,6 +1,7 @@
 //! One legacy client: what it said when it opened, what it is owed, and whether it is still there.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::{Bytes, BytesMut};
@@ -48,11 +49,14 @@ pub(crate) enum Kind {
     Stdio,
     /// A WebSocket.
     WebSocket,
+    /// Plain HTTP requests of a caller who knows nothing of sessions, or their names only.
+    Rest,
 }
 
 impl Kind {
     /// One of each name.
-    pub(crate) const ALL: [Kind; 4] = [Kind::StreamableHttp, Kind::Sse(Door::Messages), Kind::Stdio, Kind::WebSocket];
+    pub(crate) const ALL: [Kind; 5] =
+        [Kind::StreamableHttp, Kind::Sse(Door::Messages), Kind::Stdio, Kind::WebSocket, Kind::Rest];
 
     /// Its name in metrics and logs.
     pub(crate) fn name(self) -> &'static str {
@@ -61,6 +65,7 @@ impl Kind {
             Kind::Sse(_) => "sse",
             Kind::Stdio => "stdio",
             Kind::WebSocket => "websocket",
+            Kind::Rest => "rest",
         }
     }
 
@@ -100,6 +105,8 @@ pub(crate) struct Session {
     requests: Arc<Gauge>,
     /// Streams of changes, on a channel that carries everything.
     pub(crate) listens: Arc<Gauge>,
+    /// How often a list of its server was said to have changed, as far as that is counted.
+    pub(crate) news: AtomicU64,
     opened: Instant,
     used: Lock<Instant>,
     ended: CancellationToken,
@@ -138,6 +145,7 @@ impl Session {
             streams: Lock::default(),
             requests: requests.another(),
             listens: requests.another(),
+            news: AtomicU64::new(0),
             opened: now,
             used: Lock::new(now),
             ended: CancellationToken::new(),
@@ -271,7 +279,7 @@ impl Session {
             }
             Kind::Sse(_) => sse::write(&mut out, None, Some("message"), line.parts()),
             // What writes to a WebSocket takes the messages apart again by their line breaks.
-            Kind::Stdio | Kind::WebSocket => {
+            Kind::Stdio | Kind::WebSocket | Kind::Rest => {
                 out.reserve(line.len() + 1);
                 line.parts().iter().for_each(|part| out.extend_from_slice(part));
                 out.extend_from_slice(b"\n");
@@ -293,6 +301,10 @@ impl Session {
                     }
                     return Some(outcome);
                 }
+                event if self.kind == Kind::Rest => {
+                    self.leave(event);
+                    continue;
+                }
                 Event::Notify(notification) => {
                     let droppable = notification.method().is_droppable();
                     let Some(shown) = self.asks.shown(notification) else { continue };
@@ -313,6 +325,17 @@ impl Session {
         None
     }
 
+    /// What nobody is there to hear: a session without a channel of its own takes note of news only.
+    pub(crate) fn leave(&self, event: Event) {
+        match event {
+            Event::Notify(news) if news.method() == Method::ListChanged => {
+                self.news.fetch_add(1, Ordering::Relaxed);
+            }
+            Event::Ask(ask) => ask.decline(),
+            Event::Notify(_) | Event::Done(_) => {}
+        }
+    }
+
     /// Lets go of streams that nobody will come back for.
     pub(super) fn tidy(&self, now: Instant) {
         let kept = self.limits.stream_kept;
@@ -328,7 +351,8 @@ impl Session {
         if busy {
             self.touch();
         }
-        !busy && now - *self.used.lock() >= self.limits.session_idle
+        let patience = if self.kind == Kind::Rest { self.limits.rest_idle } else { self.limits.session_idle };
+        !busy && now - *self.used.lock() >= patience
     }
 
     /// Ends what the session owns. The table and the server's link are the gateway's business.

@@ -46,7 +46,7 @@ const fn count(
     Limit { field: Field::new(name, Kind::Count, default, meaning), place: Place::Number(at) }
 }
 
-static LIMITS: [Limit; 37] = [
+static LIMITS: &[Limit] = &[
     count(
         "user_instances",
         "16",
@@ -95,6 +95,18 @@ static LIMITS: [Limit; 37] = [
     count("session_requests", "64", |l| &mut l.session_requests, "Requests of one session under way at once."),
     count("sessions", "1024", |l| &mut l.sessions, "Sessions at once."),
     time("session_idle", "5m", |l| &mut l.session_idle, "Idle time after which a session ends."),
+    time(
+        "rest_idle",
+        "10m",
+        |l| &mut l.rest_idle,
+        "Time after the end of its last call after which a session of plain HTTP requests ends.",
+    ),
+    count(
+        "rest_sessions",
+        "256",
+        |l| &mut l.rest_sessions,
+        "Sessions of plain HTTP requests that one principal, or one address, may have at once.",
+    ),
     time("session_age", "24h", |l| &mut l.session_age, "Age at which a session ends even if it is used."),
     count(
         "stream_events",
@@ -155,7 +167,7 @@ pub(in crate::config) fn fields() -> Vec<&'static Field> {
 pub(in crate::config) fn read(node: &Node, limits: &mut Limits, findings: &mut Findings) {
     let fields = fields();
     let group = Group::new(node, &fields);
-    for limit in &LIMITS {
+    for limit in LIMITS {
         let name = limit.field.name;
         match limit.place {
             Place::Time(at) => {
@@ -200,7 +212,7 @@ mod tests {
         let mut findings = Findings::default();
         let Some(mut root) = parse("{}", Format::Json, &mut findings) else { panic!("it is JSON") };
         let mark = root.mark.clone();
-        for limit in &LIMITS {
+        for limit in LIMITS {
             root.put(limit.field.name, Node::new(Value::Made(limit.field.default.to_owned()), &mark));
             match limit.place {
                 Place::Time(at) => *at(&mut other) = Duration::MAX,

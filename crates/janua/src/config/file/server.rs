@@ -19,7 +19,7 @@ use super::{Setting, tools};
 const WEB: &[&str] = &["http", "https"];
 const REMOTE: &[&str] = &["http", "https", "ws", "wss"];
 
-static FIELDS: [Field; 28] = [
+static FIELDS: &[Field] = &[
     Field::new(
         "command",
         Kind::Text,
