@@ -8,6 +8,8 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::{Map, Value, json};
 
+use crate::config::Settings;
+
 mod components;
 mod examples;
 mod names;
@@ -48,7 +50,7 @@ pub struct Schemes {
 }
 
 /// What a document says besides what the servers have.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Terms {
     /// The version of OpenAPI.
     pub version: Version,
@@ -87,6 +89,18 @@ pub struct Document(Value);
 const ORDER: [&str; 8] =
     ["openapi", "info", "servers", "security", "tags", "x-janua-unavailable", "paths", "components"];
 
+impl Terms {
+    /// What the settings of a gateway say, as far as they do.
+    pub fn of(_settings: &Settings) -> Terms {
+        Terms::default()
+    }
+}
+
+/// What the document of a server or view is called, or of all servers.
+pub fn title(name: Option<&str>) -> String {
+    name.map_or_else(|| "MCP Gateway Tools".to_owned(), |name| format!("MCP Gateway Tools: {name}"))
+}
+
 impl Document {
     /// The document of these offers: `title` says of what.
     pub fn new(title: &str, offers: &[Offer], terms: &Terms) -> Document {
@@ -121,7 +135,7 @@ impl Document {
 
     /// As JSON, for people too.
     pub fn to_json(&self) -> String {
-        serde_json::to_string_pretty(self).unwrap_or_default()
+        serde_json::to_string_pretty(self).map(|text| text + "\n").unwrap_or_default()
     }
 
     /// As YAML that readers of 1.1 and of 1.2 understand alike.

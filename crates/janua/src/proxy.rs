@@ -16,6 +16,7 @@ use crate::catalog::server::{Means, bridge};
 use crate::clients::gate::Gate;
 use crate::clients::guard::{Guard, LOOPBACK};
 use crate::clients::listener::Door;
+use crate::clients::openapi::Documents;
 use crate::clients::{self, Edge, Paths};
 use crate::config::{AuthSettings, Declared, Limits, Protocol, Server, ServerCommand, ServerSettings, Share};
 use crate::error::Failure;
@@ -194,6 +195,7 @@ impl Options {
             label: self.server.label(),
             headers: self.response_headers,
             health_text: self.health_text,
+            documents: Documents::default(),
         }
     }
 }

@@ -321,15 +321,17 @@ pub(crate) enum Route {
     Messages,
     WebSocket,
     Health,
+    OpenApi,
 }
 
 impl Route {
-    pub(crate) const ALL: [(Route, &'static str); 5] = [
+    pub(crate) const ALL: [(Route, &'static str); 6] = [
         (Route::Mcp, "mcp"),
         (Route::Sse, "sse"),
         (Route::Messages, "messages"),
         (Route::WebSocket, "ws"),
         (Route::Health, "health"),
+        (Route::OpenApi, "openapi"),
     ];
 }
 
