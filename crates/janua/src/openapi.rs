@@ -58,6 +58,8 @@ pub struct Terms {
     pub base: String,
     /// How sessions are named.
     pub sessions: Sessions,
+    /// Whether MCP's errors are answers with status 200 where results are MCP's own objects.
+    pub errors_as_results: bool,
     /// How callers authenticate.
     pub schemes: Schemes,
 }
@@ -91,8 +93,12 @@ const ORDER: [&str; 8] =
 
 impl Terms {
     /// What the settings of a gateway say, as far as they do.
-    pub fn of(_settings: &Settings) -> Terms {
-        Terms::default()
+    pub fn of(settings: &Settings) -> Terms {
+        let schemes = settings
+            .auth
+            .as_ref()
+            .map(|auth| Schemes { basic: !auth.basic.is_empty(), bearer: !auth.bearer.is_empty() });
+        Terms { schemes: schemes.unwrap_or_default(), ..Terms::default() }
     }
 }
 
@@ -106,7 +112,7 @@ impl Document {
     pub fn new(title: &str, offers: &[Offer], terms: &Terms) -> Document {
         let mut operations = Operations::new(terms, Ids::of(offers));
         offers.iter().for_each(|offer| operations.add(offer));
-        operations.add_sessions();
+        operations.add_common(offers.iter().all(|offer| offer.name.is_none()) && !offers.is_empty());
         let (paths, schemas) = operations.finish();
         let mut document = json!({
             "openapi": terms.version.number(),

@@ -44,7 +44,9 @@ pub(super) struct ServeArgs {
 /// Runs the command.
 pub(super) fn run(global: &Global, args: &ServeArgs) -> Result<(), Failed> {
     let environment = Environment::of_process();
-    let named = args.config.clone().or_else(|| env(&["JANUA_CONFIG"]).map(PathBuf::from));
+    // The older gateway's name for it counts with that gateway's flags.
+    let names: &[&str] = if args.schema_dump { &["JANUA_CONFIG", "CONFIG_PATH"] } else { &["JANUA_CONFIG"] };
+    let named = args.config.clone().or_else(|| env(names).map(PathBuf::from));
     let path = named.or_else(|| config::find(&environment));
     let mut loaded =
         config::load(path.as_deref(), &environment).map_err(|findings| broken(path.as_deref(), &findings))?;

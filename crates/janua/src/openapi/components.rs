@@ -9,8 +9,8 @@ pub(super) const PROBLEMS: [(&str, &str, &str); 10] = [
     ("400", "BadRequest", "The request cannot be understood, or the arguments do not fit the schema."),
     ("401", "Unauthorized", "Credentials are missing or wrong."),
     ("404", "NotFound", "There is no such server, tool, prompt, resource or session."),
-    ("409", "Conflict", "The session is busy or ending."),
     ("413", "TooLarge", "The body is too large."),
+    ("415", "NotJson", "The body is of another media type than JSON."),
     ("422", "Failed", "The tool was called and reports a failure."),
     ("429", "TooMany", "Too much is under way; `Retry-After` says when to try again."),
     ("502", "BadGateway", "The server broke off or answered with an error."),
@@ -60,7 +60,7 @@ fn responses(terms: &Terms) -> Value {
     for (status, name, description) in PROBLEMS {
         let mut content = json!({PROBLEM: {"schema": reference("schemas", "Problem")}});
         // The older gateway's form of a server's error.
-        if required && matches!(status, "400" | "404" | "502") {
+        if required && status != "401" {
             content["application/json"] = json!({"schema": reference("schemas", "JsonRpcError")});
         }
         responses.insert(name.to_owned(), json!({"description": description, "content": content}));
@@ -89,7 +89,8 @@ fn parameters(terms: &Terms) -> Value {
             "in": "header",
             "required": false,
             "description": "`questions` (RFC 7240): the server may ask something in mid-call, which gives 202.",
-            "schema": {"type": "string", "enum": ["questions"]},
+            "schema": {"type": "string"},
+            "example": "questions",
         },
     });
     if terms.sessions == Sessions::Optional {
@@ -233,6 +234,24 @@ fn questions() -> Map<String, Value> {
                 "context": {"type": "object"},
             },
             "required": ["ref", "argument"],
+        },
+        "Servers": {
+            "type": "object",
+            "properties": {
+                "servers": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "properties": {
+                            "name": {"type": "string"},
+                            "kind": {"type": "string", "enum": ["server", "view"]},
+                            "address": {"type": "string"},
+                        },
+                        "required": ["name", "kind", "address"],
+                    },
+                },
+            },
+            "required": ["servers"],
         },
         "Listing": {
             "type": "object",

@@ -47,8 +47,17 @@ impl<'a> Operations<'a> {
         }
     }
 
-    /// Getting a session and ending it.
-    pub(super) fn add_sessions(&mut self) {
+    /// What there is, getting a session and ending it.
+    pub(super) fn add_common(&mut self, one: bool) {
+        let (description, schema) =
+            if one { ("What the server has", "Listing") } else { ("Servers and views", "Servers") };
+        let mut get = json!({
+            "operationId": self.ids.other(None, "list"),
+            "summary": "What there is",
+            "responses": {"200": success(description, schema)},
+        });
+        self.fail(&mut get, if one { &["400", "401", "429", "502", "503", "504"] } else { &["401"] });
+        self.put("/".to_owned(), "get", get);
         let id = json!({"type": "string", "description": "The generated session ID"});
         let schema = json!({"type": "object", "properties": {"sessionId": id}, "required": ["sessionId"]});
         let mut get = json!({
@@ -89,7 +98,7 @@ impl<'a> Operations<'a> {
         if self.terms.sessions == Sessions::Optional {
             self.fail(&mut post, &["422"]);
         }
-        self.fail(&mut post, &["400", "401", "404", "409", "413", "429", "502", "503", "504"]);
+        self.fail(&mut post, &["400", "401", "404", "413", "415", "429", "502", "503", "504"]);
         self.tagged(offer, &format!("/{}", segment(name)), "post", post);
     }
 
@@ -98,9 +107,14 @@ impl<'a> Operations<'a> {
         let mut content = Map::new();
         if self.terms.sessions == Sessions::Required {
             let result = reference("schemas", "CallToolResult");
-            let schema = match output {
+            let result = match output {
                 Some(output) => json!({"allOf": [result, {"properties": {"structuredContent": output}}]}),
                 None => result,
+            };
+            let schema = if self.terms.errors_as_results {
+                json!({"anyOf": [result, reference("schemas", "JsonRpcError")]})
+            } else {
+                result
             };
             content.insert(JSON.to_owned(), json!({"schema": schema}));
         } else if let Some(output) = output {
@@ -146,7 +160,7 @@ impl<'a> Operations<'a> {
             },
             "x-mcp-prompt": name,
         });
-        self.fail(&mut post, &["400", "401", "404", "409", "413", "429", "502", "503", "504"]);
+        self.fail(&mut post, &["400", "401", "404", "413", "415", "429", "502", "503", "504"]);
         self.tagged(offer, &format!("/prompts/{}", segment(name)), "post", post);
     }
 
@@ -195,7 +209,7 @@ impl<'a> Operations<'a> {
                 "202": reference("responses", "Questions"),
             },
         });
-        self.fail(&mut get, &["400", "401", "404", "409", "429", "502", "503", "504"]);
+        self.fail(&mut get, &["400", "401", "404", "429", "502", "503", "504"]);
         self.tagged(offer, "/resources/content", "get", get);
     }
 
@@ -207,7 +221,7 @@ impl<'a> Operations<'a> {
             "requestBody": {"required": true, "content": {JSON: {"schema": reference("schemas", "CompletionRequest")}}},
             "responses": {"200": success("What the argument may go on with", "Completion")},
         });
-        self.fail(&mut post, &["400", "401", "404", "409", "413", "429", "502", "503", "504"]);
+        self.fail(&mut post, &["400", "401", "404", "413", "415", "429", "502", "503", "504"]);
         self.tagged(offer, "/completion/complete", "post", post);
     }
 
@@ -227,7 +241,7 @@ impl<'a> Operations<'a> {
                 "204": {"description": "The stream of the call goes on"},
             },
         });
-        self.fail(&mut post, &["400", "401", "404", "409", "413", "422", "429", "502", "503", "504"]);
+        self.fail(&mut post, &["400", "401", "404", "413", "415", "422", "429", "502", "503", "504"]);
         self.tagged(offer, "/questions/{handle}", "post", post);
     }
 
