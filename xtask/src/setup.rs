@@ -19,11 +19,12 @@ struct Environment {
     pins: &'static str,
 }
 
-const ENVIRONMENTS: [Environment; 4] = [
+const ENVIRONMENTS: [Environment; 5] = [
     Environment { name: "py1", pins: "python/requirements-1.txt" },
     Environment { name: "py2", pins: "python/requirements-2.txt" },
     Environment { name: "fastmcp", pins: "python/requirements-fastmcp.txt" },
     Environment { name: "servers-py", pins: "python/requirements-servers.txt" },
+    Environment { name: "openapi", pins: "python/requirements-openapi.txt" },
 ];
 
 /// Installs whatever is missing or was made from other pins; quick when nothing is.
@@ -39,10 +40,11 @@ pub(crate) fn run() -> Result<()> {
     lock.lock().context("lock the cache folder")?;
     let missing: Vec<_> = ENVIRONMENTS.iter().filter(|one| !one.is_current()).collect();
     let node = node_is_missing();
-    if missing.is_empty() && !node {
+    let browser = !works("chromium", &["--version"]);
+    if missing.is_empty() && !node && !browser {
         return Ok(());
     }
-    programs(!missing.is_empty(), node)?;
+    programs(!missing.is_empty(), node, browser)?;
     thread::scope(|scope| {
         let node = scope.spawn(move || if node { install_node() } else { Ok(()) });
         let python = missing.iter().try_for_each(|one| one.install());
@@ -128,8 +130,8 @@ fn install_node() -> Result<()> {
     stamp(&folder, &node_pins())
 }
 
-/// Makes sure of the two programs this relies on, with Debian's packages where allowed.
-fn programs(python: bool, npm: bool) -> Result<()> {
+/// Makes sure of the programs this relies on, with Debian's packages where allowed.
+fn programs(python: bool, npm: bool, browser: bool) -> Result<()> {
     let mut packages = Vec::new();
     if python && !works("python3", &["-c", "import venv, ensurepip, sys; sys.exit(sys.version_info < (3, 11))"]) {
         packages.extend(["python3", "python3-venv"]);
@@ -137,13 +139,16 @@ fn programs(python: bool, npm: bool) -> Result<()> {
     if npm && !works("npm", &["--version"]) {
         packages.extend(["nodejs", "npm"]);
     }
+    if browser {
+        packages.push("chromium");
+    }
     if packages.is_empty() {
         return Ok(());
     }
     let wanted = packages.join(" ");
     let root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout.trim_ascii() == b"0");
     if !root || !works("apt-get", &["--version"]) {
-        bail!("missing or too old: {wanted} (Python 3.11 or newer with venv, npm); install them");
+        bail!("missing or too old: {wanted} (Python 3.11 or newer with venv, npm, Chromium); install them");
     }
     println!("setup: Debian packages {wanted}");
     step(Command::new("apt-get").args(["update", "-qq"]))?;

@@ -20,6 +20,7 @@ pub(crate) mod hearing;
 pub(crate) mod kept;
 pub(crate) mod looking;
 pub(crate) mod merged;
+pub(crate) mod offers;
 pub(crate) mod own;
 pub(crate) mod report;
 pub(crate) mod server;

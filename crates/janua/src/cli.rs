@@ -18,6 +18,7 @@ mod import;
 mod live;
 mod local;
 mod logs;
+mod openapi;
 mod prompt;
 mod proxy;
 mod reach;
@@ -31,6 +32,8 @@ pub(crate) use janua::config::{duration, size};
 
 /// Exit code of a wrong command line.
 const USAGE: i32 = 2;
+/// Exit code of what was done in part.
+const PARTLY: i32 = 3;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -43,7 +46,7 @@ Examples:
   Try it without any server:
       janua proxy --demo
 
-Exit codes: 0 done, 1 failed, 2 wrong usage.";
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but for something that is missing.";
 
 /// A gateway between any MCP client and any MCP server.
 ///
@@ -152,6 +155,8 @@ enum Command {
     Import(import::ImportArgs),
     /// Write an entry that leads here into a client's configuration
     Export(export::ExportArgs),
+    /// Print the OpenAPI document of what a configuration serves
+    Openapi(openapi::OpenapiArgs),
     /// Validate a configuration, and show what it would serve
     Check(check::CheckArgs),
     /// Print the JSON Schema of the configuration file
@@ -202,6 +207,7 @@ pub(crate) fn run() -> i32 {
         Command::Restart(args) => live::restart(&cli.global, &args),
         Command::Logs(args) => live::logs(&cli.global, &args),
         Command::Doctor(args) => doctor::run(&cli.global, &args),
+        Command::Openapi(args) => openapi::run(&cli.global, &args),
         Command::Check(args) => check::run(&args),
         Command::Schema(args) => {
             schema::run(&args);
@@ -218,6 +224,10 @@ pub(crate) fn run() -> i32 {
         Err(Failed::Run(error)) => {
             eprintln!("janua: {error:#}");
             1
+        }
+        Err(Failed::Partly(message)) => {
+            eprintln!("janua: {message}");
+            PARTLY
         }
     }
 }
@@ -251,6 +261,8 @@ pub(crate) enum Failed {
     Usage(String),
     /// It did not work.
     Run(anyhow::Error),
+    /// It worked but for something that is missing.
+    Partly(String),
 }
 
 impl<E: Into<anyhow::Error>> From<E> for Failed {

@@ -20,6 +20,7 @@ use crate::user::Visitor;
 
 pub(crate) mod answer;
 pub(crate) mod body;
+pub(crate) mod docs;
 pub(crate) mod doors;
 pub(crate) mod duplex;
 pub(crate) mod envelope;
@@ -29,6 +30,7 @@ pub(crate) mod guard;
 pub(crate) mod health;
 pub(crate) mod listener;
 pub(crate) mod metrics;
+pub(crate) mod openapi;
 pub(crate) mod rest;
 pub(crate) mod session_key;
 pub(crate) mod sse;
@@ -40,6 +42,7 @@ pub(crate) mod websocket;
 use gate::Gate;
 use guard::{Guard, Pass};
 use listener::Crowded;
+use openapi::{Documents, Format};
 
 /// Where things are, relative to where the router is mounted. What has an empty path is not served.
 #[derive(Clone, Debug)]
@@ -95,6 +98,8 @@ pub(crate) struct Edge {
     pub(crate) rest: Arc<rest::Rest>,
     /// What the health routes answer instead of the JSON document.
     pub(crate) health_text: Option<&'static str>,
+    /// The descriptions of what is served that were made last.
+    pub(crate) documents: Documents,
 }
 
 /// A request that was let in: where it leads, and who has sent it.
@@ -115,6 +120,14 @@ pub(crate) const LIVE: &str = "/livez";
 /// Says whether new work is accepted.
 pub(crate) const READY: &str = "/readyz";
 
+/// Paths that are served unless something else is wanted there.
+const FIXED: [(&str, Route); 5] = [
+    (LIVE, Route::Live),
+    (READY, Route::Ready),
+    ("/openapi.json", Route::OpenApi),
+    ("/docs", Route::Docs),
+    ("/docs/-/{file}", Route::DocsFile),
+];
 /// What a path is for.
 #[derive(Clone, Copy)]
 enum Route {
@@ -126,6 +139,9 @@ enum Route {
     Health,
     Live,
     Ready,
+    OpenApi,
+    Docs,
+    DocsFile,
 }
 
 impl Route {
@@ -138,6 +154,7 @@ impl Route {
             Route::WebSocket => counts::Route::WebSocket,
             Route::Api => counts::Route::Api,
             Route::Health | Route::Live | Route::Ready => counts::Route::Health,
+            Route::OpenApi | Route::Docs | Route::DocsFile => counts::Route::OpenApi,
         }
     }
 }
@@ -158,11 +175,14 @@ pub(crate) fn router(edge: Arc<Edge>) -> Router {
         routes.extend(below);
     }
     routes.extend(paths.health.into_iter().map(|path| (path, Route::Health)));
-    for (path, route) in [(LIVE, Route::Live), (READY, Route::Ready)] {
+    for (path, route) in FIXED {
         // Where a path is set, it is meant to be there instead.
         if !routes.iter().any(|(taken, _)| taken == path) {
             routes.push((path.to_owned(), route));
         }
+    }
+    if edge.gateway.catalog.many().is_some() {
+        routes.push(("/docs/{name}".to_owned(), Route::Docs));
     }
     routes.retain(|(path, _)| !path.is_empty());
     let mut router = Router::new();
@@ -200,7 +220,8 @@ async fn serve(edge: &Edge, route: Route, name: Option<String>, request: Request
 }
 
 async fn respond(edge: &Edge, route: Route, name: Option<String>, request: Request) -> Response<Body> {
-    let prefix = if let Route::Sse | Route::Api = route { prefix_of(&request) } else { String::new() };
+    let mounted = matches!(route, Route::Sse | Route::Api | Route::OpenApi | Route::Docs);
+    let prefix = if mounted { prefix_of(&request) } else { String::new() };
     let (parts, body) = request.into_parts();
     let vital = matches!(route, Route::Health | Route::Live | Route::Ready);
     let (pass, visitor) = match edge.enter(&parts, vital) {
@@ -209,6 +230,9 @@ async fn respond(edge: &Edge, route: Route, name: Option<String>, request: Reque
     };
     if let Route::Api = route {
         let answer = rest::respond(edge, &prefix, visitor, &parts, body).await;
+        return edge.finish(pass.put_on(answer));
+    }
+    if let Some(answer) = described(edge, route, name.as_deref(), &parts, &prefix).await {
         return edge.finish(pass.put_on(answer));
     }
     let name = name.as_deref().or(edge.paths.root.as_deref());
@@ -243,9 +267,30 @@ async fn respond(edge: &Edge, route: Route, name: Option<String>, request: Reque
         (Route::Sse | Route::WebSocket, _) => answer::not_allowed("GET, OPTIONS"),
         (Route::Messages, _) => answer::not_allowed("POST, OPTIONS"),
         (Route::Api, _) => answer::empty(StatusCode::NOT_FOUND),
-        (Route::Health | Route::Live | Route::Ready, _) => answer::not_allowed("GET, HEAD, OPTIONS"),
+        (Route::Health | Route::Live | Route::Ready | Route::OpenApi | Route::Docs | Route::DocsFile, _) => {
+            answer::not_allowed("GET, HEAD, OPTIONS")
+        }
     };
     edge.finish(pass.put_on(answer))
+}
+
+/// What describes the gateway rather than being a part of its service.
+async fn described(
+    edge: &Edge,
+    route: Route,
+    name: Option<&str>,
+    parts: &Parts,
+    prefix: &str,
+) -> Option<Response<Body>> {
+    if !matches!(parts.method, Method::GET | Method::HEAD) {
+        return None;
+    }
+    Some(match route {
+        Route::OpenApi => openapi::answer(edge, name, Format::Json, parts, prefix).await,
+        Route::Docs => docs::page(edge, name, prefix),
+        Route::DocsFile => docs::file(name.unwrap_or_default()),
+        _ => return None,
+    })
 }
 
 impl Edge {

@@ -14,6 +14,7 @@ pub mod client;
 pub mod config;
 pub mod connect;
 pub mod error;
+pub mod openapi;
 pub mod proxy;
 pub mod report;
 pub mod running;

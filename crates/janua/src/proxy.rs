@@ -16,6 +16,7 @@ use crate::catalog::server::{Means, bridge};
 use crate::clients::gate::Gate;
 use crate::clients::guard::{Guard, LOOPBACK};
 use crate::clients::listener::Door;
+use crate::clients::openapi::Documents;
 use crate::clients::rest::Rest;
 use crate::clients::{self, Edge, Paths};
 use crate::config::{
@@ -205,6 +206,7 @@ impl Options {
             headers: self.response_headers,
             rest: Rest::new(self.rest),
             health_text: self.health_text,
+            documents: Documents::default(),
         }
     }
 }

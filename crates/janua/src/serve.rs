@@ -13,10 +13,12 @@ use tokio::time::Instant;
 use crate::admin::{self, Admin, Reloads};
 pub use crate::catalog::Applied;
 use crate::catalog::Catalog;
+use crate::catalog::offers::Missing;
 use crate::catalog::server::Means;
 use crate::clients::gate::Gate;
 use crate::clients::guard::{Guard, LOOPBACK};
 use crate::clients::listener::Door;
+use crate::clients::openapi::Documents;
 use crate::clients::rest::Rest;
 use crate::clients::{self, Arrival, Edge, Paths};
 use crate::config::{Finding, Secret, Server, Settings};
@@ -24,6 +26,7 @@ use crate::connect::{self, End};
 use crate::error::{Failure, Kind};
 use crate::gateway::Gateway;
 use crate::observe::Observer;
+use crate::openapi::{Document, Terms, Version, title};
 pub use crate::proxy::Error;
 use crate::proxy::{Scraped, bind, stop, trace};
 use crate::random;
@@ -118,6 +121,7 @@ impl App {
             headers: Vec::new(),
             rest: Rest::new(self.settings.rest),
             health_text: None,
+            documents: Documents::default(),
         }
     }
 
@@ -145,7 +149,20 @@ impl App {
         connect::speak(&self.gateway, Arrival { place, visitor }, input, output).await
     }
 
-    /// Stops every server that [`App::look`] has started, without waiting for anything else.
+    /// The OpenAPI document of the server or view of that name, or of all servers: what a gateway of the same settings
+    /// gives at `/api/openapi.json`, in this `version` and as if it was reached at `base`. Starts or reaches the servers;
+    /// those that do not answer within [`crate::config::Limits::list`] are left out and named. Fails if there is nothing
+    /// of that name.
+    pub async fn openapi(&self, name: Option<&str>, version: Version, base: &str) -> Result<Document, String> {
+        let basis = self.gateway.catalog.basis(name).await.map_err(|missing| match missing {
+            Missing::Unknown(why) => why,
+            Missing::Failed(why) => why.message.into_owned(),
+        })?;
+        let terms = Terms { version, base: base.to_owned(), ..Terms::of(&self.settings) };
+        Ok(Document::new(&title(name), &basis.offers(), &terms))
+    }
+
+    /// Stops every server that [`App::look`] or [`App::openapi`] has started, without waiting for anything else.
     pub async fn stop(self) {
         self.gateway.stop_now().await;
     }

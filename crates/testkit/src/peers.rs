@@ -4,10 +4,12 @@ mod child;
 mod error;
 mod places;
 mod served;
+mod tools;
 mod tour;
 
 pub use error::{PeerError, Refusal};
 pub use served::{HttpMode, Maker, Served, server_everything, server_filesystem, server_python, server_time};
+pub use tools::{Ran, browser, openapi_client, schemathesis, valid_openapi};
 pub use tour::{Step, Tripped, text, tour};
 
 use child::Running;

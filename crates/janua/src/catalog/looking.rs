@@ -16,7 +16,7 @@ use janua_wire::raw;
 use janua_wire::version::Era;
 
 use super::shelf::{LISTS, List, Shelf};
-use crate::bridge::{modern_caller, of_refusal};
+use crate::bridge::{Bridge, modern_caller, of_refusal};
 use crate::call::{Call, Caller, Outcome, Reply};
 use crate::error::{Failure, Kind};
 use crate::servers::inventory::Inventory;
@@ -38,9 +38,15 @@ pub(super) struct Seen {
 
 /// Asks the server behind a shelf on behalf of clients of `class`, and starts it if need be.
 pub(super) async fn look(shelf: &Shelf, class: Class) -> Result<Seen, Failure> {
+    let seen = shown(&shelf.bridge, class, shelf.limits.call).await?;
+    let link = shelf.bridge.instance(shelf.bridge.shared_class(class)).unwrap_or(seen.link);
+    Ok(Seen { link, ..seen })
+}
+
+/// What the server behind a bridge shows to clients of `class`; it has so long for each answer.
+pub(super) async fn shown(bridge: &Arc<Bridge>, class: Class, patience: Duration) -> Result<Seen, Failure> {
     let caller = modern_caller(class.capabilities());
-    let face = shelf.bridge.clone().connect(caller.clone()).await.map_err(of_refusal)?;
-    let patience = shelf.limits.call;
+    let face = bridge.clone().connect(caller.clone()).await.map_err(of_refusal)?;
     let discovered = match ask(&face, "server/discover", "", &caller, patience).await? {
         Ok(response) => Bytes::copy_from_slice(response.body()),
         Err(refused) => return Err(said(&refused, "server/discover")),
@@ -50,14 +56,13 @@ pub(super) async fn look(shelf: &Shelf, class: Class) -> Result<Seen, Failure> {
     for (at, method) in LISTS.into_iter().enumerate() {
         let area = if method == Method::TemplatesList { "resources" } else { members(method) };
         if raw::peek(capabilities, area).is_some() {
-            lists[at] = list(&face, method, &caller, patience, Some(&shelf.bridge.inventory)).await?;
+            lists[at] = list(&face, method, &caller, patience, Some(&bridge.inventory)).await?;
             if method == Method::ToolsList {
-                shelf.bridge.inventory.settle();
+                bridge.inventory.settle();
             }
         }
     }
-    let link = shelf.bridge.instance(shelf.bridge.shared_class(class)).unwrap_or(face);
-    Ok(Seen { discovered, lists, link })
+    Ok(Seen { discovered, lists, link: face })
 }
 
 fn members(method: Method) -> &'static str {

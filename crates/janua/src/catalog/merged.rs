@@ -226,6 +226,14 @@ impl Merged {
         self.known[at].clone()
     }
 
+    /// Everything that is shown, by name or address, in the order of [`LISTS`].
+    pub(super) fn shown(&self) -> [Vec<(String, Bytes)>; LISTS.len()] {
+        std::array::from_fn(|at| {
+            let Shown { keys, items, .. } = &self.lists[at];
+            keys.iter().cloned().zip(items.iter().cloned()).collect()
+        })
+    }
+
     /// The names of the servers that are left out.
     pub(crate) fn unavailable(&self) -> Vec<&str> {
         let members = self.members.list.iter().enumerate();

@@ -121,7 +121,7 @@ fn found(machine: &Machine, args: &ImportArgs) -> Result<Vec<Found>, Failed> {
             for file in client.files(machine) {
                 match servers_of(client, machine, &file) {
                     Ok(servers) => found.extend(servers),
-                    Err(Failed::Usage(why)) => eprintln!("janua: {why}"),
+                    Err(Failed::Usage(why) | Failed::Partly(why)) => eprintln!("janua: {why}"),
                     Err(Failed::Run(why)) => eprintln!("janua: {why:#}"),
                 }
             }

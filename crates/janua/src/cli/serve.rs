@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::openapi::{self, Wanted};
 use super::proxy::address;
 use super::{Failed, Global, Level, block_on, env};
 use janua::config::{self, Environment, Finding, Loaded, Settings};
@@ -32,17 +33,28 @@ pub(super) struct ServeArgs {
     /// Listen on an address that others reach, although nobody has to authenticate
     #[arg(long)]
     insecure_no_auth: bool,
+    /// Serve nothing; print the OpenAPI document, as `janua openapi` does
+    #[arg(long = "schemaDump", alias = "schema-dump")]
+    schema_dump: bool,
+    /// Form of that document: json, else YAML
+    #[arg(long = "schemaFormat", alias = "schema-format", value_name = "FORMAT", requires = "schema_dump")]
+    schema_format: Option<String>,
 }
 
 /// Runs the command.
 pub(super) fn run(global: &Global, args: &ServeArgs) -> Result<(), Failed> {
     let environment = Environment::of_process();
-    let named = args.config.clone().or_else(|| env(&["JANUA_CONFIG"]).map(PathBuf::from));
+    // The older gateway's name for it counts with that gateway's flags.
+    let names: &[&str] = if args.schema_dump { &["JANUA_CONFIG", "CONFIG_PATH"] } else { &["JANUA_CONFIG"] };
+    let named = args.config.clone().or_else(|| env(names).map(PathBuf::from));
     let path = named.or_else(|| config::find(&environment));
     let mut loaded =
         config::load(path.as_deref(), &environment).map_err(|findings| broken(path.as_deref(), &findings))?;
     loaded.findings.iter().for_each(|finding| eprintln!("{finding}"));
     override_by(args, &mut loaded.settings)?;
+    if args.schema_dump {
+        return openapi::dump(global, loaded.settings, &Wanted::of_flags(args.schema_format.as_deref()));
+    }
     block_on(global, (Level::Info, Level::Info), async {
         let app = App::builder().settings(loaded.settings.clone()).config(loaded.path.clone());
         let app = app.own_key(environment.get("GUMLOOP_API_KEY")).build();

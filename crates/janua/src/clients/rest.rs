@@ -11,7 +11,7 @@ use bytes::Bytes;
 use janua_wire::headers::{Accepts, JSON, is_json};
 
 use super::listener::Peer;
-use super::{Edge, answer, body};
+use super::{Edge, answer, body, openapi};
 use crate::admission::{Slot, overloaded};
 use crate::catalog::view::View;
 use crate::config::{RestSessions, RestSettings};
@@ -166,6 +166,10 @@ impl<'a> Visit<'a> {
             Subject::Everything => return Ok(things::everything(self)),
             Subject::SessionId => return Ok(json(format!("{{\"sessionId\":\"{}\"}}", random::uuid()))),
             Subject::Session(name) => return self.end(&name),
+            Subject::Document(format) => {
+                let name = address.server.as_deref();
+                return Ok(openapi::answer(self.edge, name, format, self.parts, self.prefix).await);
+            }
             _ => {}
         }
         let target = self.target(address.server)?;

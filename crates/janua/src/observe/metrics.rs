@@ -322,16 +322,18 @@ pub(crate) enum Route {
     WebSocket,
     Api,
     Health,
+    OpenApi,
 }
 
 impl Route {
-    pub(crate) const ALL: [(Route, &'static str); 6] = [
+    pub(crate) const ALL: [(Route, &'static str); 7] = [
         (Route::Mcp, "mcp"),
         (Route::Sse, "sse"),
         (Route::Messages, "messages"),
         (Route::WebSocket, "ws"),
         (Route::Api, "api"),
         (Route::Health, "health"),
+        (Route::OpenApi, "openapi"),
     ];
 }
 

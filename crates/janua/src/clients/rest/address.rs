@@ -3,6 +3,8 @@
 use axum::http::Method as Verb;
 use janua_wire::method::Method;
 
+use crate::clients::openapi::Format;
+
 /// What a request is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Subject {
@@ -26,6 +28,8 @@ pub(super) enum Subject {
     Completion,
     /// Where the answers to questions go.
     Question(String),
+    /// The OpenAPI document.
+    Document(Format),
 }
 
 /// A path, taken apart.
@@ -73,6 +77,9 @@ impl Address {
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         match segments.as_slice() {
             [] if many => return Some(of(None, Subject::Everything, false)),
+            [file] if format(file).is_some() => {
+                return format(file).map(|file| of(None, Subject::Document(file), false));
+            }
             ["sessionid"] => return Some(of(None, Subject::SessionId, false)),
             ["sessionid", id] => return Some(of(None, Subject::Session((*id).to_owned()), false)),
             _ => {}
@@ -84,11 +91,21 @@ impl Address {
     }
 }
 
+/// The form of a document that has this name.
+fn format(file: &str) -> Option<Format> {
+    match file {
+        "openapi.json" => Some(Format::Json),
+        "openapi.yaml" => Some(Format::Yaml),
+        _ => None,
+    }
+}
+
 /// What the segments behind the server mean, and whether they are a tool's name in several segments.
 fn subject(segments: &[&str], verb: &Verb) -> Option<(Subject, bool)> {
     let subject = match segments {
         [] => Subject::Server,
         [""] | ["", ..] => return None,
+        [word] if *verb != Verb::POST && format(word).is_some() => Subject::Document(format(word)?),
         [word] => match LISTS.iter().find(|(list, _)| list == word) {
             // A tool may have such a name, and is called with another method.
             Some((_, list)) if *verb != Verb::POST => Subject::List(*list),
