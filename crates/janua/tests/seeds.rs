@@ -5,5 +5,7 @@
 mod acehoss;
 #[path = "seeds/gumcp.rs"]
 mod gumcp;
+#[path = "seeds/operator.rs"]
+mod operator;
 #[path = "seeds/stage.rs"]
 mod stage;

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use super::{Failed, Global};
 
 mod command_line;
+mod mcp_gateway;
 mod mcp_proxy;
 mod mcp_remote;
 mod streamablehttp_proxy;
@@ -21,6 +22,9 @@ pub(super) struct CompatArgs {
 
 #[derive(Debug, Subcommand)]
 enum Tool {
+    /// mcp-gateway (acehoss): many servers behind HTTP+SSE and REST
+    #[command(disable_help_flag = true)]
+    McpGateway(Rest),
     /// mcp-proxy (PyPI): between stdio and SSE or Streamable HTTP
     #[command(disable_help_flag = true)]
     McpProxy(Rest),
@@ -46,6 +50,7 @@ struct Rest {
 /// Runs the tool's command line.
 pub(super) fn run(global: &Global, args: CompatArgs) -> Result<(), Failed> {
     match args.tool {
+        Tool::McpGateway(rest) => mcp_gateway::run(global, rest.args),
         Tool::McpProxy(rest) => mcp_proxy::run(global, rest.args),
         Tool::McpRemote(rest) => mcp_remote::run(global, rest.args),
         Tool::McpStreamablehttpProxy(rest) => streamablehttp_proxy::run(global, rest.args),

@@ -3,12 +3,12 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::proxy::address;
 use super::{Failed, Global, Level, block_on, env};
 use janua::config::{self, Environment, Finding, Loaded, Settings};
-use janua::serve::{App, Applied, Running, stop_signal};
+use janua::serve::{App, Applied, Builder, Running, stop_signal};
 
 /// Serve many servers behind one address: /mcp for all of them, /mcp/NAME for one server or view.
 ///
@@ -17,41 +17,60 @@ use janua::serve::{App, Applied, Running, stop_signal};
 /// defined as before goes on undisturbed, and a file with errors changes nothing.
 #[derive(Args, Debug)]
 pub(super) struct ServeArgs {
-    /// The file: ours, or of Claude, Cursor, VS Code, Codex, Zed, mcp-gateway [env: JANUA_CONFIG]
+    /// The file: ours, or of Claude, Cursor, VS Code, Codex, Zed, mcp-gateway [env: JANUA_CONFIG, CONFIG_PATH]
     #[arg(short, long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Address to listen on
+    pub(super) config: Option<PathBuf>,
+    /// Address to listen on [env: GUMCP_HOST]
     #[arg(long, value_name = "ADDRESS")]
-    host: Option<String>,
-    /// Port to listen on; 0 lets the system choose
+    pub(super) host: Option<String>,
+    /// Port to listen on; 0 lets the system choose [env: GUMCP_PORT]
     #[arg(short, long)]
-    port: Option<u16>,
+    pub(super) port: Option<u16>,
     /// Folder for what is kept between runs
     #[arg(long, value_name = "FOLDER")]
     data_dir: Option<PathBuf>,
     /// Listen on an address that others reach, although nobody has to authenticate
     #[arg(long)]
-    insecure_no_auth: bool,
+    pub(super) insecure_no_auth: bool,
+}
+
+/// Where the settings come from, and whose place the gateway takes.
+pub(super) struct Source {
+    pub(super) path: Option<PathBuf>,
+    pub(super) environment: Environment,
+    /// Makes a gateway that is like another one in what no setting says.
+    pub(super) manner: fn(Builder) -> Builder,
 }
 
 /// Runs the command.
 pub(super) fn run(global: &Global, args: &ServeArgs) -> Result<(), Failed> {
     let environment = Environment::of_process();
-    let named = args.config.clone().or_else(|| env(&["JANUA_CONFIG"]).map(PathBuf::from));
+    let named = args.config.clone().or_else(|| env(&["JANUA_CONFIG", "CONFIG_PATH"]).map(PathBuf::from));
     let path = named.or_else(|| config::find(&environment));
-    let mut loaded =
-        config::load(path.as_deref(), &environment).map_err(|findings| broken(path.as_deref(), &findings))?;
+    run_from(global, args, &Source { path, environment, manner: |builder| builder })
+}
+
+/// The same for settings that come from somewhere else.
+pub(super) fn run_from(global: &Global, args: &ServeArgs, source: &Source) -> Result<(), Failed> {
+    let mut loaded = source.load().map_err(|findings| broken(source.path.as_deref(), &findings))?;
     loaded.findings.iter().for_each(|finding| eprintln!("{finding}"));
-    override_by(args, &mut loaded.settings)?;
-    block_on(global, (Level::Info, Level::Info), async {
+    override_by(args, &source.environment, &mut loaded.settings)?;
+    let level = loaded.settings.log_level.as_deref().and_then(|name| Level::from_str(name, true).ok());
+    block_on(global, (level.unwrap_or(Level::Info), Level::Info), async {
         let app = App::builder().settings(loaded.settings.clone()).config(loaded.path.clone());
-        let app = app.own_key(environment.get("GUMLOOP_API_KEY")).build();
-        let running = app.serve().await?;
+        let app = app.own_key(source.environment.get("GUMLOOP_API_KEY"));
+        let running = (source.manner)(app).build().serve().await?;
         announce(&running, &loaded);
-        follow(&running, args, &environment, loaded).await;
+        follow(&running, args, source, loaded).await;
         running.stop().await;
         Ok(())
     })?
+}
+
+impl Source {
+    fn load(&self) -> Result<Loaded, Vec<Finding>> {
+        config::load(self.path.as_deref(), &self.environment)
+    }
 }
 
 fn broken(path: Option<&Path>, findings: &[Finding]) -> Failed {
@@ -63,9 +82,14 @@ fn broken(path: Option<&Path>, findings: &[Finding]) -> Failed {
 }
 
 /// What stands on the command line comes before the environment and the file.
-fn override_by(args: &ServeArgs, settings: &mut Settings) -> Result<(), Failed> {
-    if let Some(host) = &args.host {
+fn override_by(args: &ServeArgs, environment: &Environment, settings: &mut Settings) -> Result<(), Failed> {
+    let set = |name: &str| environment.get(name).filter(|value| !value.is_empty());
+    if let Some(host) = args.host.as_deref().or_else(|| set("GUMCP_HOST")) {
         settings.host = address(host)?;
+    }
+    if let Some(port) = set("GUMCP_PORT") {
+        let wrong = |_| Failed::Usage(format!("GUMCP_PORT is {port:?}, which is no port"));
+        settings.port = port.parse().map_err(wrong)?;
     }
     settings.port = args.port.unwrap_or(settings.port);
     settings.insecure_no_auth |= args.insecure_no_auth;
@@ -76,7 +100,7 @@ fn override_by(args: &ServeArgs, settings: &mut Settings) -> Result<(), Failed> 
 }
 
 /// Follows the configuration until the process is told to stop.
-async fn follow(running: &Running, args: &ServeArgs, environment: &Environment, mut loaded: Loaded) {
+async fn follow(running: &Running, args: &ServeArgs, source: &Source, mut loaded: Loaded) {
     let stop = stop_signal();
     tokio::pin!(stop);
     loop {
@@ -91,14 +115,14 @@ async fn follow(running: &Running, args: &ServeArgs, environment: &Environment, 
             () = watch.changed() => {}
             () = &mut stop => return,
         }
-        match config::load(loaded.path.as_deref(), environment) {
+        match source.load() {
             Ok(new) if new.is_unsettled() => {
                 tracing::warn!("the configuration is empty, or being written: nothing was changed");
                 // What has changed since it was read is told at once.
                 loaded.files = new.files;
             }
             Ok(mut new) => {
-                if let Err(error) = override_by(args, &mut new.settings) {
+                if let Err(error) = override_by(args, &source.environment, &mut new.settings) {
                     tracing::error!(?error, "the configuration was not taken over");
                     continue;
                 }
