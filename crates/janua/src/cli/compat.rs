@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use super::{Failed, Global};
 
 mod command_line;
+mod gumcp;
 mod mcp_gateway;
 mod mcp_proxy;
 mod mcp_remote;
@@ -22,6 +23,9 @@ pub(super) struct CompatArgs {
 
 #[derive(Debug, Subcommand)]
 enum Tool {
+    /// guMCP's remote server: a folder of servers behind HTTP+SSE
+    #[command(disable_help_flag = true)]
+    Gumcp(Rest),
     /// mcp-gateway (acehoss): many servers behind HTTP+SSE and REST
     #[command(disable_help_flag = true)]
     McpGateway(Rest),
@@ -50,6 +54,7 @@ struct Rest {
 /// Runs the tool's command line.
 pub(super) fn run(global: &Global, args: CompatArgs) -> Result<(), Failed> {
     match args.tool {
+        Tool::Gumcp(rest) => gumcp::run(global, rest.args),
         Tool::McpGateway(rest) => mcp_gateway::run(global, rest.args),
         Tool::McpProxy(rest) => mcp_proxy::run(global, rest.args),
         Tool::McpRemote(rest) => mcp_remote::run(global, rest.args),

@@ -28,7 +28,7 @@ pub(super) struct ServeArgs {
     pub(super) port: Option<u16>,
     /// Folder for what is kept between runs
     #[arg(long, value_name = "FOLDER")]
-    data_dir: Option<PathBuf>,
+    pub(super) data_dir: Option<PathBuf>,
     /// Listen on an address that others reach, although nobody has to authenticate
     #[arg(long)]
     pub(super) insecure_no_auth: bool,
@@ -36,7 +36,10 @@ pub(super) struct ServeArgs {
 
 /// Where the settings come from, and whose place the gateway takes.
 pub(super) struct Source {
+    /// The file; `None`: none, or a folder of servers.
     pub(super) path: Option<PathBuf>,
+    /// A folder of servers, instead of a file.
+    pub(super) folder: Option<PathBuf>,
     pub(super) environment: Environment,
     /// Makes a gateway that is like another one in what no setting says.
     pub(super) manner: fn(Builder) -> Builder,
@@ -47,7 +50,7 @@ pub(super) fn run(global: &Global, args: &ServeArgs) -> Result<(), Failed> {
     let environment = Environment::of_process();
     let named = args.config.clone().or_else(|| env(&["JANUA_CONFIG", "CONFIG_PATH"]).map(PathBuf::from));
     let path = named.or_else(|| config::find(&environment));
-    run_from(global, args, &Source { path, environment, manner: |builder| builder })
+    run_from(global, args, &Source { path, folder: None, environment, manner: |builder| builder })
 }
 
 /// The same for settings that come from somewhere else.
@@ -60,7 +63,7 @@ pub(super) fn run_from(global: &Global, args: &ServeArgs, source: &Source) -> Re
         let app = App::builder().settings(loaded.settings.clone()).config(loaded.path.clone());
         let app = app.own_key(source.environment.get("GUMLOOP_API_KEY"));
         let running = (source.manner)(app).build().serve().await?;
-        announce(&running, &loaded);
+        announce(&running, source, &loaded);
         follow(&running, args, source, loaded).await;
         running.stop().await;
         Ok(())
@@ -69,7 +72,10 @@ pub(super) fn run_from(global: &Global, args: &ServeArgs, source: &Source) -> Re
 
 impl Source {
     fn load(&self) -> Result<Loaded, Vec<Finding>> {
-        config::load(self.path.as_deref(), &self.environment)
+        match &self.folder {
+            Some(folder) => config::load_folder(folder, &self.environment),
+            None => config::load(self.path.as_deref(), &self.environment),
+        }
     }
 }
 
@@ -156,10 +162,11 @@ fn report(applied: &Applied, old: &Settings, new: &Settings) {
 }
 
 /// Says where what is served can be reached, and what could be done next.
-fn announce(running: &Running, loaded: &Loaded) {
+fn announce(running: &Running, source: &Source, loaded: &Loaded) {
     let settings = &loaded.settings;
     let base = format!("http://{}", shown(running.address()));
-    let from = loaded.path.as_ref().map_or_else(|| "no configuration".to_owned(), |path| path.display().to_string());
+    let from = source.path.as_ref().or(source.folder.as_ref());
+    let from = from.map_or_else(|| "no configuration".to_owned(), |path| path.display().to_string());
     eprintln!("janua {} serves {from}", env!("CARGO_PKG_VERSION"));
     eprintln!("  {base}/mcp  all servers (also /sse and /ws)");
     let width = settings.servers.keys().chain(settings.views.keys()).map(String::len).max().unwrap_or(0);
@@ -176,7 +183,7 @@ fn announce(running: &Running, loaded: &Loaded) {
     if let Some(address) = running.metrics_address() {
         eprintln!("  http://{}/metrics", shown(address));
     }
-    if loaded.path.is_none() {
+    if source.path.is_none() && source.folder.is_none() {
         eprintln!(
             "\nThese are demo servers. Next: `janua add NAME -- COMMAND` writes a configuration, `janua import` takes over \
              the servers of your other clients, and `janua serve -c FILE` serves any of their files as it is."

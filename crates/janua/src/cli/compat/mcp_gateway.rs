@@ -33,5 +33,5 @@ pub(super) fn run(global: &Global, args: Vec<String>) -> Result<(), Failed> {
     let path = named.unwrap_or_else(|| PathBuf::from("config.yaml"));
     // Whatever stands in it, it is a file of that form.
     let environment = environment.with("CONFIG_PATH", &path.to_string_lossy());
-    run_from(global, &serve, &Source { path: Some(path), environment, manner: |builder| builder })
+    run_from(global, &serve, &Source { path: Some(path), folder: None, environment, manner: |builder| builder })
 }
