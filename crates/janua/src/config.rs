@@ -30,6 +30,7 @@ mod watch;
 
 pub use crate::secret::{Hashed, Secret};
 pub use auth::{AuthSettings, Credential, OpenRoute};
+pub use dotenv::read as variables;
 pub use environment::Environment;
 pub use finding::{Finding, Severity, nearest};
 pub use limits::Limits;

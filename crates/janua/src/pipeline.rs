@@ -26,7 +26,7 @@ pub(crate) async fn handle(
 ) -> Reply {
     let observation = gateway.observer.begin(place.metrics(), &call.request, call.caller.version, origin);
     let shown = messages::are_shown().then(|| {
-        let between = Between { server: place.metrics().name().clone(), session: origin.session.map(str::to_owned) };
+        let between = between(place, &call.caller, origin.session.map(str::to_owned));
         messages::show(Way::ToServer, &between, call.request.text());
         (between, call.request.id().detached())
     });
@@ -98,12 +98,17 @@ where
 /// Sends a client's notification on its way. There is nobody to tell if it cannot be delivered.
 pub(crate) async fn notify(place: &Arc<dyn Place>, caller: &Arc<Caller>, notification: Notification) {
     if messages::are_shown() {
-        let between = Between { server: place.metrics().name().clone(), session: None };
-        messages::show(Way::ToServer, &between, notification.text());
+        messages::show(Way::ToServer, &between(place, caller, None), notification.text());
     }
     if let Ok(link) = connect(place, caller).await {
         link.notify(caller, notification);
     }
+}
+
+/// Between whom messages of that caller go.
+fn between(place: &Arc<dyn Place>, caller: &Caller, session: Option<String>) -> Between {
+    let key = caller.user.as_ref().and_then(|user| user.key.clone());
+    Between { server: place.metrics().name().clone(), session, key }
 }
 
 async fn connect(place: &Arc<dyn Place>, caller: &Arc<Caller>) -> Result<Arc<dyn Connection>, Failure> {

@@ -353,8 +353,10 @@ fn listener_of_metrics(settings: &Settings, gumcp: bool) -> Result<Option<(TcpLi
 fn tell(settings: &Settings) {
     for (server, about) in &settings.servers {
         match &about.disabled {
-            None => tracing::info!(server, "loaded server"),
-            Some(reason) => tracing::warn!(server, reason, "failed to load server"),
+            // Whether it can be loaded is being found out.
+            None if matches!(about.server, Server::Folder(_)) => {}
+            None => tracing::info!(server, "server loaded"),
+            Some(reason) => tracing::warn!(server, reason, "server not served"),
         }
     }
     let loaded = settings.servers.values().filter(|about| about.disabled.is_none()).count();

@@ -3,7 +3,13 @@
 
 #[path = "seeds/acehoss.rs"]
 mod acehoss;
+#[path = "seeds/all.rs"]
+mod all;
 #[path = "seeds/gumcp.rs"]
 mod gumcp;
+#[path = "seeds/operator.rs"]
+mod operator;
+#[path = "seeds/remote.rs"]
+mod remote;
 #[path = "seeds/stage.rs"]
 mod stage;

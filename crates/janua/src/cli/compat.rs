@@ -7,6 +7,8 @@ use clap::{Args, Parser, Subcommand};
 use super::{Failed, Global};
 
 mod command_line;
+mod gumcp;
+mod mcp_gateway;
 mod mcp_proxy;
 mod mcp_remote;
 mod streamablehttp_proxy;
@@ -21,6 +23,12 @@ pub(super) struct CompatArgs {
 
 #[derive(Debug, Subcommand)]
 enum Tool {
+    /// guMCP's remote server: a folder of servers behind HTTP+SSE
+    #[command(disable_help_flag = true)]
+    Gumcp(Rest),
+    /// mcp-gateway (acehoss): many servers behind HTTP+SSE and REST
+    #[command(disable_help_flag = true)]
+    McpGateway(Rest),
     /// mcp-proxy (PyPI): between stdio and SSE or Streamable HTTP
     #[command(disable_help_flag = true)]
     McpProxy(Rest),
@@ -46,6 +54,8 @@ struct Rest {
 /// Runs the tool's command line.
 pub(super) fn run(global: &Global, args: CompatArgs) -> Result<(), Failed> {
     match args.tool {
+        Tool::Gumcp(rest) => gumcp::run(global, rest.args),
+        Tool::McpGateway(rest) => mcp_gateway::run(global, rest.args),
         Tool::McpProxy(rest) => mcp_proxy::run(global, rest.args),
         Tool::McpRemote(rest) => mcp_remote::run(global, rest.args),
         Tool::McpStreamablehttpProxy(rest) => streamablehttp_proxy::run(global, rest.args),

@@ -3,13 +3,13 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::openapi::{self, Wanted};
 use super::proxy::address;
 use super::{Failed, Global, Level, block_on, env};
 use janua::config::{self, Environment, Finding, Loaded, Settings};
-use janua::serve::{App, Applied, Running, stop_signal};
+use janua::serve::{App, Applied, Builder, Running, stop_signal};
 
 /// Serve many servers behind one address: /mcp for all of them, /mcp/NAME for one server or view.
 ///
@@ -18,52 +18,75 @@ use janua::serve::{App, Applied, Running, stop_signal};
 /// defined as before goes on undisturbed, and a file with errors changes nothing.
 #[derive(Args, Debug)]
 pub(super) struct ServeArgs {
-    /// The file: ours, or of Claude, Cursor, VS Code, Codex, Zed, mcp-gateway [env: JANUA_CONFIG]
+    /// The file: ours, or of Claude, Cursor, VS Code, Codex, Zed, mcp-gateway [env: JANUA_CONFIG, CONFIG_PATH]
     #[arg(short, long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Address to listen on
+    pub(super) config: Option<PathBuf>,
+    /// Address to listen on [env: GUMCP_HOST]
     #[arg(long, value_name = "ADDRESS")]
-    host: Option<String>,
-    /// Port to listen on; 0 lets the system choose
+    pub(super) host: Option<String>,
+    /// Port to listen on; 0 lets the system choose [env: GUMCP_PORT]
     #[arg(short, long)]
-    port: Option<u16>,
+    pub(super) port: Option<u16>,
     /// Folder for what is kept between runs
     #[arg(long, value_name = "FOLDER")]
-    data_dir: Option<PathBuf>,
+    pub(super) data_dir: Option<PathBuf>,
     /// Listen on an address that others reach, although nobody has to authenticate
     #[arg(long)]
-    insecure_no_auth: bool,
+    pub(super) insecure_no_auth: bool,
     /// Serve nothing; print the OpenAPI document, as `janua openapi` does
     #[arg(long = "schemaDump", alias = "schema-dump")]
-    schema_dump: bool,
+    pub(super) schema_dump: bool,
     /// Form of that document: json, else YAML
     #[arg(long = "schemaFormat", alias = "schema-format", value_name = "FORMAT", requires = "schema_dump")]
-    schema_format: Option<String>,
+    pub(super) schema_format: Option<String>,
+}
+
+/// Where the settings come from, and whose place the gateway takes.
+pub(super) struct Source {
+    /// The file; `None`: none, or a folder of servers.
+    pub(super) path: Option<PathBuf>,
+    /// A folder of servers, instead of a file.
+    pub(super) folder: Option<PathBuf>,
+    pub(super) environment: Environment,
+    /// Makes a gateway that is like another one in what no setting says.
+    pub(super) manner: fn(Builder) -> Builder,
 }
 
 /// Runs the command.
 pub(super) fn run(global: &Global, args: &ServeArgs) -> Result<(), Failed> {
     let environment = Environment::of_process();
-    // The older gateway's name for it counts with that gateway's flags.
-    let names: &[&str] = if args.schema_dump { &["JANUA_CONFIG", "CONFIG_PATH"] } else { &["JANUA_CONFIG"] };
-    let named = args.config.clone().or_else(|| env(names).map(PathBuf::from));
+    let named = args.config.clone().or_else(|| env(&["JANUA_CONFIG", "CONFIG_PATH"]).map(PathBuf::from));
     let path = named.or_else(|| config::find(&environment));
-    let mut loaded =
-        config::load(path.as_deref(), &environment).map_err(|findings| broken(path.as_deref(), &findings))?;
+    run_from(global, args, &Source { path, folder: None, environment, manner: |builder| builder })
+}
+
+/// The same for settings that come from somewhere else.
+pub(super) fn run_from(global: &Global, args: &ServeArgs, source: &Source) -> Result<(), Failed> {
+    let mut loaded = source.load().map_err(|findings| broken(source.path.as_deref(), &findings))?;
     loaded.findings.iter().for_each(|finding| eprintln!("{finding}"));
-    override_by(args, &mut loaded.settings)?;
+    override_by(args, &source.environment, &mut loaded.settings)?;
     if args.schema_dump {
         return openapi::dump(global, loaded.settings, &Wanted::of_flags(args.schema_format.as_deref()));
     }
-    block_on(global, (Level::Info, Level::Info), async {
+    let level = loaded.settings.log_level.as_deref().and_then(|name| Level::from_str(name, true).ok());
+    block_on(global, (level.unwrap_or(Level::Info), Level::Info), async {
         let app = App::builder().settings(loaded.settings.clone()).config(loaded.path.clone());
-        let app = app.own_key(environment.get("GUMLOOP_API_KEY")).build();
-        let running = app.serve().await?;
-        announce(&running, &loaded);
-        follow(&running, args, &environment, loaded).await;
+        let app = app.own_key(source.environment.get("GUMLOOP_API_KEY"));
+        let running = (source.manner)(app).build().serve().await?;
+        announce(&running, source, &loaded);
+        follow(&running, args, source, loaded).await;
         running.stop().await;
         Ok(())
     })?
+}
+
+impl Source {
+    fn load(&self) -> Result<Loaded, Vec<Finding>> {
+        match &self.folder {
+            Some(folder) => config::load_folder(folder, &self.environment),
+            None => config::load(self.path.as_deref(), &self.environment),
+        }
+    }
 }
 
 fn broken(path: Option<&Path>, findings: &[Finding]) -> Failed {
@@ -75,9 +98,14 @@ fn broken(path: Option<&Path>, findings: &[Finding]) -> Failed {
 }
 
 /// What stands on the command line comes before the environment and the file.
-fn override_by(args: &ServeArgs, settings: &mut Settings) -> Result<(), Failed> {
-    if let Some(host) = &args.host {
+fn override_by(args: &ServeArgs, environment: &Environment, settings: &mut Settings) -> Result<(), Failed> {
+    let set = |name: &str| environment.get(name).filter(|value| !value.is_empty());
+    if let Some(host) = args.host.as_deref().or_else(|| set("GUMCP_HOST")) {
         settings.host = address(host)?;
+    }
+    if let Some(port) = set("GUMCP_PORT") {
+        let wrong = |_| Failed::Usage(format!("GUMCP_PORT is {port:?}, which is no port"));
+        settings.port = port.parse().map_err(wrong)?;
     }
     settings.port = args.port.unwrap_or(settings.port);
     settings.insecure_no_auth |= args.insecure_no_auth;
@@ -88,7 +116,7 @@ fn override_by(args: &ServeArgs, settings: &mut Settings) -> Result<(), Failed> 
 }
 
 /// Follows the configuration until the process is told to stop.
-async fn follow(running: &Running, args: &ServeArgs, environment: &Environment, mut loaded: Loaded) {
+async fn follow(running: &Running, args: &ServeArgs, source: &Source, mut loaded: Loaded) {
     let stop = stop_signal();
     tokio::pin!(stop);
     loop {
@@ -103,14 +131,14 @@ async fn follow(running: &Running, args: &ServeArgs, environment: &Environment, 
             () = watch.changed() => {}
             () = &mut stop => return,
         }
-        match config::load(loaded.path.as_deref(), environment) {
+        match source.load() {
             Ok(new) if new.is_unsettled() => {
                 tracing::warn!("the configuration is empty, or being written: nothing was changed");
                 // What has changed since it was read is told at once.
                 loaded.files = new.files;
             }
             Ok(mut new) => {
-                if let Err(error) = override_by(args, &mut new.settings) {
+                if let Err(error) = override_by(args, &source.environment, &mut new.settings) {
                     tracing::error!(?error, "the configuration was not taken over");
                     continue;
                 }
@@ -144,10 +172,11 @@ fn report(applied: &Applied, old: &Settings, new: &Settings) {
 }
 
 /// Says where what is served can be reached, and what could be done next.
-fn announce(running: &Running, loaded: &Loaded) {
+fn announce(running: &Running, source: &Source, loaded: &Loaded) {
     let settings = &loaded.settings;
     let base = format!("http://{}", shown(running.address()));
-    let from = loaded.path.as_ref().map_or_else(|| "no configuration".to_owned(), |path| path.display().to_string());
+    let from = source.path.as_ref().or(source.folder.as_ref());
+    let from = from.map_or_else(|| "no configuration".to_owned(), |path| path.display().to_string());
     eprintln!("janua {} serves {from}", env!("CARGO_PKG_VERSION"));
     eprintln!("  {base}/mcp  all servers (also /sse and /ws)");
     let width = settings.servers.keys().chain(settings.views.keys()).map(String::len).max().unwrap_or(0);
@@ -164,7 +193,7 @@ fn announce(running: &Running, loaded: &Loaded) {
     if let Some(address) = running.metrics_address() {
         eprintln!("  http://{}/metrics", shown(address));
     }
-    if loaded.path.is_none() {
+    if source.path.is_none() && source.folder.is_none() {
         eprintln!(
             "\nThese are demo servers. Next: `janua add NAME -- COMMAND` writes a configuration, `janua import` takes over \
              the servers of your other clients, and `janua serve -c FILE` serves any of their files as it is."

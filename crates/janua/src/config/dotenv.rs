@@ -7,7 +7,7 @@ use std::{fs, io};
 const LARGEST: u64 = 64 << 10;
 
 /// Reads a file: a variable a line, `#` begins a comment, `export` and quotes around a value are let pass.
-pub(super) fn read(path: &Path) -> io::Result<Vec<(String, String)>> {
+pub fn read(path: &Path) -> io::Result<Vec<(String, String)>> {
     if fs::metadata(path)?.len() > LARGEST {
         return Err(io::Error::other("it is larger than 64 KiB"));
     }

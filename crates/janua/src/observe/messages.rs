@@ -24,11 +24,13 @@ pub(crate) enum Way {
 }
 
 /// Between whom a message goes.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Between {
     pub(crate) server: Arc<str>,
     /// Enough of the session's id to tell sessions apart.
     pub(crate) session: Option<String>,
+    /// The key of the user in whose name the server is used, which may stand anywhere.
+    pub(crate) key: Option<Arc<str>>,
 }
 
 /// Whether anybody wants to see messages.
@@ -42,8 +44,11 @@ pub(crate) fn show(way: Way, between: &Between, text: &[u8]) {
         Way::ToServer => "to server",
         Way::ToClient => "to client",
     };
-    let Between { server, session } = between;
-    let text = masked(text);
+    let Between { server, session, key } = between;
+    let mut text = masked(text);
+    if let Some(key) = key.as_deref().filter(|key| text.contains(key)) {
+        text = text.replace(key, "***");
+    }
     tracing::trace!(target: TARGET, server = &**server, session = session.as_deref(), way, %text, "message");
 }
 

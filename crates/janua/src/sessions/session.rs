@@ -170,7 +170,8 @@ impl Session {
 
     /// The same, for messages in the log.
     pub(crate) fn between(&self) -> Between {
-        Between { server: self.place.metrics().name().clone(), session: Some(short(&self.id).to_owned()) }
+        let key = self.visitor.user.as_ref().and_then(|user| user.key.clone());
+        Between { server: self.place.metrics().name().clone(), session: Some(short(&self.id).to_owned()), key }
     }
 
     /// Takes in the client's answer to a question of its server.

@@ -119,6 +119,14 @@ async fn ace_10_an_unknown_server_is_not_found() {
 }
 
 #[tokio::test]
+async fn a_server_whose_program_is_missing_is_told_at_once() {
+    let stage = Stage::serve(&json!({"servers": {"bad": {"command": "/no/such/command"}}})).await;
+    let answer = stage.client().get("/bad", &[]).await;
+    assert_eq!(answer.status, 503, "{}", answer.text());
+    assert!(answer.text().contains("the server bad") && !answer.text().contains("/no/such"), "{}", answer.text());
+}
+
+#[tokio::test]
 async fn ace_11_a_stream_with_another_query_works() {
     let stage = Stage::serve(&json!({"servers": {"probe": probe()}})).await;
     for path in ["/probe?x=1", "/probe/", "/probe/?x=1"] {

@@ -122,3 +122,21 @@ pub(crate) async fn answers_pings(session: &mut SseSession) -> Message {
     assert!(answer.error_code().is_none(), "{}", answer.raw());
     answer
 }
+
+/// A free port of this machine, as far as one can know.
+pub(crate) fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("its address").port()
+}
+
+/// The gateway's program with just these words, started through a shell so that no port is added.
+pub(crate) fn plainly(builder: Builder, words: &str) -> Builder {
+    builder.args(&["-c", &format!("exec \"$0\" {words}"), JANUA, "--port", "0"])
+}
+
+/// A folder, and a shell about to be started in it.
+pub(crate) fn shell() -> (TempDir, Builder) {
+    let folder = TempDir::new().expect("a folder");
+    let builder = Gateway::builder("sh").folder(folder.path()).env("XDG_DATA_HOME", folder.path().join("data"));
+    (folder, builder)
+}
