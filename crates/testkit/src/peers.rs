@@ -7,7 +7,10 @@ mod served;
 mod tour;
 
 pub use error::{PeerError, Refusal};
-pub use served::{HttpMode, Maker, Served, server_everything, server_filesystem, server_python, server_time};
+pub use served::{
+    HttpMode, Maker, Served, factory_python, factory_servers, server_everything, server_filesystem, server_python,
+    server_time,
+};
 pub use tour::{Step, Tripped, text, tour};
 
 use child::Running;

@@ -10,8 +10,8 @@ use super::super::finding::Findings;
 use super::super::group::Group;
 use super::super::tree::{Node, Value, join};
 use super::super::{
-    Declared, FolderServer, OpenApiServer, OpenApiSource, Protocol, RemoteServer, RemoteTransport, Server, ServerCommand,
-    ServerSettings, Share, dotenv,
+    Declared, FolderServer, OpenApiServer, OpenApiSource, Protocol, RemoteServer, RemoteTransport, Server,
+    ServerCommand, ServerSettings, Share, dotenv,
 };
 use super::folder::{Contents, contents, factory};
 use super::{Setting, tools};
