@@ -21,6 +21,7 @@ struct Environment {
 
 const ENVIRONMENTS: [Environment; 5] = [
     Environment { name: "py1", pins: "python/requirements-1.txt" },
+    Environment { name: "py1-first", pins: "python/requirements-1-first.txt" },
     Environment { name: "py2", pins: "python/requirements-2.txt" },
     Environment { name: "fastmcp", pins: "python/requirements-fastmcp.txt" },
     Environment { name: "servers-py", pins: "python/requirements-servers.txt" },

@@ -5,11 +5,15 @@
 mod acehoss;
 #[path = "seeds/all.rs"]
 mod all;
+#[path = "seeds/factory.rs"]
+mod factory;
 #[path = "seeds/gumcp.rs"]
 mod gumcp;
 #[path = "seeds/operator.rs"]
 mod operator;
 #[path = "seeds/remote.rs"]
 mod remote;
+#[path = "folders/scene.rs"]
+mod scene;
 #[path = "seeds/stage.rs"]
 mod stage;

@@ -8,7 +8,10 @@ mod tools;
 mod tour;
 
 pub use error::{PeerError, Refusal};
-pub use served::{HttpMode, Maker, Served, server_everything, server_filesystem, server_python, server_time};
+pub use served::{
+    HttpMode, Maker, Served, factory_python, factory_servers, server_everything, server_filesystem, server_python,
+    server_time,
+};
 pub use tools::{Ran, browser, openapi_client, schemathesis, valid_openapi};
 pub use tour::{Step, Tripped, text, tour};
 

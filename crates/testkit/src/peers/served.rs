@@ -81,6 +81,24 @@ pub fn server_python() -> Result<Vec<String>, PeerError> {
     Maker::Python.command()
 }
 
+/// The folder of servers in guMCP's style, `peers/python/folders`.
+#[must_use]
+pub fn factory_servers() -> PathBuf {
+    places::driver("python/folders")
+}
+
+/// An interpreter that has the Python SDK `mcp` in the version that begins so: 1.4, 1.30 or 2.
+///
+/// # Errors
+/// [`PeerError::Missing`] when it is not installed.
+pub fn factory_python(version: &str) -> Result<PathBuf, PeerError> {
+    places::installed(match version {
+        "1.4" => "py1-first/bin/python",
+        "1.30" => "py1/bin/python",
+        _ => "py2/bin/python",
+    })
+}
+
 impl Maker {
     /// Every one of them.
     pub const ALL: [Self; 4] = [Self::Python, Self::TypeScript, Self::FastMcp, Self::Rmcp];

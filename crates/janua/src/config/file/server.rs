@@ -132,23 +132,22 @@ pub(super) fn fields() -> Vec<&'static Field> {
     FIELDS.iter().collect()
 }
 
-/// Keys that only some kinds of servers have: which keys, which kinds, and who those are.
-const OWN: [(&[&str], &[&str], &str); 6] = [
+/// Keys that not every kind of server has: the keys, the kinds that have them, and whose they are, for people.
+const APART: [(&[&str], &[&str], &str); 5] = [
     (&["args"], &["command"], "a program"),
     (&["env", "env_file", "cwd", "inherit_env"], &["command", "folder"], "a program"),
-    (&["python", "user_config"], &["folder"], "a folder"),
     (&["headers", "allow_private"], &["url", "openapi"], "a remote server or an API"),
     (&["base_url", "query"], &["openapi"], "an API"),
-    (&["warm"], &["command", "url", "openapi", "builtin"], "a server whose instances are alike for everybody"),
+    (&["python", "user_config"], &["folder"], "a folder"),
 ];
 /// What a server can be.
-const KINDS: [&str; 5] = ["command", "url", "openapi", "folder", "builtin"];
+const KINDS: [&str; 5] = ["command", "url", "folder", "openapi", "builtin"];
 
 /// Reads a server. One that something is missing for is disabled, with the reason.
 pub(super) fn read(name: &str, node: &Node, setting: &Setting<'_>, findings: &mut Findings) -> ServerSettings {
     let folder = node.get("folder").filter(|node| !matches!(node.value, Value::Unset(_))).and_then(Node::scalar);
-    let kinds = ["command", "url", "builtin"];
-    let Some(folder) = folder.filter(|_| !kinds.iter().any(|kind| node.get(kind).is_some())) else {
+    let is_other = |kind: &str| kind != "folder" && node.get(kind).is_some();
+    let Some(folder) = folder.filter(|_| !KINDS.into_iter().any(is_other)) else {
         return by_keys(name, node, setting, findings);
     };
     let folder = placed(folder, setting.folder, setting.environment);
@@ -234,20 +233,21 @@ fn kind(
     findings: &mut Findings,
 ) -> Result<Server, Option<String>> {
     let given: Vec<&str> = KINDS.into_iter().filter(|name| group.node(name).is_some()).collect();
-    if let [kind] = given.as_slice()
-        && !setting.lenient
-    {
-        misplaced(group, path, kind, findings);
+    if let [kind] = given.as_slice() {
+        for (keys, _, whose) in APART.iter().filter(|(_, kinds, _)| !kinds.contains(kind)) {
+            unfit(group, path, keys, whose, setting.lenient, findings);
+        }
     }
     match given.as_slice() {
         ["command"] => Ok(Server::Command(command(group, path, setting, findings))),
         ["url"] => remote(group, path, findings).map(Server::Remote).ok_or(None),
         ["openapi"] => api(group, path, setting, findings).map(Server::OpenApi).map_err(Some),
         ["folder"] => {
-            let folder = placed(group.text("folder").unwrap_or_default(), setting.folder, setting.environment);
             lawful_variables(group, path, findings);
+            let folder = placed(group.text("folder").unwrap_or_default(), setting.folder, setting.environment);
             Ok(Server::Folder(factory(folder, group, group.pairs("env"), setting)))
         }
+        [_] => Ok(Server::InProcess(group.text("builtin").unwrap_or_default().to_owned())),
         [] if setting.lenient => {
             let why = "it has neither `command` nor `url`";
             findings.warning(group.mark(""), path, format!("not served: {why}"));
@@ -256,13 +256,13 @@ fn kind(
         // What is missing is there, but for a letter: that is a finding already.
         [] if group.almost(&KINDS) => Err(None),
         [] => {
-            let message = "needs `command`, `url`, `openapi`, `folder` or `builtin`";
-            findings.error(group.mark(""), path, message).hint(
-                "a program to start, the address of a remote server, an API's description, a folder, or a built-in server",
+            let what = "needs `command`, `url`, `folder`, `openapi` or `builtin`";
+            findings.error(group.mark(""), path, what).hint(
+                "a program to start, the address of a remote server, a folder, an API's description, or the name of a \
+                 built-in server",
             );
             Err(None)
         }
-        [_] => Ok(Server::InProcess(group.text("builtin").unwrap_or_default().to_owned())),
         [first, second, ..] => {
             let message = format!("a server has `{first}` or `{second}`, not both");
             findings.error(group.mark(second), &join(path, second), message).hint("make two servers of them");
@@ -271,16 +271,15 @@ fn kind(
     }
 }
 
-/// Keys that this kind of server does not have.
-fn misplaced(group: &Group<'_>, path: &str, kind: &str, findings: &mut Findings) {
-    for (names, _, whose) in OWN.iter().filter(|(_, kinds, _)| !kinds.contains(&kind)) {
-        for name in *names {
-            let Some(node) = group.node(name) else { continue };
-            let empty = node.scalar().is_none() && node.items().is_empty() && node.entries().is_empty();
-            if !empty {
-                findings.error(&node.mark, &join(path, name), format!("only {whose} has this key"));
-            }
+/// Keys of another kind of server.
+fn unfit(group: &Group<'_>, path: &str, names: &[&str], whose: &str, lenient: bool, findings: &mut Findings) {
+    for name in names {
+        let Some(node) = group.node(name) else { continue };
+        let empty = node.scalar().is_none() && node.items().is_empty() && node.entries().is_empty();
+        if lenient || empty {
+            continue;
         }
+        findings.error(&node.mark, &join(path, name), format!("only {whose} has this key"));
     }
 }
 
