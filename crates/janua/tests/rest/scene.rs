@@ -42,8 +42,13 @@ impl Scene {
     /// A gateway of `probe` only, with these words before it.
     pub(crate) async fn proxy(words: &[&str]) -> Scene {
         let folder = TempDir::new().expect("a folder");
-        let gateway =
-            Gateway::builder(JANUA).args(&["proxy"]).args(words).arg("--").arg(program("probe")).start().await;
+        let gateway = Gateway::builder(JANUA)
+            .args(&["proxy", "--port", "0"])
+            .args(words)
+            .arg("--")
+            .arg(program("probe"))
+            .start()
+            .await;
         Scene { gateway, folder }
     }
 
