@@ -170,7 +170,9 @@ pub(crate) fn router(edge: Arc<Edge>) -> Router {
     if !edge.stateless {
         routes.push((paths.ws, Route::WebSocket));
     }
-    if !paths.api.is_empty() {
+    let is_api = |path: &str| path.trim_end_matches('/') == paths.api;
+    if !paths.api.is_empty() && !routes.iter().any(|(path, _)| is_api(path)) && !paths.health.iter().any(|p| is_api(p))
+    {
         let below = ["", "/", "/{*rest}"].map(|rest| (format!("{}{rest}", paths.api), Route::Api));
         routes.extend(below);
     }

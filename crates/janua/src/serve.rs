@@ -239,6 +239,7 @@ impl Builder {
         self.paths.health = vec!["/status".to_owned()];
         self.paths.root = default.map(str::to_owned);
         self.paths.doors = false;
+        self.paths.api.clear();
         self
     }
 

@@ -13,6 +13,8 @@ mod gumcp;
 mod operator;
 #[path = "seeds/remote.rs"]
 mod remote;
+#[path = "seeds/rest.rs"]
+mod rest;
 #[path = "folders/scene.rs"]
 mod scene;
 #[path = "seeds/stage.rs"]

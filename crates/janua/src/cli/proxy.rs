@@ -15,8 +15,8 @@ use janua::proxy::{self, Options};
 ///
 /// The server is a program that speaks MCP over its standard input and output, given after `--`, or the URL of a
 /// remote server. Clients reach it at /mcp (Streamable HTTP, revisions 2025-03-26 to 2026-07-28), at /sse with
-/// /messages (HTTP+SSE, 2024-11-05), at /ws (WebSocket, a message a text frame); /health reports. Every session has an instance of the program of its own,
-/// unless --stateless is given.
+/// /messages (HTTP+SSE, 2024-11-05), at /ws (WebSocket, a message a text frame), and its tools at /api/TOOL (plain HTTP);
+/// /health reports. Every session has an instance of the program of its own, unless --stateless is given.
 #[derive(Args, Debug)]
 pub(super) struct ProxyArgs {
     /// Address to listen on [default: 127.0.0.1] [env: MCP_PROXY_HOST, MCP_BIND_HOST]
@@ -370,6 +370,9 @@ fn announce(proxy: &proxy::Proxy, options: &Options) {
     }
     if options.share == Share::Session && !options.ws_path.is_empty() {
         eprintln!("  WebSocket        {}{}", base.replacen("http", "ws", 1), options.ws_path);
+    }
+    if !options.api_path.is_empty() {
+        eprintln!("  plain HTTP       {base}{}", options.api_path);
     }
     if let Some(address) = proxy.metrics_address() {
         eprintln!("  metrics          http://{address}/metrics");

@@ -11,7 +11,8 @@ use super::{Failed, Global, Level, block_on, env};
 use janua::config::{self, Environment, Finding, Loaded, Settings};
 use janua::serve::{App, Applied, Builder, Running, stop_signal};
 
-/// Serve many servers behind one address: /mcp for all of them, /mcp/NAME for one server or view.
+/// Serve many servers behind one address: /mcp for all of them, /mcp/NAME for one server or view, /api for their tools as
+/// plain HTTP.
 ///
 /// Without -c it is janua.yaml, .yml, .json or .toml in this folder, else in the user's configuration folder. Without any
 /// file the built-in demo servers are served. Changes of the file take effect at once, and SIGHUP reads it again: what is
@@ -179,6 +180,7 @@ fn announce(running: &Running, source: &Source, loaded: &Loaded) {
     let from = from.map_or_else(|| "no configuration".to_owned(), |path| path.display().to_string());
     eprintln!("janua {} serves {from}", env!("CARGO_PKG_VERSION"));
     eprintln!("  {base}/mcp  all servers (also /sse and /ws)");
+    eprintln!("  {base}/api  their tools as plain HTTP");
     let width = settings.servers.keys().chain(settings.views.keys()).map(String::len).max().unwrap_or(0);
     for (name, server) in &settings.servers {
         match &server.disabled {

@@ -33,6 +33,9 @@ pub(crate) struct Pass {
     wanted: Option<HeaderValue>,
 }
 
+/// Headers of answers that pages of other origins may read.
+const SHOWN: &str = "mcp-session-id, mcp-protocol-version, mcp-gateway-session, preference-applied, location";
+
 const LONGEST_TARGET: usize = 8 * 1024;
 const LARGEST_HEADER: usize = 32 * 1024;
 
@@ -123,7 +126,7 @@ impl Pass {
         let headers = answer.headers_mut();
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(VARY, HeaderValue::from_static("origin"));
-        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("mcp-session-id, mcp-protocol-version"));
+        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(SHOWN));
         if self.preflight {
             headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, DELETE"));
             // A page that may use the gateway may send what its servers need, which is not known here.

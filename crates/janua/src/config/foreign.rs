@@ -120,6 +120,9 @@ fn gateway(root: &Node, named: bool, findings: &mut Findings) -> Node {
     if !asks {
         made.put("insecure_no_auth", Node::new(Value::Switch(true), &mark));
     }
+    let mut rest = Node::empty(&mark);
+    rest.put("sessions", Node::text("required", &mark));
+    made.put("rest", rest);
     for (key, node) in root.entries() {
         match key.name.as_str() {
             "auth" if asks => push(&mut made, key, auth::auth(node, findings)),

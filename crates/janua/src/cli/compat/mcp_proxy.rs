@@ -308,7 +308,7 @@ impl Line {
         options.cors_origins.clone_from(&self.listening.allow_origin);
         options.limits = limits();
         "/messages/".clone_into(&mut options.message_path);
-        options.ws_path = String::new();
+        (options.ws_path, options.api_path) = (String::new(), String::new());
         options.health_paths = vec!["/status".to_owned()];
         Ok(options)
     }

@@ -49,7 +49,7 @@ pub(super) fn run(global: &Global, args: Vec<String>) -> Result<(), Failed> {
         return Err(Failed::Usage("no server command given".to_owned()));
     };
     let mut options = Options::new(Server::Command(ServerCommand { inherit_env: true, ..command }));
-    options.ws_path = String::new();
+    (options.ws_path, options.api_path) = (String::new(), String::new());
     (options.host, options.port, options.insecure_no_auth) = (host, port, true);
     options.limits.session_idle = timeout;
     // There was no limit; what a server may answer, a client may ask.

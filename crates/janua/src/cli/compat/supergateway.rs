@@ -145,7 +145,7 @@ impl Line {
         let command = command_line::server(self.stdio.as_deref().unwrap_or_default());
         let command = command.map_err(|why| Failed::Usage(format!("--stdio: {why}")))?;
         let mut options = Options::new(Server::Command(ServerCommand { inherit_env: true, ..command }));
-        options.ws_path = String::new();
+        (options.ws_path, options.api_path) = (String::new(), String::new());
         (options.host, options.port, options.insecure_no_auth) = (address(&self.host)?, self.port, true);
         options.share = if stateful { Share::Session } else { Share::All };
         options.limits = limits();

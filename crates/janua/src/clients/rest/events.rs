@@ -90,7 +90,9 @@ impl Events {
                 let (gone, kept) = self.asked.drain(..).partition(|(_, asked)| asked.raw() == id);
                 self.asked = kept;
                 let gone: Vec<(String, ClientId)> = gone;
-                gone.iter().for_each(|(handle, _)| self.place.rest.questions.withdraw(handle));
+                for (handle, _) in gone {
+                    self.place.rest.questions.withdraw(&handle);
+                }
             }
             _ => {
                 if let Some(running) = &self.running {
@@ -152,6 +154,8 @@ impl http_body::Body for Events {
 
 impl Drop for Events {
     fn drop(&mut self) {
-        self.asked.iter().for_each(|(handle, _)| self.place.rest.questions.withdraw(handle));
+        for (handle, _) in &self.asked {
+            self.place.rest.questions.withdraw(handle);
+        }
     }
 }

@@ -70,9 +70,8 @@ impl Problem {
         let code = raw::peek(error, "code").and_then(|code| std::str::from_utf8(code).ok()?.parse().ok());
         let code = code.unwrap_or(INTERNAL_ERROR);
         let status = match code {
-            METHOD_NOT_FOUND | error::RESOURCE_NOT_FOUND => StatusCode::NOT_FOUND,
             INVALID_PARAMS if is_known => StatusCode::BAD_REQUEST,
-            INVALID_PARAMS => StatusCode::NOT_FOUND,
+            METHOD_NOT_FOUND | error::RESOURCE_NOT_FOUND | INVALID_PARAMS => StatusCode::NOT_FOUND,
             _ => StatusCode::BAD_GATEWAY,
         };
         let message = raw::peek_string(error, "message").unwrap_or_default();

@@ -127,13 +127,12 @@ impl Table {
     ) -> Result<Held, Refusal> {
         loop {
             let entry = self.entry(gateway, &key, &account)?;
-            let (session, is_new) = match entry.opened.get() {
-                Some(session) => (session.upgrade(), false),
-                None => {
-                    let opening = || async { Ok(Arc::downgrade(&open(gateway, target, visitor, &key, &entry).await?)) };
-                    let opened = entry.opened.get_or_try_init(opening).await;
-                    (opened.inspect_err(|_: &Refusal| self.forget(&key, &entry))?.upgrade(), true)
-                }
+            let (session, is_new) = if let Some(session) = entry.opened.get() {
+                (session.upgrade(), false)
+            } else {
+                let opening = || async { Ok(Arc::downgrade(&open(gateway, target, visitor, &key, &entry).await?)) };
+                let opened = entry.opened.get_or_try_init(opening).await;
+                (opened.inspect_err(|_: &Refusal| self.forget(&key, &entry))?.upgrade(), true)
             };
             let usable = session.filter(|session| !session.is_over() && Arc::ptr_eq(&session.place, &target.place));
             if let Some(session) = usable
@@ -187,7 +186,9 @@ impl Table {
             }
             !is_meant
         });
-        ended.iter().for_each(|session| gateway.end_session(session));
+        for session in &ended {
+            gateway.end_session(session);
+        }
         !ended.is_empty()
     }
 }
