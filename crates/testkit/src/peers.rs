@@ -7,6 +7,7 @@ mod served;
 mod tour;
 
 pub use error::{PeerError, Refusal};
+pub use places::package;
 pub use served::{HttpMode, Maker, Served, server_everything, server_filesystem, server_python, server_time};
 pub use tour::{Step, Tripped, text, tour};
 
