@@ -77,7 +77,7 @@ async fn an_api_that_is_gone_is_named_without_its_secrets() {
     assert!(hung.starts_with(&host) && hung.contains("broke before it answered"), "{hung}");
     let Scene { gateway, api, folder } = scene;
     drop(api);
-    let session = gateway.client().endpoint("/mcp/api").deadline(SOON).initialize("2025-11-25", "{}").await;
+    let session = gateway.client().endpoint("/mcp/web").deadline(SOON).initialize("2025-11-25", "{}").await;
     let gone = session.call("get_x", "{}").await;
     let said = text(gone.result());
     assert!(said.starts_with(&host) && said.contains("cannot connect"), "{said}");

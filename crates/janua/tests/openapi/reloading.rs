@@ -37,7 +37,7 @@ async fn a_document_that_cannot_be_used_is_named_with_the_reason() {
         ("old.json", r#"{"swagger":"1.2"}"#.to_owned()),
         ("words.yaml", "just words".to_owned()),
         ("broken.json", "{\"openapi\": ".to_owned()),
-        ("empty.json", document(&json!({})).to_string()),
+        ("empty.json", r#"{"openapi":"3.0.0","servers":[{"url":"http://x.example"}],"paths":{}}"#.to_owned()),
         ("nowhere.json", document(&json!({"/x": {"get": {}}})).to_string()),
         ("bomb.yaml", bomb()),
     ] {
@@ -66,6 +66,7 @@ async fn a_document_that_cannot_be_used_is_named_with_the_reason() {
         let refused = client.try_initialize("2025-11-25", "{}").await;
         let message = refused.response().at("/error/message").as_str().expect("words").to_owned();
         assert!(message.contains(reason), "{name}: {message}");
+        assert!(!message.contains(&folder.path().display().to_string()), "{message}");
         assert_eq!(refused.response().at("/error/data/code"), "start_failed");
     }
 }
@@ -90,17 +91,19 @@ async fn commands_use_it_and_say_what_is_wrong() {
     let settings =
         |servers: Value| std::fs::write(folder.path().join("janua.json"), json!({"servers": servers}).to_string());
     let good = json!({"openapi": "api.json", "base_url": api.site.url("/v1")});
-    settings(json!({"api": good})).expect("written");
-    let (code, said) = janua(&folder, &["call", "api.greet", "name=Ann"]).await;
+    settings(json!({"web": good})).expect("written");
+    let (code, said) = janua(&folder, &["call", "web.greet", "name=Ann"]).await;
     assert!(code == Some(0) && said.contains("\"ok\""), "{code:?} {said}");
-    let (code, said) = janua(&folder, &["call", "api.greet", "name=.."]).await;
+    let (code, said) = janua(&folder, &["call", "web.greet", "name=.."]).await;
     assert!(code != Some(0) && said.contains("path segments"), "{code:?} {said}");
     assert_eq!(api.site.seen().len(), 1);
-    settings(json!({"api": good, "bad": {"openapi": "bad.json"}, "gone": {"openapi": "gone.json"}})).expect("written");
+    settings(json!({"web": good, "bad": {"openapi": "bad.json"}, "gone": {"openapi": "gone.json"}})).expect("written");
     let (_, said) = janua(&folder, &["doctor"]).await;
     assert!(said.contains("it is no OpenAPI document"), "{said}");
     assert!(said.contains("gone.json") && said.contains("it cannot be read"), "{said}");
-    settings(json!({"api": {"openapi": "ftp//x", "url": "http://x.example"}, "b": {"openapi": "http://"}}))
+    let (_, said) = janua(&folder, &["check"]).await;
+    assert!(said.contains("gone.json cannot be read: it does not exist"), "{said}");
+    settings(json!({"web": {"openapi": "ftp//x", "url": "http://x.example"}, "b": {"openapi": "http://"}}))
         .expect("written");
     let (code, said) = janua(&folder, &["check"]).await;
     assert!(code != Some(0) && said.contains("not both") && said.contains("http or https URL"), "{code:?} {said}");

@@ -45,7 +45,7 @@ impl Scene {
         let more: Map<String, Value> = more.as_object().cloned().expect("settings");
         server.as_object_mut().expect("an object").extend(more);
         server.as_object_mut().expect("an object").retain(|_, value| !value.is_null());
-        let gateway = served(&folder, &json!({"servers": {"api": server}})).await;
+        let gateway = served(&folder, &json!({"servers": {"web": server}})).await;
         Scene { gateway, api, folder }
     }
 
@@ -54,7 +54,7 @@ impl Scene {
     }
 
     pub(crate) async fn session(&self) -> Session {
-        self.client("/mcp/api").initialize("2025-11-25", "{}").await
+        self.client("/mcp/web").initialize("2025-11-25", "{}").await
     }
 
     /// Calls a tool and gives the result.

@@ -181,7 +181,7 @@ async fn tools_are_chosen_renamed_and_called_by_every_kind_of_client() {
     assert_eq!(names, ["pets", "pets_show"]);
     assert_eq!(scene.sent("pets", &json!({})).await.path, "/v1/pets");
     let modern = scene.client("/mcp").modern("2026-07-28", "{}");
-    let reply = modern.request("tools/call", r#""name":"pets","arguments":{}"#).await;
+    let reply = modern.call("pets", "{}").await;
     assert_eq!(reply.result()["structuredContent"], json!({"ok": true}));
 }
 

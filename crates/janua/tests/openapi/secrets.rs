@@ -87,8 +87,8 @@ async fn a_document_says_where_its_api_is() {
     let api = api.on("/docs/api.json", Canned::json(&described.to_string())).start().await;
     let folder = TempDir::new().expect("a folder");
     let more = json!({"openapi": api.site.url("/docs/api.json"), "headers": {"X-Key": "k-1"}});
-    let gateway = served(&folder, &json!({"servers": {"api": more}})).await;
-    let session = gateway.client().endpoint("/mcp/api").deadline(SOON).initialize("2025-11-25", "{}").await;
+    let gateway = served(&folder, &json!({"servers": {"web": more}})).await;
+    let session = gateway.client().endpoint("/mcp/web").deadline(SOON).initialize("2025-11-25", "{}").await;
     let names: Vec<String> = tools(&session).await.keys().cloned().collect();
     assert_eq!(names, ["get_x"], "an operation at another host would get this one's credentials");
     assert!(gateway.stderr().contains("it is at https://uploads.example, not where the others are"));

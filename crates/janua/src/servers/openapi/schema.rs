@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::document::{Document, list, on, reference};
 
 /// How deep a schema is shown, tried in turn until it fits: what lies deeper is left open.
-const LEVELS: [usize; 7] = [usize::MAX, 10, 7, 5, 4, 3, 2];
+const LEVELS: [usize; 8] = [usize::MAX, 10, 7, 5, 4, 3, 2, 1];
 /// So many bytes a schema may have, whatever its share, if nothing can be left open any more.
 const LARGEST: usize = 256 << 10;
 /// The types that JSON has.
