@@ -135,6 +135,16 @@ impl OpenApiSource {
         OpenApiSource::File(File::now(path))
     }
 
+    /// A short text naming it for clients, who are told no local paths.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            OpenApiSource::File(file) => {
+                file.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+            }
+            OpenApiSource::Url(_) => self.label(),
+        }
+    }
+
     /// A short text naming it, for people, without what may be a credential.
     pub fn label(&self) -> String {
         match self {

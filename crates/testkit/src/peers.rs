@@ -8,6 +8,7 @@ mod tools;
 mod tour;
 
 pub use error::{PeerError, Refusal};
+pub use places::package;
 pub use served::{
     HttpMode, Maker, Served, factory_python, factory_servers, server_everything, server_filesystem, server_python,
     server_time,

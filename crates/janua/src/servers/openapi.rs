@@ -95,7 +95,7 @@ impl Opener for OpenApiOpener {
 
 impl Described {
     async fn load(&self) -> Result<Arc<Api>, Failure> {
-        let source = self.server.source.label();
+        let source = self.server.source.name();
         let failed = |why: String| Failure::new(Kind::StartFailed, format!("the OpenAPI document {source}: {why}"));
         let fetched = timeout(self.limits.start, self.text()).await;
         let text = fetched.map_err(|_| failed("it did not come in time".to_owned()))?.map_err(failed)?;

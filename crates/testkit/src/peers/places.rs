@@ -26,6 +26,14 @@ pub(super) fn installed(place: &str) -> Result<PathBuf, PeerError> {
     Err(PeerError::Missing(format!("no {}: run `cargo xtask setup`", path.display())))
 }
 
+/// A file of an installed npm package, by the package's name and the path in it.
+///
+/// # Errors
+/// If it was not installed.
+pub fn package(place: &str) -> Result<PathBuf, PeerError> {
+    installed(&format!("node/node_modules/{place}"))
+}
+
 pub(super) fn node() -> Result<PathBuf, PeerError> {
     installed("node/node_modules/.bin/node")
 }

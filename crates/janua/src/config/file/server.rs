@@ -392,7 +392,14 @@ fn api(group: &Group<'_>, path: &str, setting: &Setting<'_>, findings: &mut Find
             findings.error(group.mark("openapi"), &join(path, "openapi"), message);
             return Err(message.to_owned());
         }
-        _ => OpenApiSource::file(&placed(given, setting.folder, setting.environment)),
+        _ => {
+            let place = placed(given, setting.folder, setting.environment);
+            if let Err(error) = std::fs::File::open(&place) {
+                let why = format!("the file {} cannot be read: {}", place.display(), said(&error));
+                findings.warning(group.mark("openapi"), &join(path, "openapi"), why);
+            }
+            OpenApiSource::file(&place)
+        }
     };
     let (headers, query) = (headers(group, path, findings), group.pairs("query"));
     let (base_url, allow_private) = (group.url("base_url"), group.switch("allow_private"));

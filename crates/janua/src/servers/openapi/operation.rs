@@ -141,7 +141,12 @@ impl Piece {
 
 /// Takes a templated path apart.
 fn segments(path: &str) -> Result<Vec<Vec<Piece>>, String> {
+    // Some documents tell operations at one path apart by a fragment, which no request carries.
+    let path = path.split('#').next().unwrap_or_default();
     let Some(path) = path.strip_prefix('/') else { return Err("its path does not begin with `/`".to_owned()) };
+    if path.contains('?') {
+        return Err("its path holds a `?`, which begins a query".to_owned());
+    }
     path.split('/').map(segment).collect()
 }
 
@@ -149,9 +154,6 @@ fn segment(mut text: &str) -> Result<Vec<Piece>, String> {
     let mut pieces = Vec::new();
     while !text.is_empty() {
         let (fixed, rest) = text.split_once('{').unwrap_or((text, ""));
-        if fixed.contains(['?', '#']) {
-            return Err("its path holds a `?` or `#`, which begins something that is no path".to_owned());
-        }
         if !fixed.is_empty() {
             pieces.push(Piece::Fixed(percent::segment(fixed)));
         }

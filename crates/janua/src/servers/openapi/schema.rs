@@ -6,10 +6,10 @@ use serde_json::{Map, Value, json};
 
 use super::document::{Document, list, on, reference};
 
-/// What a schema may hold that fits nowhere in a message to a model: deeper parts are left open then.
-const LEVELS: [usize; 7] = [usize::MAX, 10, 7, 5, 4, 3, 2];
-/// So many times its share a schema may have if nothing can be left open any more.
-const INDULGENCE: usize = 8;
+/// How deep a schema is shown, tried in turn until it fits: what lies deeper is left open.
+const LEVELS: [usize; 8] = [usize::MAX, 10, 7, 5, 4, 3, 2, 1];
+/// So many bytes a schema may have, whatever its share, if nothing can be left open any more.
+const LARGEST: usize = 256 << 10;
 /// The types that JSON has.
 const TYPES: [&str; 7] = ["array", "boolean", "integer", "null", "number", "object", "string"];
 
@@ -144,7 +144,7 @@ pub(super) fn fitted(
 ) -> Result<(Value, bool), String> {
     for (round, deepest) in LEVELS.into_iter().enumerate() {
         let is_last = round + 1 == LEVELS.len();
-        let room = if is_last { share * INDULGENCE } else { share };
+        let room = if is_last { share.max(LARGEST) } else { share };
         let mut translation = Translation {
             document,
             patterns: &mut *patterns,
