@@ -7,6 +7,8 @@ mod acehoss;
 mod all;
 #[path = "seeds/gumcp.rs"]
 mod gumcp;
+#[path = "seeds/openapi.rs"]
+mod openapi;
 #[path = "seeds/operator.rs"]
 mod operator;
 #[path = "seeds/remote.rs"]
