@@ -81,7 +81,7 @@ async fn a_document_follows_the_lists() {
     let before = client.get("/api/openapi.json", &[]).await;
     assert_eq!(before.json()["x-janua-unavailable"], json!(["gone"]));
     assert!(before.json()["paths"]["/probe/echo"].is_object() && before.json()["paths"]["/probe/fresh"].is_null());
-    let mut session = client.clone().endpoint("/mcp/probe").initialize("2025-11-25", "{}").await;
+    let session = client.clone().endpoint("/mcp/probe").initialize("2025-11-25", "{}").await;
     session.call("listchanged", r#"{"add":"fresh"}"#).await;
     let there = eventually_with(LONG, || async {
         client.get("/api/openapi.json", &[]).await.json()["paths"]["/probe/fresh"].is_object()
