@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::{Map, Value, json};
 
-use crate::config::Settings;
+use crate::config::{RestSessions, Settings};
 
 mod components;
 mod examples;
@@ -54,8 +54,8 @@ pub struct Schemes {
 pub struct Terms {
     /// The version of OpenAPI.
     pub version: Version,
-    /// Where the gateway is, as its callers see it: `http://127.0.0.1:3000`.
-    pub base: String,
+    /// Where the paths begin, as callers see it: `http://127.0.0.1:3000/api`.
+    pub url: String,
     /// How sessions are named.
     pub sessions: Sessions,
     /// Whether MCP's errors are answers with status 200 where results are MCP's own objects.
@@ -98,7 +98,12 @@ impl Terms {
             .auth
             .as_ref()
             .map(|auth| Schemes { basic: !auth.basic.is_empty(), bearer: !auth.bearer.is_empty() });
-        Terms { schemes: schemes.unwrap_or_default(), ..Terms::default() }
+        let sessions = match settings.rest.sessions {
+            RestSessions::Required => Sessions::Required,
+            RestSessions::Caller | RestSessions::Ephemeral => Sessions::Optional,
+        };
+        let errors_as_results = !settings.rest.error_status;
+        Terms { schemes: schemes.unwrap_or_default(), sessions, errors_as_results, ..Terms::default() }
     }
 }
 
@@ -121,7 +126,7 @@ impl Document {
                 "version": "1.0.0",
                 "description": "Tools, prompts and resources of MCP servers, as plain HTTP.",
             },
-            "servers": [{"url": format!("{}/api", terms.base.trim_end_matches('/'))}],
+            "servers": [{"url": terms.url}],
             "tags": offers.iter().filter_map(tag).collect::<Vec<_>>(),
             "paths": paths,
             "components": components::all(terms, schemas),

@@ -158,7 +158,8 @@ impl App {
             Missing::Unknown(why) => why,
             Missing::Failed(why) => why.message.into_owned(),
         })?;
-        let terms = Terms { version, base: base.to_owned(), ..Terms::of(&self.settings) };
+        let url = format!("{}{}", base.trim_end_matches('/'), self.paths.api);
+        let terms = Terms { version, url, ..Terms::of(&self.settings) };
         Ok(Document::new(&title(name), &basis.offers(), &terms))
     }
 

@@ -9,6 +9,8 @@ mod all;
 mod factory;
 #[path = "seeds/gumcp.rs"]
 mod gumcp;
+#[path = "seeds/openapi.rs"]
+mod openapi;
 #[path = "seeds/operator.rs"]
 mod operator;
 #[path = "seeds/remote.rs"]

@@ -56,7 +56,10 @@ impl Catalog {
     /// The lists of the server or view of that name, or of each server, after all had the time that a list may take.
     pub(crate) async fn basis(&self, name: Option<&str>) -> Result<Basis, Missing> {
         let bridge = match (self, name) {
-            (Catalog::Many(many), _) => return many.basis(name).await,
+            (Catalog::Many(many), _) => {
+                self.place(name).map_err(Missing::Unknown)?;
+                return Ok(many.basis(name).await);
+            }
             (Catalog::One(_), Some(name)) => return Err(Missing::Unknown(format!("there is no server {name}"))),
             (Catalog::One(bridge), None) => bridge,
         };
@@ -75,18 +78,13 @@ impl Catalog {
 }
 
 impl Many {
-    async fn basis(&self, name: Option<&str>) -> Result<Basis, Missing> {
+    async fn basis(&self, name: Option<&str>) -> Basis {
         let now = self.now();
-        let views: Vec<_> = match name {
-            Some(name) => match now.views.get(name) {
-                Some(view) => vec![(name.to_owned(), view.clone())],
-                None => return Err(Missing::Unknown(now.missing(name))),
-            },
-            // Views show the same tools again.
-            None => now.servers.keys().filter_map(|name| Some((name.clone(), now.views.get(name)?.clone()))).collect(),
-        };
-        let merged = views.into_iter().map(|(name, view)| async move { (name, view.settled(Class::default()).await) });
-        Ok(Basis::Named(join_all(merged).await))
+        // Views show the same tools again.
+        let names = name.map_or_else(|| now.servers.keys().cloned().collect(), |name| vec![name.to_owned()]);
+        let views = names.into_iter().filter_map(|name| Some((now.views.get(&name)?.clone(), name)));
+        let merged = views.map(|(view, name)| async move { (name, view.settled(Class::default()).await) });
+        Basis::Named(join_all(merged).await)
     }
 }
 

@@ -29,7 +29,8 @@ pub(crate) fn page(edge: &Edge, name: Option<&str>, prefix: &str) -> Response<Bo
     }
     // A name that leads somewhere has no characters that mean anything in HTML or in an address.
     let below = name.map(|name| format!("/{name}")).unwrap_or_default();
-    let page = PAGE.replace("{title}", &title(name)).replace("{name}", &below).replace("{prefix}", prefix);
+    let document = format!("{prefix}{}{below}/openapi.json", edge.paths.api);
+    let page = PAGE.replace("{title}", &title(name)).replace("{document}", &document).replace("{prefix}", prefix);
     kind("text/html; charset=utf-8", Body::from(page))
 }
 

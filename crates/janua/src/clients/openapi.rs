@@ -55,7 +55,7 @@ pub(crate) async fn answer(
         Err(why) => return problem(StatusCode::BAD_REQUEST, &why),
     };
     let host = body::text(&parts.headers, HOST).or(parts.uri.authority().map(|authority| authority.as_str()));
-    let base = format!("http://{}{prefix}", host.unwrap_or("localhost"));
+    let url = format!("http://{}{prefix}{}", host.unwrap_or("localhost"), edge.paths.api);
     let catalog = &edge.gateway.catalog;
     let basis = match catalog.basis(name).await {
         Ok(basis) => basis,
@@ -63,8 +63,8 @@ pub(crate) async fn answer(
         Err(Missing::Failed(why)) => return problem(why.status(), &why.message),
     };
     let terms = catalog.many().map_or_else(Terms::default, |many| Terms::of(&many.now().settings));
-    let terms = Terms { version, base, ..terms };
-    let key = (name.map(str::to_owned), version, format, terms.base.clone());
+    let terms = Terms { version, url, ..terms };
+    let key = (name.map(str::to_owned), version, format, terms.url.clone());
     let made = edge.documents.get(&key, &basis, &terms).unwrap_or_else(|| {
         let made = make(name, format, basis, terms);
         edge.documents.put(key, made.clone());

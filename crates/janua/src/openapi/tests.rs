@@ -14,7 +14,7 @@ fn offer(tools: &[Value]) -> Offer {
 }
 
 fn document(tools: &[Value], version: Version) -> Value {
-    let terms = Terms { version, base: "http://h:1".to_owned(), ..Terms::default() };
+    let terms = Terms { version, url: "http://h:1/api".to_owned(), ..Terms::default() };
     Document::new("t", &[offer(tools)], &terms).value().clone()
 }
 
@@ -200,7 +200,7 @@ fn drafts_of_old_are_put_into_the_words_of_today() {
 fn sessions_and_schemes_stand_where_they_are_needed() {
     let tools = [json!({"name": "a/b ü", "inputSchema": {"type": "object"}, "outputSchema": {"type": "object"}})];
     let schemes = Schemes { basic: true, bearer: true };
-    let terms = Terms { base: "https://h/x/".to_owned(), sessions: Sessions::Required, schemes, ..Terms::default() };
+    let terms = Terms { url: "https://h/x/api".to_owned(), sessions: Sessions::Required, schemes, ..Terms::default() };
     let document = Document::new("t", &[offer(&tools)], &terms).value().clone();
     assert_eq!(document["servers"][0]["url"], "https://h/x/api");
     assert_eq!(document["security"], json!([{"basic": []}, {"bearer": []}]));
