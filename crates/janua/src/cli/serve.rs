@@ -17,7 +17,7 @@ use janua::serve::{App, Applied, Builder, Running, stop_signal};
 /// Without -c it is janua.yaml, .yml, .json or .toml in this folder, else in the user's configuration folder. Without any
 /// file the built-in demo servers are served. Changes of the file take effect at once, and SIGHUP reads it again: what is
 /// defined as before goes on undisturbed, and a file with errors changes nothing.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 pub(super) struct ServeArgs {
     /// The file: ours, or of Claude, Cursor, VS Code, Codex, Zed, mcp-gateway [env: JANUA_CONFIG, CONFIG_PATH]
     #[arg(short, long, value_name = "FILE")]

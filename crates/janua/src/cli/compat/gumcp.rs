@@ -63,8 +63,13 @@ pub(super) fn run(global: &Global, args: Vec<String>) -> Result<(), Failed> {
         return Err(Failed::Run(anyhow::anyhow!("{} is no folder", folder.display())));
     }
     warn_if_exposed(host, "--host 127.0.0.1");
-    let serve =
-        ServeArgs { config: None, host: Some(host.to_string()), port, data_dir: line.data_dir, insecure_no_auth: true };
+    let serve = ServeArgs {
+        host: Some(host.to_string()),
+        port,
+        data_dir: line.data_dir,
+        insecure_no_auth: true,
+        ..ServeArgs::default()
+    };
     let environment = Environment::of_process();
     run_from(global, &serve, &Source { path: None, folder: Some(folder), environment, manner: Builder::like_gumcp })
 }
