@@ -5,6 +5,8 @@
 mod acehoss;
 #[path = "seeds/all.rs"]
 mod all;
+#[path = "seeds/auth.rs"]
+mod auth;
 #[path = "seeds/factory.rs"]
 mod factory;
 #[path = "seeds/gumcp.rs"]

@@ -1,14 +1,17 @@
 //! `janua proxy`: one server behind HTTP.
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 
 use super::{Failed, Global, Level, block_on, duration, env, header, size};
-use janua::config::{Declared, Protocol, RemoteServer, RemoteTransport, SESSION_TIMEOUT, Server, ServerCommand, Share};
+use janua::config::{
+    AuthSettings, Credential, Declared, Hashed, OpenRoute, Protocol, RemoteServer, RemoteTransport, SESSION_TIMEOUT,
+    Server, ServerCommand, Share,
+};
 use janua::proxy::{self, Options};
 
 /// Put one server behind HTTP.
@@ -21,7 +24,7 @@ use janua::proxy::{self, Options};
 pub(super) struct ProxyArgs {
     /// Address to listen on [default: 127.0.0.1] [env: MCP_PROXY_HOST, MCP_BIND_HOST]
     ///
-    /// An address that others can reach needs --insecure-no-auth, as nobody has to authenticate.
+    /// An address that others can reach needs a token (--auth-token-file), or --insecure-no-auth.
     #[arg(long)]
     host: Option<String>,
     /// Port to listen on; 0 lets the system choose [default: 3000] [env: MCP_PROXY_PORT, MCP_PORT]
@@ -78,6 +81,11 @@ pub(super) struct ProxyArgs {
     /// Instances of the program that are kept started, for the sessions to come
     #[arg(long, value_name = "N", default_value_t = 0)]
     warm: usize,
+    /// File with the token that clients have to send as `Authorization: Bearer …` [env: JANUA_AUTH_TOKEN, the token]
+    ///
+    /// Its first line is the token, or `sha256:` and the SHA-256 of it in hex.
+    #[arg(long, value_name = "FILE")]
+    auth_token_file: Option<PathBuf>,
     /// Listen on an address that others can reach although nobody has to authenticate
     #[arg(long)]
     insecure_no_auth: bool,
@@ -89,6 +97,24 @@ pub(super) struct ProxyArgs {
     /// The program and its arguments (everything from here on is passed as it is), or a URL
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD… | URL")]
     server: Vec<String>,
+}
+
+/// Who may use the proxy: whoever has the token, if there is one.
+fn token(file: Option<&Path>) -> Result<Option<AuthSettings>, Failed> {
+    let token = match file {
+        Some(file) => {
+            let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+            Some(text.lines().next().unwrap_or_default().trim().to_owned())
+        }
+        None => env(&["JANUA_AUTH_TOKEN"]),
+    };
+    let Some(token) = token else { return Ok(None) };
+    let Some(hashed) = Hashed::written(&token).filter(|_| !token.is_empty()) else {
+        let what = "the token is empty, or not followed by the 64 hex digits that `sha256:` announces";
+        return Err(Failed::Usage(what.to_owned()));
+    };
+    let bearer = vec![Credential::new("client", hashed)];
+    Ok(Some(AuthSettings { bearer, open: vec![OpenRoute::Livez, OpenRoute::Readyz], ..AuthSettings::default() }))
 }
 
 /// How the server is started or reached.
@@ -321,6 +347,7 @@ pub(super) fn run(global: &Global, args: ProxyArgs) -> Result<(), Failed> {
     options.traces = traces(args.traces)?;
     options.warm = args.warm;
     options.insecure_no_auth = args.insecure_no_auth;
+    options.auth = token(args.auth_token_file.as_deref())?;
     options.allowed_hosts = args.allowed_host;
     options.cors_origins = args.cors_origin;
     options.limits.session_idle = timeout;

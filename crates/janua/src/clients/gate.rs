@@ -276,3 +276,70 @@ impl http_body::Body for Leased {
         SizeHint::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    fn gate() -> Gate {
+        let bearer = vec![Credential::new("a", Hashed::of(b"right"))];
+        let rules = AuthSettings { bearer, open: vec![OpenRoute::Livez], ..AuthSettings::default() };
+        let guard = Guard { hosts: None, origins: Vec::new(), cors: false };
+        Gate::new(Some(&rules), guard, Vec::new()).with_run(&Secret::new("run"), IpAddr::from([10, 0, 0, 7]))
+    }
+
+    fn request(path: &str, credentials: &str) -> Request<()> {
+        let mut request = Request::builder().uri(path).header("host", "x");
+        if !credentials.is_empty() {
+            request = request.header(AUTHORIZATION, credentials);
+        }
+        request.body(()).expect("a request")
+    }
+
+    fn name(passed: Result<Passed<()>, Refused>) -> Option<String> {
+        let passed = passed.ok()?;
+        assert!(!passed.request.headers().contains_key(AUTHORIZATION), "nobody behind the gate sees credentials");
+        let visitor = passed.request.extensions().get::<Visitor>().expect("a visitor");
+        Some(visitor.principal.as_ref().map(|principal| principal.name().to_owned()).unwrap_or_default())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wrong_credential_waits_for_its_answer_and_a_missing_one_does_not() {
+        for (credentials, pause) in [("", Duration::ZERO), ("Bearer wrong", PAUSE)] {
+            let begun = Instant::now();
+            let refused = gate().pass(request("/mcp", credentials), None).err().expect("refused");
+            assert_eq!(begun.elapsed(), Duration::ZERO, "nobody else is held up");
+            assert_eq!(refused.answer().await.status(), StatusCode::UNAUTHORIZED);
+            assert_eq!(begun.elapsed(), pause, "{credentials}");
+        }
+    }
+
+    #[test]
+    fn the_token_of_a_run_is_good_on_its_machine_only() {
+        for (peer, path, wanted) in [
+            ("127.0.0.1", "/admin/v1/status", true),
+            ("::1", "/admin/v1/status", true),
+            ("::ffff:127.0.0.1", "/admin/v1/status", true),
+            ("10.0.0.7", "/admin/v1/status", true),
+            ("10.0.0.8", "/admin/v1/status", false),
+            ("127.0.0.1", "/admin/v1x", false),
+            ("127.0.0.1", "/mcp", false),
+        ] {
+            let passed = gate().pass(request(path, "Bearer run"), Some(peer.parse().expect("an address")));
+            assert_eq!(name(passed).is_some(), wanted, "{peer} {path}");
+        }
+        assert!(name(gate().pass(request("/admin/v1/status", "Bearer run"), None)).is_none());
+    }
+
+    #[test]
+    fn who_passes_is_known_behind_the_gate() {
+        assert_eq!(name(gate().pass(request("/mcp", "Bearer right"), None)).as_deref(), Some("a"));
+        assert_eq!(name(gate().pass(request("/livez", ""), None)).as_deref(), Some(""));
+        assert_eq!(name(gate().pass(request("/readyz", ""), None)), None);
+        let open = Gate::new(None, Guard { hosts: None, origins: Vec::new(), cors: false }, Vec::new());
+        let passed = open.pass(request("/mcp", "Bearer any"), None).ok().expect("it passes");
+        assert!(passed.request.headers().contains_key(AUTHORIZATION), "it is left as it came");
+    }
+}

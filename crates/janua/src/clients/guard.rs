@@ -34,7 +34,8 @@ pub(crate) struct Pass {
 }
 
 /// Headers of answers that pages of other origins may read.
-const SHOWN: &str = "mcp-session-id, mcp-protocol-version, mcp-gateway-session, preference-applied, location";
+const SHOWN: &str =
+    "mcp-session-id, mcp-protocol-version, mcp-gateway-session, preference-applied, location, www-authenticate";
 
 const LONGEST_TARGET: usize = 8 * 1024;
 const LARGEST_HEADER: usize = 32 * 1024;

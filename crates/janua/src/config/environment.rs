@@ -9,7 +9,7 @@ use super::finding::{Findings, nearest};
 use super::tree::{Format, Key, Mark, Node, Value, parse};
 
 /// Variables of ours that are no keys of the configuration.
-const APART: [&str; 4] = ["JANUA_CONFIG", "JANUA_INSTANCE", "JANUA_LOG_LEVEL", "JANUA_LOG_FORMAT"];
+const APART: [&str; 5] = ["JANUA_AUTH_TOKEN", "JANUA_CONFIG", "JANUA_INSTANCE", "JANUA_LOG_LEVEL", "JANUA_LOG_FORMAT"];
 
 /// Environment variables, as they were at one time.
 #[derive(Clone, Default)]

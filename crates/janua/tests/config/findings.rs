@@ -79,7 +79,8 @@ const WRONG: &[(&str, &str)] = &[
     ("servers: { a: x }", "servers.a: must be a group of keys, is a text"),
     (
         "servers: { a: {} }",
-        "servers.a: needs `command`, `url` or `builtin`; a program to start, the address of a remote server, or the name of a built-in one",
+        "servers.a: needs `command`, `url`, `openapi`, `folder` or `builtin`; a program to start, the address of a remote \
+         server, an API's description, a folder, or a built-in server",
     ),
     ("servers: { a: { command: [x] } }", "servers.a.command: must be a text, is a list"),
     ("servers: { a: { command: '' } }", "servers.a.command: must name a program"),
@@ -90,7 +91,7 @@ const WRONG: &[(&str, &str)] = &[
         "servers: { a: { command: x, url: 'http://x' } }",
         "servers.a.url: a server has `command` or `url`, not both; make two servers of them",
     ),
-    ("servers: { a: { command: x, headers: { A: b } } }", "servers.a.headers: only a remote server has this key"),
+    ("servers: { a: { command: x, headers: { A: b } } }", "servers.a.headers: only a remote server or an API has this key"),
     (
         "servers: { a: { command: x, transport: http } }",
         "servers.a.transport: a program is spoken to over its standard input and output; leave it out, or give `url`",
@@ -133,7 +134,43 @@ const WRONG: &[(&str, &str)] = &[
         "servers: { a: { command: x, health: {} } }",
         "servers.a.health: this version does not support this key; take it out",
     ),
-    ("auth: { bearer: {} }", "auth: this version does not support this key; take it out"),
+    (
+        "auth: { bearer: {} }",
+        "auth: holds no credentials: every request would be refused; give `basic.credentials` or `bearer.tokens`",
+    ),
+    (
+        "auth: { bearer: { enabled: false, tokens: [a] } }",
+        "auth: is there, but no scheme of it is enabled: every request would be refused; enable `basic` or `bearer`, or \
+         take `auth` out",
+    ),
+    ("auth: { bearer: { tokens: [a, ''] } }", "auth.bearer.tokens[1]: must not be empty"),
+    (
+        "auth: { bearer: { tokens: a } }",
+        "auth.bearer.tokens: must be a list of texts or groups of keys, is a text; write it as [\"…\"]",
+    ),
+    (
+        "auth: { bearer: { tokens: ['sha256:abc'] } }",
+        "auth.bearer.tokens[0]: `sha256:` is followed by the 64 hex digits of a SHA-256",
+    ),
+    (
+        "auth: { bearer: { tokens: [{ tokn: a, token: b }] } }",
+        "auth.bearer.tokens[0].tokn: unknown key; did you mean \"token\"?",
+    ),
+    (
+        "auth: { bearer: { tokens: [{ token: a, user: b }, a] } }",
+        "auth.bearer.tokens: the token of \"b\" is somebody else's, too; give each user a token of their own",
+    ),
+    ("auth: { bearer: { tokens: ['${HUSH}'] } }", "auth.bearer.tokens[0]: the environment variable HUSH is not set"),
+    ("auth: { basic: { credentials: [{ username: a }] } }", "auth.basic.credentials[0].password: is missing"),
+    ("auth: { basic: { credentials: [{ password: a }] } }", "auth.basic.credentials[0].username: must be a name"),
+    (
+        "auth: { basic: { credentials: [{ username: 'a:b', password: c }] } }",
+        "auth.basic.credentials[0].username: a user name holds no colon",
+    ),
+    (
+        "auth: { open: [helth], bearer: { tokens: [a] } }",
+        "auth.open: must hold names of routes that may be open; did you mean \"health\"?",
+    ),
     ("cluster: nats://x", "cluster: this version does not support this key; take it out"),
 ];
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::scene::{Scene, command, remote, server};
-use janua::config::{RemoteTransport, Server};
+use janua::config::{AuthSettings, Hashed, RemoteTransport, Server};
 
 #[test]
 fn claude_cursor_and_their_kin() {
@@ -91,7 +91,7 @@ fn codex() {
 model = "gpt"
 [profiles.x]
 model = "other"
-[mcp_servers.docs]
+[mcp_servers.manual]
 command = "npx"
 args = ["-y", "docs"]
 env_vars = ["PASSED", "NOT_SET"]
@@ -99,7 +99,7 @@ startup_timeout_sec = 20.5
 tool_timeout_sec = 45
 enabled_tools = ["search"]
 disabled_tools = ["wipe"]
-[mcp_servers.docs.env]
+[mcp_servers.manual.env]
 A = "b"
 [mcp_servers.github]
 url = "https://api.example/mcp"
@@ -110,11 +110,11 @@ enabled = false
 "#;
     let (loaded, warnings) = scene.good("config.toml", text);
     assert_eq!(warnings, [""; 0]);
-    let docs = server(&loaded, "docs");
+    let docs = server(&loaded, "manual");
     assert_eq!(docs.start_timeout, Some(Duration::from_millis(20_500)));
     assert_eq!(docs.call_timeout, Some(Duration::from_secs(45)));
     assert!(docs.tools.shows("search") && !docs.tools.shows("other"));
-    let mut env = command(&loaded, "docs").env.clone();
+    let mut env = command(&loaded, "manual").env.clone();
     env.sort();
     assert_eq!(env, [("A", "b"), ("PASSED", "on")].map(|(name, value)| (name.to_owned(), value.to_owned())));
     let (url, mut headers) = remote(&loaded, "github");
@@ -162,17 +162,47 @@ fn mcp_gateway_does_not_start_without_the_protection_it_asks_for() {
     let scene = Scene::new();
     let with = |auth: &str| format!("hostname: 127.0.0.1\nport: 1\nservers: {{ a: {{ command: x }} }}\nauth: {auth}\n");
     let error = |found: Vec<String>| found.into_iter().find(|finding| finding.contains(" error: ")).expect("an error");
-    assert_eq!(
-        error(scene.bad("config.yaml", &with("{ bearer: { enabled: true, tokens: [hush] } }"))),
-        "config.yaml:4:1: error: auth: authentication is not supported yet: refusing to start unprotected; take `auth` \
-         out, and protect the address in another way"
-    );
-    let off = error(scene.bad("config.yaml", &with("{ basic: { enabled: false } }")));
-    assert!(off.contains("no scheme of it is enabled"), "{off}");
+    for auth in ["{ basic: { enabled: false } }", "{ basic: { credentials: [{ username: a, password: b }] } }", "{}"] {
+        let off = error(scene.bad("config.yaml", &with(auth)));
+        assert!(off.contains("auth: is there, but no scheme of it is enabled"), "{auth}: {off}");
+    }
+    let none = error(scene.bad("config.yaml", &with("{ bearer: { enabled: true } }")));
+    assert!(none.contains("auth: holds no credentials"), "{none}");
     let api = error(scene.bad("config.yaml", "port: 1\nservers: { api: { command: x } }\n"));
     assert!(api.contains("servers.api: the name is reserved"), "{api}");
     let none = error(scene.bad("config.yaml", "port: 1\nservers: {}\n"));
     assert!(none.contains("at least one server must be configured"), "{none}");
+}
+
+#[test]
+fn mcp_gateway_with_its_authentication() {
+    let scene = Scene::new();
+    let with = |credentials: &str| {
+        format!(
+            "port: 1\nservers: {{ a: {{ command: x }} }}\nauth:\n  basic: {{ enabled: true, credentials: [{credentials}] }}\n  \
+             bearer: {{ enabled: true, tokens: [tok1, 12345] }}\n  digest: {{}}\n"
+        )
+    };
+    let (loaded, warnings) = scene.good("config.yaml", &with("{ username: admin, password: pw }"));
+    assert!(!loaded.settings.insecure_no_auth, "it is protected");
+    assert!(warnings.iter().any(|warning| warning.contains("its `auth` says who may use it")), "{warnings:?}");
+    assert!(warnings.iter().any(|warning| warning.contains("auth.digest: unknown key, ignored")), "{warnings:?}");
+    assert!(!warnings.iter().any(|warning| warning.contains("nobody has to authenticate")), "{warnings:?}");
+    let auth = loaded.settings.auth.expect("authentication");
+    assert!(auth.open.is_empty());
+    let whose = |auth: &AuthSettings| -> Vec<String> {
+        auth.basic.iter().chain(&auth.bearer).map(|one| one.principal.clone()).collect()
+    };
+    assert_eq!(whose(&auth), ["admin"; 3], "the tokens are the only user's");
+    assert!(auth.bearer[1].secret == Hashed::of(b"12345"));
+    assert!(auth.basic.iter().chain(&auth.bearer).all(|one| !one.admin && !one.impersonate));
+
+    let two = "{ username: a, password: pw }, { username: b, password: pw, role: x }";
+    let (loaded, warnings) = scene.good("config.yaml", &with(two));
+    assert!(warnings.iter().any(|warning| warning.contains("auth.basic.credentials[1].role")), "{warnings:?}");
+    let mut whose = whose(&loaded.settings.auth.expect("authentication"));
+    whose.dedup();
+    assert_eq!(whose.len(), 4, "each token is somebody of its own: {whose:?}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::scene::{Scene, command, remote, server};
-use janua::config::{Environment, Prefix, Protocol, RemoteTransport, Server, Share, load};
+use janua::config::{Environment, Hashed, OpenRoute, Prefix, Protocol, RemoteTransport, Server, Share, load};
 
 const YAML: &str = "\u{feff}# Grüße\r
 listen: 127.0.0.1:4000\r
@@ -187,4 +187,21 @@ fn nothing_secret_is_shown() {
     let (loaded, _) = scene.good("janua.yaml", text);
     let shown = format!("{loaded:?}");
     assert!(!shown.contains("hush"), "{shown}");
+}
+
+#[test]
+fn who_may_use_it_is_told_by_the_file_and_the_environment() {
+    let scene = Scene::new().with("JANUA_AUTH__BEARER__TOKENS", "one, two").with("PW", "sesame");
+    scene.write("data/secrets/ops", "open\n");
+    let text = "data_dir: data\nauth:\n  basic:\n    credentials:\n      - { username: a, password: '${PW}' }\n      \
+                - { username: b, password: '${secret:ops}', admin: true, impersonate: true }\nservers: { s: { command: x } }\n";
+    let (loaded, _) = scene.good("janua.yaml", text);
+    let auth = loaded.settings.auth.expect("authentication");
+    assert_eq!(auth.open, [OpenRoute::Livez, OpenRoute::Readyz]);
+    let [a, b] = &auth.basic[..] else { panic!("{auth:?}") };
+    assert!(a.secret == Hashed::of(b"sesame") && !a.admin && !a.impersonate);
+    assert!(b.secret == Hashed::of(b"open") && b.admin && b.impersonate);
+    assert!(auth.bearer.iter().map(|one| &one.secret).eq([&Hashed::of(b"one"), &Hashed::of(b"two")]));
+    assert!(auth.bearer[0].principal.starts_with("token-") && auth.bearer[0].principal != auth.bearer[1].principal);
+    assert!(loaded.files.iter().any(|file| file.path.ends_with("secrets/ops")), "its changes are noticed");
 }
