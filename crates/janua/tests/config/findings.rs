@@ -79,8 +79,8 @@ const WRONG: &[(&str, &str)] = &[
     ("servers: { a: x }", "servers.a: must be a group of keys, is a text"),
     (
         "servers: { a: {} }",
-        "servers.a: needs `command`, `url`, `openapi`, `folder` or `builtin`; a program to start, the address of a remote \
-         server, an API's description, a folder, or a built-in server",
+        "servers.a: needs `command`, `url`, `folder`, `openapi` or `builtin`; a program to start, the address of a remote \
+         server, a folder, an API's description, or the name of a built-in server",
     ),
     ("servers: { a: { command: [x] } }", "servers.a.command: must be a text, is a list"),
     ("servers: { a: { command: '' } }", "servers.a.command: must name a program"),
