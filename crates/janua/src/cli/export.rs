@@ -111,7 +111,13 @@ pub(super) fn run(args: &ExportArgs) -> Result<(), Failed> {
     }
     let url = match &args.url {
         Some(url) => url.clone(),
-        None => Address::of(&Page::load(&args.file.path()?)?.value).url(),
+        None => {
+            let page = Page::load(&args.file.path()?)?;
+            if page.value.get("auth").is_some() {
+                eprintln!("the gateway asks for credentials: give the entry a header `Authorization`");
+            }
+            Address::of(&page.value).url()
+        }
     };
     let entry = Entry::new(target(client, args, url)?);
     let change = |text: &str| changed(client, &path, text, args, &entry);

@@ -15,7 +15,11 @@ use crate::scene::{ALICE, JANUA, MACHINE, OPS, SOON, Scene, VERSION, client, is_
 async fn run(scene: &Scene, words: &[&str]) -> Output {
     let mut command = tokio::process::Command::new(JANUA);
     command.args(words).current_dir(scene.path()).stdin(Stdio::null()).kill_on_drop(true);
-    command.env_remove("JANUA_CONFIG").env_remove("JANUA_LOG_LEVEL");
+    command
+        .env("HOME", scene.path())
+        .env_remove("XDG_CONFIG_HOME")
+        .env_remove("JANUA_CONFIG")
+        .env_remove("JANUA_LOG_LEVEL");
     tokio::time::timeout(SOON, command.output()).await.expect("it ends").expect("it runs")
 }
 
@@ -50,6 +54,9 @@ async fn the_command_line_goes_on_as_without_authentication() {
         assert!(said.contains(says), "{words:?}: {said}");
         assert!(!said.contains("401") && !said.contains("nauthorized"), "{words:?}: {said}");
     }
+    let exported = run(&scene, &["export", "cursor", "--dry-run"]).await;
+    let note = String::from_utf8_lossy(&exported.stderr).into_owned();
+    assert!(exported.status.success() && note.contains("a header `Authorization`"), "{note}");
     let token = told(&scene).await["token"].as_str().expect("a token").to_owned();
     assert_eq!(token.len(), 40);
     // It is nowhere else: not in the log, nor in the arguments or the environment of the gateway or a child.

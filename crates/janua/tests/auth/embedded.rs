@@ -1,9 +1,12 @@
 //! Authentication in a program of one's own: of a proxy, and of routes that are nested.
 
 use axum::Router;
+use axum::extract::Request;
+use axum::middleware::Next;
 use janua::config::{AuthSettings, Credential, Hashed, Server, ServerCommand, ServerSettings, Settings};
 use janua::proxy::{self, Options};
 use janua::serve::App;
+use janua::user::{Principal, Visitor};
 use janua_testkit::client::Client;
 use janua_testkit::gateway::program;
 
@@ -75,4 +78,23 @@ fn credentials_are_shown_without_what_is_secret() {
     let shown = format!("{:?}", auth());
     assert!(shown.contains("mallory") && !shown.contains("elsewhere"), "{shown}");
     assert!(!shown.contains("82b7") && !shown.to_lowercase().contains("secret: "), "{shown}");
+}
+
+#[tokio::test]
+async fn of_a_program_that_knows_its_users_already() {
+    let routes = proxy::router(Options::new(Server::Command(probe())));
+    let routes = routes.layer(axum::middleware::from_fn(|mut request: Request, next: Next| {
+        let name = request.headers().get("x-name").and_then(|name| name.to_str().ok()).unwrap_or("nobody");
+        let visitor = Visitor::of(Principal::new(name));
+        request.extensions_mut().insert(visitor);
+        next.run(request)
+    }));
+    let base = nested(routes).await;
+    let client = |name: &str| Client::new(&base).deadline(SOON).endpoint("/inner/mcp").header("x-name", name);
+    let mut session = client("alice").initialize(VERSION, "{}").await;
+    assert_eq!(session.request("ping", "").await.status, 200);
+    session.client = client("mallory");
+    assert_eq!(session.request("ping", "").await.status, 404);
+    session.client = client("alice");
+    assert_eq!(session.delete().await.status, 204);
 }

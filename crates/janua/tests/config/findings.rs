@@ -91,7 +91,10 @@ const WRONG: &[(&str, &str)] = &[
         "servers: { a: { command: x, url: 'http://x' } }",
         "servers.a.url: a server has `command` or `url`, not both; make two servers of them",
     ),
-    ("servers: { a: { command: x, headers: { A: b } } }", "servers.a.headers: only a remote server or an API has this key"),
+    (
+        "servers: { a: { command: x, headers: { A: b } } }",
+        "servers.a.headers: only a remote server or an API has this key",
+    ),
     (
         "servers: { a: { command: x, transport: http } }",
         "servers.a.transport: a program is spoken to over its standard input and output; leave it out, or give `url`",
