@@ -92,7 +92,7 @@ impl Scene {
 
     /// Waits until the gateway has logged this.
     pub(crate) async fn logged(&self, words: &str) {
-        let there = eventually(SOON, || self.gateway.stderr().contains(words)).await;
+        let there = eventually(SOON, || self.gateway.stderr().replace("\\\"", "\"").contains(words)).await;
         assert!(there, "no {words:?} in\n{}", self.gateway.stderr());
     }
 }

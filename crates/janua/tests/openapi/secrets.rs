@@ -1,5 +1,6 @@
 //! Credentials come from the configuration, go to the API, and nowhere else.
 
+use janua_testkit::process::eventually;
 use janua_testkit::upstream::canned::{Canned, CannedServer};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -91,7 +92,8 @@ async fn a_document_says_where_its_api_is() {
     let session = gateway.client().endpoint("/mcp/web").deadline(SOON).initialize("2025-11-25", "{}").await;
     let names: Vec<String> = tools(&session).await.keys().cloned().collect();
     assert_eq!(names, ["get_x"], "an operation at another host would get this one's credentials");
-    assert!(gateway.stderr().contains("it is at https://uploads.example, not where the others are"));
+    let said = || gateway.stderr().contains("it is at https://uploads.example, not where the others are");
+    assert!(eventually(SOON, said).await, "{}", gateway.stderr());
     let result = session.call("get_x", "{}").await;
     assert_eq!(text(result.result()), r#"{"ok":true}"#);
     assert_eq!(api.site.seen().last().and_then(|seen| seen.header("x-key").map(str::to_owned)).as_deref(), Some("k-1"));

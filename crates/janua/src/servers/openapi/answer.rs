@@ -1,5 +1,7 @@
 //! From an API's answer to the result of a call: structured content, text, pictures, sound, bytes, or an error.
 
+use std::fmt::Write as _;
+
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, LAST_MODIFIED, LOCATION, RETRY_AFTER};
 use http::{Method, StatusCode};
@@ -79,7 +81,7 @@ fn failed(status: StatusCode, response: &Response, body: &[u8]) -> ToolResult {
     }
     for name in [RETRY_AFTER, LOCATION] {
         if let Some(value) = response.headers().get(&name).and_then(|value| value.to_str().ok()) {
-            text.push_str(&format!("\n{name}: {value}"));
+            let _ = write!(text, "\n{name}: {value}");
         }
     }
     let body = String::from_utf8_lossy(body);
@@ -96,7 +98,7 @@ fn head(response: &Response) -> ToolResult {
     let mut text = said(response.status());
     for name in [CONTENT_TYPE, CONTENT_LENGTH, ETAG, LAST_MODIFIED] {
         if let Some(value) = response.headers().get(&name).and_then(|value| value.to_str().ok()) {
-            text.push_str(&format!("\n{name}: {value}"));
+            let _ = write!(text, "\n{name}: {value}");
         }
     }
     if response.status().is_success() { ToolResult::text(&text) } else { ToolResult::failed(&text) }

@@ -35,10 +35,10 @@ pub(super) fn request(api: &Api, operation: &Operation, arguments: &Json) -> Res
     operation.check(&values).map_err(Error::tool)?;
     let mut parts = Parts::default();
     for argument in &operation.arguments {
-        let Some(value) = values.get(&argument.argument) else { continue };
-        let raw = raw::peek(text.as_bytes(), &argument.argument).and_then(|raw| std::str::from_utf8(raw).ok());
+        let Some(value) = values.get(&argument.given) else { continue };
+        let raw = raw::peek(text.as_bytes(), &argument.given).and_then(|raw| std::str::from_utf8(raw).ok());
         let placed = parts.place(api, operation, argument, value, raw.unwrap_or("null"));
-        placed.map_err(|why| Error::tool(format!("the argument {:?} {why}", argument.argument)))?;
+        placed.map_err(|why| Error::tool(format!("the argument {:?} {why}", argument.given)))?;
     }
     let url = address(api, operation, &parts)?;
     let mut outgoing = Outgoing::bare(operation.method.clone(), url);

@@ -50,7 +50,7 @@ pub(super) enum Piece {
 /// An argument, and where it goes.
 pub(super) struct Argument {
     /// The name under which clients give it.
-    pub(super) argument: String,
+    pub(super) given: String,
     /// The name that it has in the request.
     pub(super) name: String,
     pub(super) place: Place,
@@ -97,7 +97,7 @@ impl Operation {
             tool = tool.with("outputSchema", Json::raw(output.to_string()));
         }
         let arguments =
-            slots.into_iter().map(|slot| Argument { argument: slot.argument, name: slot.name, place: slot.place });
+            slots.into_iter().map(|slot| Argument { given: slot.argument, name: slot.name, place: slot.place });
         Ok(Operation {
             name: name.clone(),
             method: method.clone(),

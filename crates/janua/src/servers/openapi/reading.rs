@@ -47,13 +47,8 @@ pub(super) struct Instructions<'a> {
 impl Read {
     /// Reads a document. The error says what is wrong with it as a whole.
     pub(super) fn of(document: &Document, instructions: &Instructions<'_>) -> Result<Read, String> {
-        let base = match instructions.base {
-            Some(base) => base.clone(),
-            None => {
-                let said = server(document.get("servers"), instructions.origin);
-                said.map_err(|why| format!("{why}; set `base_url` to where the API is"))?
-            }
-        };
+        let base = instructions.base.cloned().map_or_else(|| server(document.get("servers"), instructions.origin), Ok);
+        let base = base.map_err(|why| format!("{why}; set `base_url` to where the API is"))?;
         let mut left_out = Vec::new();
         let mut found = operations(document, instructions, &base, &mut left_out);
         let all = found.len();

@@ -451,14 +451,12 @@ pub(super) fn is_object(document: &Document, schema: &Value, depth: usize) -> bo
         return false;
     }
     let all = |key: &str| list(schema, key).iter().all(|schema| is_object(document, schema, depth + 1));
-    match schema.get("type") {
-        Some(kind) => kind == "object",
-        None => {
-            let some = |key: &str| !list(schema, key).is_empty();
-            schema.get("properties").is_some()
-                || list(schema, "allOf").iter().any(|schema| is_object(document, schema, depth + 1))
-                || (some("anyOf") && all("anyOf"))
-                || (some("oneOf") && all("oneOf"))
-        }
+    if let Some(kind) = schema.get("type") {
+        return kind == "object";
     }
+    let some = |key: &str| !list(schema, key).is_empty();
+    schema.get("properties").is_some()
+        || list(schema, "allOf").iter().any(|schema| is_object(document, schema, depth + 1))
+        || (some("anyOf") && all("anyOf"))
+        || (some("oneOf") && all("oneOf"))
 }

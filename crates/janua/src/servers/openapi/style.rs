@@ -19,7 +19,7 @@ enum Form {
     Simple,
     Label,
     Matrix,
-    Form,
+    Named,
     Spaces,
     Pipes,
     Deep,
@@ -37,7 +37,7 @@ impl Style {
             Some("simple") => Form::Simple,
             Some("label") => Form::Label,
             Some("matrix") => Form::Matrix,
-            Some("form") => Form::Form,
+            Some("form") => Form::Named,
             Some("spaceDelimited") => Form::Spaces,
             Some("pipeDelimited") => Form::Pipes,
             Some("deepObject") => Form::Deep,
@@ -45,7 +45,7 @@ impl Style {
         };
         let explode = described.get("explode").and_then(Value::as_bool);
         let reserved = described.get("allowReserved").and_then(Value::as_bool).unwrap_or(false);
-        Style { form, explode: explode.unwrap_or(form == Form::Form), reserved }
+        Style { form, explode: explode.unwrap_or(form == Form::Named), reserved }
     }
 
     /// The usual style in a path or header.
@@ -55,7 +55,7 @@ impl Style {
 
     /// The usual style in a query, cookie or form.
     pub(super) const fn form() -> Style {
-        Style { form: Form::Form, explode: true, reserved: false }
+        Style { form: Form::Named, explode: true, reserved: false }
     }
 
     /// The value as JSON.

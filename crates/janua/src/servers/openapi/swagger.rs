@@ -49,17 +49,17 @@ pub(super) fn renewed(mut root: Value) -> Value {
     if let Value::Object(root) = &mut root {
         root.insert("openapi".to_owned(), json!("3.0.3"));
         root.insert("components".to_owned(), json!({"securitySchemes": schemes}));
-        root.extend(servers.map(|servers| ("servers".to_owned(), servers)));
+        root.insert("servers".to_owned(), servers);
     }
     root
 }
 
-fn servers(root: &Value) -> Option<Value> {
+fn servers(root: &Value) -> Value {
     let path = text(root, "basePath").unwrap_or("/");
-    let Some(host) = text(root, "host") else { return Some(json!([{"url": path}])) };
+    let Some(host) = text(root, "host") else { return json!([{"url": path}]) };
     let schemes: Vec<&str> = list(root, "schemes").iter().filter_map(Value::as_str).collect();
     let scheme = if schemes.contains(&"http") && !schemes.contains(&"https") { "http" } else { "https" };
-    Some(json!([{"url": format!("{scheme}://{host}{path}")}]))
+    json!([{"url": format!("{scheme}://{host}{path}")}])
 }
 
 fn operation_renewed(
