@@ -43,6 +43,8 @@ pub(super) struct Schemas {
 
 /// Schemas kept ready; beyond, all are made anew.
 const MANY_SCHEMAS: usize = 4096;
+/// A larger schema is not used: making it ready would hold up everybody.
+const LARGEST_SCHEMA: usize = 256 * 1024;
 /// What is wrong is said of so many places.
 const MANY_ERRORS: usize = 16;
 /// Nobody reads a longer message of one error.
@@ -113,6 +115,9 @@ impl Schemas {
 }
 
 fn made(schema: &[u8]) -> Result<Validator, String> {
+    if schema.len() > LARGEST_SCHEMA {
+        return Err(format!("it is larger than {LARGEST_SCHEMA} bytes"));
+    }
     let schema: Value = serde_json::from_slice(schema).map_err(|error| error.to_string())?;
     // The engine without look-around and back-references: its time is bounded, whatever a server writes.
     let options = jsonschema::options().with_pattern_options(PatternOptions::regex());
@@ -183,6 +188,20 @@ mod tests {
         ] {
             let said = check(schema, arguments).expect_err(arguments);
             assert!(said.contains(&format!("\"field\":\"{field}\"")), "{arguments}: {said}");
+        }
+    }
+
+    #[test]
+    fn schemas_that_lead_back_to_themselves_do_no_harm() {
+        for schema in [
+            r##"{"$ref":"#"}"##,
+            r##"{"allOf":[{"$ref":"#"}]}"##,
+            r##"{"$ref":"#/$defs/a","$defs":{"a":{"$ref":"#/$defs/b"},"b":{"anyOf":[{"$ref":"#/$defs/a"}]}}}"##,
+            r##"{"$dynamicRef":"#a","$dynamicAnchor":"a"}"##,
+            r##"{"not":{"$ref":"#"}}"##,
+        ] {
+            // Whatever it says of them: it comes to an end.
+            let _ = check(schema, r#"{"any":1}"#);
         }
     }
 
