@@ -118,7 +118,7 @@ pub(crate) async fn respond(edge: &Edge, prefix: &str, visitor: Visitor, parts: 
         Ok(answer) => answer,
         Err(problem) => problem.answer(visit.form),
     };
-    if visit.asks {
+    if visit.asks && answer.status().is_success() {
         answer.headers_mut().insert(APPLIED, HeaderValue::from_static(QUESTIONS));
     }
     answer

@@ -1,5 +1,7 @@
 //! What a path below `/api` means: read from the path as it was sent, whose segments are decoded once.
 
+use std::borrow::Cow;
+
 use axum::http::Method as Verb;
 use janua_wire::method::Method;
 
@@ -69,12 +71,13 @@ impl Subject {
 impl Address {
     /// Reads what comes behind `/api`, in a gateway of `many` servers or of one. `None`: it means nothing.
     pub(super) fn read(rest: &str, verb: &Verb, many: bool) -> Option<Address> {
-        let mut segments = rest.split('/').skip(1).map(decoded).collect::<Option<Vec<String>>>()?;
-        if segments.last().is_some_and(String::is_empty) && segments.len() <= 1 + usize::from(many) {
+        let mut segments = rest.split('/').skip(1).map(decoded).collect::<Option<Vec<Cow<'_, str>>>>()?;
+        if segments.last().is_some_and(|last| last.is_empty()) && segments.len() <= 1 + usize::from(many) {
             segments.pop();
         }
-        let of = |server: Option<&String>, subject, is_split| Address { server: server.cloned(), subject, is_split };
-        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+        let of =
+            |server: Option<&str>, subject, is_split| Address { server: server.map(str::to_owned), subject, is_split };
+        let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
         match segments.as_slice() {
             [] if many => return Some(of(None, Subject::Everything, false)),
             [file] if format(file).is_some() => {
@@ -84,10 +87,9 @@ impl Address {
             ["sessionid", id] => return Some(of(None, Subject::Session((*id).to_owned()), false)),
             _ => {}
         }
-        let (server, rest) =
-            if many { (Some((*segments.first()?).to_owned()), segments.get(1..)?) } else { (None, &*segments) };
+        let (server, rest) = if many { (Some(*segments.first()?), segments.get(1..)?) } else { (None, &*segments) };
         let (subject, is_split) = subject(rest, verb)?;
-        Some(of(server.as_ref(), subject, is_split))
+        Some(of(server, subject, is_split))
     }
 }
 
@@ -122,9 +124,9 @@ fn subject(segments: &[&str], verb: &Verb) -> Option<(Subject, bool)> {
 }
 
 /// A segment with its percent-encoding undone (RFC 3986, section 2.1); `None` if that gives no text.
-pub(super) fn decoded(segment: &str) -> Option<String> {
+fn decoded(segment: &str) -> Option<Cow<'_, str>> {
     if !segment.contains('%') {
-        return Some(segment.to_owned());
+        return Some(Cow::Borrowed(segment));
     }
     let mut out = Vec::with_capacity(segment.len());
     let mut bytes = segment.bytes();
@@ -139,15 +141,15 @@ pub(super) fn decoded(segment: &str) -> Option<String> {
         }
         out.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
     }
-    String::from_utf8(out).ok()
+    String::from_utf8(out).ok().map(Cow::Owned)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(rest: &str, verb: Verb, many: bool) -> Option<(Option<String>, Subject, bool)> {
-        Address::read(rest, &verb, many).map(|address| (address.server, address.subject, address.is_split))
+    fn read(rest: &str, verb: &Verb, many: bool) -> Option<(Option<String>, Subject, bool)> {
+        Address::read(rest, verb, many).map(|address| (address.server, address.subject, address.is_split))
     }
 
     #[test]
@@ -177,11 +179,11 @@ mod tests {
             ("", Verb::GET, Some((None, Subject::Everything, false))),
             ("/", Verb::GET, Some((None, Subject::Everything, false))),
         ] {
-            assert_eq!(read(path, verb, true), meant, "{path}");
+            assert_eq!(read(path, &verb, true), meant, "{path}");
         }
-        assert_eq!(read("/echo", Verb::POST, false), Some((None, tool("echo"), false)));
-        assert_eq!(read("/prompts/p", Verb::POST, false), Some((None, Subject::Prompt("p".to_owned()), false)));
-        assert_eq!(read("", Verb::GET, false), Some((None, Subject::Server, false)));
+        assert_eq!(read("/echo", &Verb::POST, false), Some((None, tool("echo"), false)));
+        assert_eq!(read("/prompts/p", &Verb::POST, false), Some((None, Subject::Prompt("p".to_owned()), false)));
+        assert_eq!(read("", &Verb::GET, false), Some((None, Subject::Server, false)));
     }
 
     #[test]

@@ -19,11 +19,18 @@ use crate::lock::Lock;
 #[derive(Default)]
 pub(super) struct Tools(HashMap<String, Tool>);
 
+/// A schema that can be held against arguments.
+struct Ready {
+    validator: Validator,
+    /// Whether parts of it are named, so that it may lead back to itself.
+    refers: bool,
+}
+
 /// One tool.
 pub(super) struct Tool {
     /// Its `inputSchema`, raw.
     schema: Option<Bytes>,
-    ready: OnceLock<Option<Arc<Validator>>>,
+    ready: OnceLock<Option<Arc<Ready>>>,
 }
 
 /// Tools that a session has asked for, with the count of its news then.
@@ -37,12 +44,17 @@ pub(super) struct Asked {
 #[derive(Default)]
 pub(super) struct Schemas {
     /// By their text. `None`: everything fits, or nothing can be said.
-    ready: Lock<HashMap<Bytes, Option<Arc<Validator>>>>,
+    ready: Lock<HashMap<Bytes, Option<Arc<Ready>>>>,
     listed: Lock<Vec<(Weak<Merged>, Arc<Tools>)>>,
 }
 
 /// Schemas kept ready; beyond, all are made anew.
 const MANY_SCHEMAS: usize = 4096;
+/// A larger schema is not used: making it ready would hold up everybody.
+const LARGEST_SCHEMA: usize = 256 * 1024;
+/// Deepest nesting of arguments that are held against a schema that may lead back to itself: where it has choices, every
+/// level can double the work. Deeper ones are for the server to check.
+const DEEPEST: usize = 12;
 /// What is wrong is said of so many places.
 const MANY_ERRORS: usize = 16;
 /// Nobody reads a longer message of one error.
@@ -80,19 +92,19 @@ impl Schemas {
     /// Holds arguments, one JSON object or nothing, against the schema of a tool.
     pub(super) fn check(&self, tool: &Tool, arguments: &[u8]) -> Result<(), Problem> {
         let ready = tool.ready.get_or_init(|| self.ready(tool.schema.as_ref()?));
-        let Some(validator) = ready else { return Ok(()) };
+        let Some(Ready { validator, refers }) = ready.as_deref() else { return Ok(()) };
         let arguments = if arguments.trim_ascii().is_empty() { b"{}" } else { arguments };
         let value: Value = serde_json::from_slice(arguments).map_err(|error| {
             Problem::new(http::StatusCode::BAD_REQUEST, format!("the body cannot be read: {error}"))
         })?;
-        if validator.is_valid(&value) {
+        if *refers && !fits_in(&value, DEEPEST) || validator.is_valid(&value) {
             return Ok(());
         }
         let errors: Vec<String> = validator.iter_errors(&value).take(MANY_ERRORS).map(|error| said(&error)).collect();
         Err(Problem::invalid_arguments(&format!("[{}]", errors.join(","))))
     }
 
-    fn ready(&self, schema: &Bytes) -> Option<Arc<Validator>> {
+    fn ready(&self, schema: &Bytes) -> Option<Arc<Ready>> {
         if is_permissive(schema) {
             return None;
         }
@@ -112,11 +124,25 @@ impl Schemas {
     }
 }
 
-fn made(schema: &[u8]) -> Result<Validator, String> {
+/// Whether a value is nested no deeper than so many levels.
+fn fits_in(value: &Value, levels: usize) -> bool {
+    match value {
+        Value::Array(items) => levels > 0 && items.iter().all(|item| fits_in(item, levels - 1)),
+        Value::Object(members) => levels > 0 && members.values().all(|member| fits_in(member, levels - 1)),
+        _ => true,
+    }
+}
+
+fn made(schema: &[u8]) -> Result<Ready, String> {
+    if schema.len() > LARGEST_SCHEMA {
+        return Err(format!("it is larger than {LARGEST_SCHEMA} bytes"));
+    }
+    let refers = raw::may_hold(schema, &["$ref", "$dynamicRef", "$recursiveRef"]);
     let schema: Value = serde_json::from_slice(schema).map_err(|error| error.to_string())?;
     // The engine without look-around and back-references: its time is bounded, whatever a server writes.
     let options = jsonschema::options().with_pattern_options(PatternOptions::regex());
-    options.build(&schema).map_err(|error| error.to_string().chars().take(LONGEST_MESSAGE).collect())
+    let built = options.build(&schema).map_err(|error| error.to_string().chars().take(LONGEST_MESSAGE).collect());
+    built.map(|validator| Ready { validator, refers })
 }
 
 /// Whether every object fits a schema, by looks.
@@ -184,6 +210,34 @@ mod tests {
             let said = check(schema, arguments).expect_err(arguments);
             assert!(said.contains(&format!("\"field\":\"{field}\"")), "{arguments}: {said}");
         }
+    }
+
+    #[test]
+    fn schemas_that_lead_back_to_themselves_do_no_harm() {
+        for schema in [
+            r##"{"$ref":"#"}"##,
+            r##"{"allOf":[{"$ref":"#"}]}"##,
+            r##"{"$ref":"#/$defs/a","$defs":{"a":{"$ref":"#/$defs/b"},"b":{"anyOf":[{"$ref":"#/$defs/a"}]}}}"##,
+            r##"{"$dynamicRef":"#a","$dynamicAnchor":"a"}"##,
+            r##"{"not":{"$ref":"#"}}"##,
+        ] {
+            // Whatever it says of them: it comes to an end.
+            let _ = check(schema, r#"{"any":1}"#);
+        }
+    }
+
+    #[test]
+    fn deep_arguments_do_not_make_endless_work() {
+        let schema = r##"{"type":"object","properties":{"n":{"$ref":"#/$defs/node"}},"$defs":{"node":{"oneOf":[
+            {"type":"object","properties":{"children":{"items":{"$ref":"#/$defs/node"}},"kind":{"const":"a"}}},
+            {"type":"object","properties":{"children":{"items":{"$ref":"#/$defs/node"}},"kind":{"const":"b"}}}]}}}"##;
+        let nested = |levels: usize| {
+            let (open, close) = ("{\"kind\":\"b\",\"children\":[".repeat(levels), "]}".repeat(levels));
+            format!("{{\"n\":{open}{{\"kind\":\"b\"}}{close}}}")
+        };
+        assert_eq!(check(schema, &nested(4)), Ok(()));
+        assert!(check(schema, &nested(4).replace("{\"kind\":\"b\"}", "{\"kind\":\"c\"}")).is_err());
+        assert_eq!(check(schema, &nested(50)), Ok(()));
     }
 
     #[test]

@@ -125,7 +125,8 @@ impl Table {
         (key, account): (Key, Owner),
         (visitor, slot): (&Visitor, Slot),
     ) -> Result<Held, Refusal> {
-        loop {
+        // The second time is for a session that has ended meanwhile.
+        for _ in 0..2 {
             let entry = self.entry(gateway, &key, &account)?;
             let (session, is_new) = if let Some(session) = entry.opened.get() {
                 (session.upgrade(), false)
@@ -146,6 +147,8 @@ impl Table {
             }
             self.forget(&key, &entry);
         }
+        let message = "the server has ended as soon as it was opened";
+        Err(Failure::new(Kind::ServerExited, message).into())
     }
 
     fn entry(&self, gateway: &Gateway, key: &Key, account: &Owner) -> Result<Arc<Entry>, Failure> {

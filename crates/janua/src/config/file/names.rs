@@ -4,7 +4,7 @@ use super::super::finding::Findings;
 use super::super::tree::{Key, join};
 
 /// Names that mean something else in addresses.
-const RESERVED: [&str; 17] = [
+const RESERVED: [&str; 18] = [
     "admin",
     "api",
     "docs",
@@ -19,6 +19,7 @@ const RESERVED: [&str; 17] = [
     "openapi.json",
     "readyz",
     "robots.txt",
+    "sessionid",
     "sse",
     "ui",
     "ws",
