@@ -110,7 +110,7 @@ async fn ace_30_every_path_of_the_dump_leads_to_its_tool() {
     let gateway = folder.serve().await;
     let words = ["openapi", "-c", "config.yaml", "--json", "--server-url", gateway.base()];
     let document = folder.run(&words).await.json();
-    std::fs::write(folder.path("dump.json"), document.to_string()).expect("written");
+    std::fs::write(folder.path("dump.json"), format!("{document:#}")).expect("written");
     let complaints = valid_openapi(&[&folder.path("dump.json")]).await.expect("validators");
     assert_eq!(complaints, "");
     let schemes = json!({"basic": {"type": "http", "scheme": "basic"}, "bearer": {"type": "http", "scheme": "bearer"}});
