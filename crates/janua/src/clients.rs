@@ -128,6 +128,7 @@ const FIXED: [(&str, Route); 5] = [
     ("/docs", Route::Docs),
     ("/docs/-/{file}", Route::DocsFile),
 ];
+
 /// What a path is for.
 #[derive(Clone, Copy)]
 enum Route {
@@ -178,12 +179,13 @@ pub(crate) fn router(edge: Arc<Edge>) -> Router {
     }
     routes.extend(paths.health.into_iter().map(|path| (path, Route::Health)));
     for (path, route) in FIXED {
+        let describes = matches!(route, Route::OpenApi | Route::Docs | Route::DocsFile);
         // Where a path is set, it is meant to be there instead.
-        if !routes.iter().any(|(taken, _)| taken == path) {
+        if !routes.iter().any(|(taken, _)| taken == path) && !(describes && paths.api.is_empty()) {
             routes.push((path.to_owned(), route));
         }
     }
-    if edge.gateway.catalog.many().is_some() {
+    if edge.gateway.catalog.many().is_some() && !paths.api.is_empty() {
         routes.push(("/docs/{name}".to_owned(), Route::Docs));
     }
     routes.retain(|(path, _)| !path.is_empty());

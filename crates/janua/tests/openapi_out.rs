@@ -7,3 +7,5 @@ mod documents;
 mod live;
 #[path = "openapi_out/scene.rs"]
 mod scene;
+#[path = "openapi_out/using.rs"]
+mod using;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Failed, Global, Level, block_on};
+use super::{Failed, Global, Level, block_on, env};
 use janua::config::{self, Environment, Settings};
 use janua::openapi::Version;
 use janua::serve::App;
@@ -32,7 +32,7 @@ pub(super) struct OpenapiArgs {
     /// Where callers reach the gateway; its address in the configuration if left out
     #[arg(long, value_name = "URL")]
     server_url: Option<url::Url>,
-    /// The file: ours, or of Claude, Cursor, VS Code, Codex, Zed, mcp-gateway [env: JANUA_CONFIG]
+    /// The file: ours, or of Claude, Cursor, VS Code, Codex, Zed, mcp-gateway [env: JANUA_CONFIG, CONFIG_PATH]
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// End with 1, and print nothing, if any server is left out
@@ -63,7 +63,7 @@ impl Wanted<'_> {
 /// Runs the command.
 pub(super) fn run(global: &Global, args: &OpenapiArgs) -> Result<(), Failed> {
     let environment = Environment::of_process();
-    let named = args.config.clone().or_else(|| environment.get("JANUA_CONFIG").map(PathBuf::from));
+    let named = args.config.clone().or_else(|| env(&["JANUA_CONFIG", "CONFIG_PATH"]).map(PathBuf::from));
     let path = named.or_else(|| config::find(&environment));
     let loaded = config::load(path.as_deref(), &environment).map_err(|findings| {
         findings.iter().for_each(|finding| eprintln!("{finding}"));

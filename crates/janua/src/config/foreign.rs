@@ -120,6 +120,7 @@ fn gateway(root: &Node, named: bool, findings: &mut Findings) -> Node {
     if !asks {
         made.put("insecure_no_auth", Node::new(Value::Switch(true), &mark));
     }
+    // Its calls had to name their session, and their results were MCP's own objects.
     let mut rest = Node::empty(&mark);
     rest.put("sessions", Node::text("required", &mark));
     made.put("rest", rest);

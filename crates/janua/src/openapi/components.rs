@@ -90,7 +90,6 @@ fn parameters(terms: &Terms) -> Value {
             "required": false,
             "description": "`questions` (RFC 7240): the server may ask something in mid-call, which gives 202.",
             "schema": {"type": "string"},
-            "example": "questions",
         },
     });
     if terms.sessions == Sessions::Optional {
@@ -225,7 +224,18 @@ fn questions() -> Map<String, Value> {
         "CompletionRequest": {
             "type": "object",
             "properties": {
-                "ref": {"type": "object", "properties": {"type": {"type": "string"}}, "required": ["type"]},
+                "ref": {"oneOf": [
+                    {
+                        "type": "object",
+                        "properties": {"type": {"type": "string", "enum": ["ref/prompt"]}, "name": {"type": "string"}},
+                        "required": ["type", "name"],
+                    },
+                    {
+                        "type": "object",
+                        "properties": {"type": {"type": "string", "enum": ["ref/resource"]}, "uri": {"type": "string"}},
+                        "required": ["type", "uri"],
+                    },
+                ]},
                 "argument": {
                     "type": "object",
                     "properties": {"name": {"type": "string"}, "value": {"type": "string"}},

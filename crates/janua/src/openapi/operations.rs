@@ -8,6 +8,9 @@ use super::schemas::{Adopted, adopt};
 use super::{Offer, Schemes, Sessions, Terms};
 
 const JSON: &str = "application/json";
+/// The words for the lists in paths, and the members that hold them.
+const LISTS: [(&str, &str); 4] =
+    [("tools", "tools"), ("prompts", "prompts"), ("resources", "resources"), ("templates", "resourceTemplates")];
 
 /// Paths and the schemas they refer to, as they come together.
 pub(super) struct Operations<'a> {
@@ -81,7 +84,7 @@ impl<'a> Operations<'a> {
     fn tool(&mut self, offer: &Offer, name: &str, text: &[u8]) {
         let id = self.ids.tool(offer.name.as_deref(), name);
         let tool: Value = serde_json::from_slice(text).unwrap_or_else(|error| unreadable(&error));
-        let input = self.adopted(adopt(Some(&tool["inputSchema"]), &format!("{id}.input")));
+        let input = self.adopted(adopt(tool.get("inputSchema"), &format!("{id}.input")));
         let output = tool.get("outputSchema").filter(|schema| schema.is_object());
         let output = output.map(|schema| self.adopted(adopt(Some(schema), &format!("{id}.output"))).schema);
         let title = tool["title"].as_str().or(tool["annotations"]["title"].as_str()).filter(|title| *title != name);
@@ -176,21 +179,22 @@ impl<'a> Operations<'a> {
             self.fail(&mut get, &["401", "404", "502", "503", "504"]);
             self.tagged(offer, "", "get", get);
         }
-        let mut list = in_path("list", "Which of the lists");
-        list["schema"]["enum"] = json!(["tools", "prompts", "resources", "templates"]);
-        let mut get = json!({
-            "operationId": self.ids.other(offer.name.as_deref(), "list-one"),
-            "summary": "One list of what there is",
-            "parameters": [list],
-            "responses": {"200": {"description": "The list", "content": {JSON: {"schema": {}}}}},
-        });
-        self.fail(&mut get, &["401", "404", "502", "503", "504"]);
-        self.tagged(offer, "/{list}", "get", get);
+        for (path, member) in LISTS {
+            let items = json!({"type": "array", "items": {"type": "object"}});
+            let schema = json!({"type": "object", "properties": {member: items}, "required": [member]});
+            let mut get = json!({
+                "operationId": self.ids.other(offer.name.as_deref(), &format!("list-{path}")),
+                "summary": format!("The list of {path}"),
+                "responses": {"200": {"description": "The list", "content": {JSON: {"schema": schema}}}},
+            });
+            self.fail(&mut get, &["400", "401", "404", "429", "502", "503", "504"]);
+            self.tagged(offer, &format!("/{path}"), "get", get);
+        }
     }
 
     fn content(&mut self, offer: &Offer) {
-        let uri = json!({"name": "uri", "in": "query", "required": true, "schema": {"type": "string"},
-            "description": "The address of the resource"});
+        let uri = json!({"name": "uri", "in": "query", "required": true,
+            "schema": {"type": "string", "minLength": 1}, "description": "The address of the resource"});
         let mut parameters = self.call_parameters();
         parameters.as_array_mut().into_iter().for_each(|list| list.insert(0, uri.clone()));
         let mut get = json!({

@@ -102,6 +102,54 @@ async fn ace_29_the_dump_is_yaml_by_default_and_json_if_asked_for() {
 }
 
 #[tokio::test]
+async fn ace_30_every_path_of_the_dump_leads_to_its_tool() {
+    let auth = format!(
+        "auth:\n  basic:\n    enabled: true\n    credentials: [{{username: ann, password: pw}}]\n  bearer:\n    enabled: true\n    tokens: [{TOKEN}]\n"
+    );
+    let folder = Folder::of("", &auth);
+    let gateway = folder.serve().await;
+    let words = ["openapi", "-c", "config.yaml", "--json", "--server-url", gateway.base()];
+    let document = folder.run(&words).await.json();
+    std::fs::write(folder.path("dump.json"), format!("{document:#}")).expect("written");
+    let complaints = valid_openapi(&[&folder.path("dump.json")]).await.expect("validators");
+    assert_eq!(complaints, "");
+    let schemes = json!({"basic": {"type": "http", "scheme": "basic"}, "bearer": {"type": "http", "scheme": "bearer"}});
+    assert_eq!(document["components"]["securitySchemes"], schemes);
+    assert_eq!(document["security"], json!([{"basic": []}, {"bearer": []}]));
+
+    let url = document["servers"][0]["url"].as_str().expect("an address").strip_prefix(gateway.base()).expect("ours");
+    let client = gateway.client().deadline(LONG).header("authorization", &format!("Bearer {TOKEN}"));
+    let session = client.get(&format!("{url}/sessionid"), &[]).await.json()["sessionId"].clone();
+    let mut called = 0;
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        let post = &item["post"];
+        if !post["x-mcp-tool"].is_string() {
+            continue;
+        }
+        let parameter = json!({"name": "sessionId", "in": "query", "required": true});
+        let shown = &post["parameters"][0];
+        let shown = json!({"name": shown["name"], "in": shown["in"], "required": shown["required"]});
+        assert_eq!(shown, parameter, "a file of the older gateway's means its sessions");
+        let body = post["requestBody"]["content"]["application/json"]["example"].to_string();
+        let target = format!("{url}{path}?sessionId={}", session.as_str().expect("an id"));
+        let answer = client.post(&target, body, &[("content-type", "application/json")]).await;
+        let described = &post["responses"][answer.status.as_str()];
+        assert!(described.is_object(), "{path} gives {}: {}", answer.status, answer.text());
+        assert!(
+            ![401, 405, 504].contains(&answer.status.as_u16()),
+            "{path} gives {}: {}",
+            answer.status,
+            answer.text()
+        );
+        // The probe lists this one and does not know it.
+        let known = post["x-mcp-tool"] != "bare/name";
+        assert!(answer.status.as_u16() != 404 || !known, "{path}: {}", answer.text());
+        called += 1;
+    }
+    assert!(called > 15, "{called} tools were called");
+}
+
+#[tokio::test]
 async fn ace_31_a_dead_server_is_left_out_and_told() {
     let folder = Folder::of("  dead:\n    command: /nowhere/at/all\n    args: []\n", "");
     let ended = folder.run(&["serve", "--schemaDump", "--schemaFormat", "json"]).await;

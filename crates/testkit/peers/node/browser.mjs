@@ -41,7 +41,7 @@ try {
   const answer = block.locator('.live-responses-table .response').first();
   await answer.waitFor();
   const status = (await answer.locator('.response-col_status').innerText()).trim();
-  const body = (await answer.locator('.highlight-code, .microlight').first().innerText()).trim();
+  const body = (await answer.locator('.highlight-code, .microlight').first().innerText()).replace(/^Download/, '').trim();
   const title = await page.locator('.info .title').innerText();
   const operations = await page.locator('.opblock').count();
   console.log(JSON.stringify({ title, operations, offered, status, body, requests, complaints }));

@@ -84,12 +84,23 @@ pub(super) async fn prompt(
     visit.check_name()?;
     let (arguments, _bytes) = visit.read(body).await?;
     members_once(&arguments, 2).map_err(Problem::unreadable)?;
+    if let Some(name) = not_text(&arguments) {
+        let message = format!("arguments of prompts are text, and {name} is not");
+        return Err(Problem::new(StatusCode::BAD_REQUEST, message));
+    }
     let arguments = match String::from_utf8_lossy(&arguments) {
         none if none.trim().is_empty() => String::new(),
         some => format!(",\"arguments\":{some}"),
     };
     let params = format!("{{\"name\":{}{arguments}}}", quote(name));
     ask(visit, target, "prompts/get", &params, About::Prompt(name.to_owned()), slot).await
+}
+
+/// The quoted name of the first member that is no text.
+fn not_text(object: &[u8]) -> Option<String> {
+    let members = raw::members(object, raw::whole(object))?;
+    let (name, _) = members.into_iter().find(|(_, value)| !object[value.range()].starts_with(b"\""))?;
+    Some(String::from_utf8_lossy(&object[name.range()]).into_owned())
 }
 
 /// What a resource holds.
