@@ -172,7 +172,7 @@ async fn the_documented_lines_of_both_systems_work_with_curl() {
 
 #[tokio::test]
 async fn nobody_uses_the_address_of_another_user() {
-    let auth = json!({"bearer": {"tokens": [{"name": "alice", "token": "alice-token-0123456789"}, {"name": "bob", "token": "bob-token-0123456789"}]}});
+    let auth = json!({"bearer": {"tokens": [{"user": "alice", "token": "alice-token-0123456789"}, {"user": "bob", "token": "bob-token-0123456789"}]}});
     let stage = Stage::serve(&json!({"servers": {"probe": probe()}, "auth": auth})).await;
     let as_user = |name: &str| stage.client().header("authorization", &format!("Bearer {name}-token-0123456789"));
     assert_eq!(stage.client().get("/probe/alice", &[]).await.status, 401);
