@@ -256,10 +256,7 @@ async fn users_message(edge: &Edge, parts: &Parts, body: Body, arrival: &Arrival
     let Some(id) = id else {
         let fault = if named.is_none() { "session_id is required" } else { "Invalid session ID" };
         // Without any stream of that user, that is what matters.
-        return match edge.has_stream(arrival) {
-            true => answer::text(StatusCode::BAD_REQUEST, fault),
-            false => gone(),
-        };
+        return if edge.has_stream(arrival) { answer::text(StatusCode::BAD_REQUEST, fault) } else { gone() };
     };
     let Some(session) = edge.stream(&id, Door::User, arrival) else { return gone() };
     match receive(edge, parts, body, &session).await {

@@ -68,9 +68,10 @@ fn serve(shown: &Shown, page: Page, request: Request) -> Response<Body> {
 
 fn scrape(gateway: &Gateway, plain: bool) -> Response<Body> {
     let metrics = &gateway.observer.metrics;
-    let (text, kind) = match plain {
-        true => (exposition::plain(metrics), exposition::PLAIN),
-        false => (exposition::scrape(metrics), exposition::CONTENT_TYPE),
+    let (text, kind) = if plain {
+        (exposition::plain(metrics), exposition::PLAIN)
+    } else {
+        (exposition::scrape(metrics), exposition::CONTENT_TYPE)
     };
     let Ok(text) = text else {
         return answer::text(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written");

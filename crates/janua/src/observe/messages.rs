@@ -68,8 +68,7 @@ fn masked(text: &[u8]) -> String {
                 let inner = token.trim_matches('"').to_ascii_lowercase();
                 let hidden = !is_name && (secret || SCHEMES.iter().any(|scheme| inner.starts_with(scheme)));
                 out.push_str(if hidden { "\"***\"" } else { token });
-                let named = |word: &&str| inner.contains(word) && inner != HARMLESS;
-                secret = is_name && WORDS.iter().any(|word| named(&word));
+                secret = is_name && inner != HARMLESS && WORDS.iter().any(|word| inner.contains(word));
             }
             '0'..='9' | '-' => {
                 out.push_str(if secret { "\"***\"" } else { token });

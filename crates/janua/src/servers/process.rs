@@ -63,9 +63,10 @@ pub(crate) fn is_there(command: &ServerCommand) -> bool {
     launch::is_there(command)
 }
 
-/// Starts `command` in the place `slot`, and a task that reads its standard error.
+/// Starts `command` in the place `slot`, and a task that reads its standard error, which the log has as that of `server`.
 pub(crate) async fn launch(
     command: &Arc<ServerCommand>,
+    server: &str,
     slot: Slot,
     journal: &Arc<Journal>,
     tasks: &Tasks,
@@ -74,8 +75,13 @@ pub(crate) async fn launch(
     let begun = Tasks::on_spawner(move || start(&started, slot)).await;
     let interrupted = || Err(Failure::new(Kind::StartFailed, "the start was interrupted"));
     let (process, stderr) = begun.unwrap_or_else(interrupted)?;
-    let (name, pid) = (program_name(&command.program).to_owned(), process.child.pid());
-    let writer = Writer { name, pid, secrets: command.env.clone(), journal: journal.clone() };
+    let writer = Writer {
+        server: server.to_owned(),
+        program: program_name(&command.program).to_owned(),
+        pid: process.child.pid(),
+        secrets: command.env.clone(),
+        journal: journal.clone(),
+    };
     tasks.spawn("server stderr", last_words::drain(stderr, process.words.clone(), writer));
     Ok(process)
 }

@@ -108,7 +108,7 @@ impl Stock {
     }
 
     async fn launch(&self, slot: Slot) -> Result<Process, Failure> {
-        let launched = process::launch(&self.command, slot, &self.journal, &self.tasks).await?;
+        let launched = process::launch(&self.command, self.metrics.name(), slot, &self.journal, &self.tasks).await?;
         let Process { stdin, stdout, words, child } = launched;
         Ok(Process { stdin, stdout, words, child: child.counted(&self.metrics.children) })
     }

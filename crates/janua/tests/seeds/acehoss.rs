@@ -2,6 +2,7 @@
 
 use axum::http::Method;
 use janua_testkit::client::is_sse;
+use janua_testkit::client::sse_session::SseSession;
 use janua_testkit::process::wait_gone;
 use serde_json::json;
 
@@ -134,4 +135,54 @@ async fn ace_11_a_stream_with_another_query_works() {
         id_of(&session.endpoint, "/probe");
         assert_eq!(text(&mut session, "echo", r#"{"text":"hi"}"#).await, "hi");
     }
+}
+
+/// What curl says with these words; a stream is left after two seconds.
+async fn curl(words: &[&str]) -> String {
+    let mut curl = tokio::process::Command::new("curl");
+    let said = curl.args(["-sS", "-N", "--max-time", "2"]).args(words).output().await.expect("curl");
+    String::from_utf8_lossy(&said.stdout).into_owned()
+}
+
+#[tokio::test]
+async fn the_documented_lines_of_both_systems_work_with_curl() {
+    let stage = Stage::of_both().await;
+    let url = |path: &str| stage.gateway.url(path);
+    let status = curl(&[&url("/health_check")]).await;
+    assert!(status.contains(r#""status":"ok""#), "{status}");
+    let stream = curl(&[&url("/simple-tools-server/local")]).await;
+    assert!(stream.starts_with("event: endpoint\ndata: /simple-tools-server/local/messages/?session_id="), "{stream}");
+    let stream = curl(&[&url("/probe")]).await;
+    assert!(stream.starts_with("event: endpoint\ndata: /probe?sessionId="), "{stream}");
+    let json = ["-H", "Content-Type: application/json", "-d", PING, "-w", "%{http_code}"];
+    let posted = curl(&[&json[..], &[&url("/simple-tools-server/local/messages/")]].concat()).await;
+    assert_eq!(posted, "Session not found or expired404");
+    let session = stage.session("/simple-tools-server/local").await;
+    assert_eq!(
+        curl(&[&json[..], &[&url("/simple-tools-server/local/messages/")]].concat()).await,
+        "session_id is required400"
+    );
+    assert_eq!(curl(&[&json[..], &[&url(&session.target)]].concat()).await, "Accepted202");
+    let made: serde_json::Value = serde_json::from_str(&curl(&[&url("/api/sessionid")]).await).expect("json");
+    let call = url(&format!("/api/probe/echo?sessionId={}", made["sessionId"].as_str().expect("an id")));
+    let words = ["-X", "POST", &call, "-H", "Content-Type: application/json", "-d", r#"{"text":"hi"}"#];
+    let said: serde_json::Value = serde_json::from_str(&curl(&words).await).expect("json");
+    assert_eq!(said["content"][0]["text"], "hi");
+}
+
+#[tokio::test]
+async fn nobody_uses_the_address_of_another_user() {
+    let auth = json!({"bearer": {"tokens": [{"user": "alice", "token": "alice-token-0123456789"}, {"user": "bob", "token": "bob-token-0123456789"}]}});
+    let stage = Stage::serve(&json!({"servers": {"probe": probe()}, "auth": auth})).await;
+    let as_user = |name: &str| stage.client().header("authorization", &format!("Bearer {name}-token-0123456789"));
+    assert_eq!(stage.client().get("/probe/alice", &[]).await.status, 401);
+    assert_eq!(as_user("bob").get("/probe/alice", &[]).await.status, 403);
+    let mut alice = SseSession::open_with(as_user("alice"), "/probe/alice:key").await;
+    alice.initialize("2024-11-05", "{}").await;
+    answers_pings(&mut alice).await;
+    assert_eq!(stage.client().post(&alice.target, PING, &JSON).await.status, 401);
+    assert_eq!(as_user("bob").post(&alice.target, PING, &JSON).await.status, 403);
+    let shared = SseSession::open_with(as_user("alice"), "/probe").await;
+    assert_eq!(as_user("bob").post(&shared.target, PING, &JSON).await.status, 404);
+    assert_eq!(as_user("alice").post(&shared.target, PING, &JSON).await.status, 202);
 }

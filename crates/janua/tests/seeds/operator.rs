@@ -170,4 +170,6 @@ async fn ace_35_a_server_may_be_started_by_npx() {
     .await;
     let mut session = stage.session("/everything").await;
     assert_eq!(text(&mut session, "echo", r#"{"message":"hi"}"#).await, "Echo: hi");
+    let tagged = || stage.gateway.stderr().contains("standard error server=\"everything\" program=\"npx\"");
+    assert!(eventually(SOON, tagged).await, "{}", stage.gateway.stderr());
 }

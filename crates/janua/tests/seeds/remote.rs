@@ -104,7 +104,7 @@ async fn gum_10_further_colons_belong_to_the_key() {
 async fn gum_11_users_are_decoded_as_the_table_says() {
     let (folder, builder) = prepared();
     put(&folder, &["whoami"]);
-    let settings = json!({"servers": {"whoami": {"folder": "servers/whoami", "isolation": "server"}}});
+    let settings = json!({"servers": {"whoami": {"folder": "servers/whoami", "share": "all"}}});
     std::fs::write(folder.path().join("janua.json"), settings.to_string()).expect("written");
     let gateway = with_python(builder).args(&["serve", "-c", "janua.json", "--port", "0"]).start().await;
     let stage = Stage { gateway, folder };

@@ -76,6 +76,7 @@ pub(super) fn run(global: &Global, args: Vec<String>) -> Result<(), Failed> {
 
 /// Starts this program again in the place of this process, with the variables of a file: servers get them, too. Comes back
 /// only if that fails.
+#[expect(clippy::disallowed_methods, reason = "this is no child: it takes the place of this process")]
 fn again(file: &Path) -> Failed {
     let variables = match config::variables(file) {
         Ok(variables) => variables,

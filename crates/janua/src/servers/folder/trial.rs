@@ -22,7 +22,8 @@ pub(crate) async fn load(
 ) -> Result<(), Failure> {
     let command = Arc::new(command(server, &["--check"]));
     let slot = starts.program().await?;
-    let process = process::launch(&command, slot, journal, tasks).await?;
+    let name = server.folder.file_name().unwrap_or_default().to_string_lossy();
+    let process = process::launch(&command, &name, slot, journal, tasks).await?;
     finish(process, &command, limits).await
 }
 

@@ -117,8 +117,10 @@ pub(crate) async fn drain(pipe: pipe::Receiver, words: LastWords, writer: Writer
 
 /// Who writes to a pipe, and where its lines go besides the log.
 pub(crate) struct Writer {
+    /// The name of the server.
+    pub(crate) server: String,
     /// The name of the program.
-    pub(crate) name: String,
+    pub(crate) program: String,
     pub(crate) pid: u32,
     /// What is masked: variables and their values.
     pub(crate) secrets: Vec<(String, String)>,
@@ -140,24 +142,24 @@ impl Log {
         if self.lines > RATE.1 {
             return;
         }
-        let Writer { name, pid, secrets, journal } = &self.writer;
+        let Writer { server, program, pid, secrets, journal } = &self.writer;
         let line = String::from_utf8_lossy(&line[..line.len().min(LINE)]);
         let line = mask(line.trim_end().to_owned(), secrets);
         if line.is_empty() {
             return;
         }
         if self.lines <= RATE.0 {
-            tracing::info!(server = name, %line, "standard error");
+            tracing::info!(server, program, %line, "standard error");
         }
         journal.write(*pid, line);
     }
 
     /// A second is over: what was too much of it is said.
     fn turn(&mut self) {
-        let Writer { name, pid, journal, .. } = &self.writer;
+        let Writer { server, program, pid, journal, .. } = &self.writer;
         let muted = self.lines.saturating_sub(RATE.0);
         if muted > 0 {
-            tracing::info!(server = name, lines = muted, "standard error not logged: too much of it");
+            tracing::info!(server, program, lines = muted, "standard error not logged: too much of it");
         }
         let lost = self.lines.saturating_sub(RATE.1);
         if lost > 0 {
