@@ -114,6 +114,31 @@ async fn a_user_has_so_many_instances_and_an_unused_one_gives_way() {
     assert_eq!(pid(&whoami(&mut second).await), held);
 }
 
+#[tokio::test]
+async fn unused_processes_give_way_when_there_are_as_many_as_there_may_be() {
+    let scene = shared("session", "limits: { children: 3 }");
+    let gateway = scene.serve().await;
+    let end = tokio::time::Instant::now() + SOON;
+    let mut seen = Vec::new();
+    for user in 1..=5 {
+        // The process of the user before is not free before the gateway has noticed that the user is gone.
+        let said = loop {
+            let mut session = open(&gateway, &format!("/whoami/user{user}")).await;
+            let said = asked(&mut session).await;
+            if let Some(result) = said.get("result") {
+                break result["content"][0]["text"].as_str().expect("a text").to_owned();
+            }
+            assert!(said.to_string().contains("the most there may be"), "{said}");
+            assert!(tokio::time::Instant::now() < end, "{said}");
+        };
+        let said: Value = serde_json::from_str(&said).expect("json");
+        assert_eq!(said["user_id"], format!("user{user}"));
+        seen.push(pid(&said));
+    }
+    let left = seen.iter().filter(|&&pid| alive(pid)).count();
+    assert!(left <= 3, "{left} of {seen:?} go on");
+}
+
 /// A stream with a handshake, whatever becomes of it.
 async fn open(gateway: &Gateway, address: &str) -> SseSession {
     SseSession::open_with(gateway.client().deadline(SOON), address).await

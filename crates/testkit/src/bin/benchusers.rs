@@ -8,7 +8,7 @@ use futures_util::stream;
 use janua_testkit::client::sse_session::SseSession;
 use janua_testkit::gateway::Gateway;
 use janua_testkit::peers::{factory_python, factory_servers};
-use janua_testkit::process::descendants;
+use janua_testkit::process::{descendants, eventually};
 use serde_json::json;
 
 /// Users that come at once.
@@ -27,6 +27,8 @@ async fn main() {
     let gateway = gateway.folder(folder.path()).start().await;
     // The first user finds the server as it is after the start of the gateway, and is not counted.
     drop(first_answer(&gateway, 0).await);
+    // The trial of the server, which nobody waits for, is over.
+    assert!(eventually(PATIENCE, || descendants(gateway.pid()).len() <= 3).await, "the trial goes on");
     let (before, began) = (pss_kib(&gateway), Instant::now());
     let mut sessions = Vec::new();
     let mut opened = stream::iter(1..=users).map(|user| first_answer(&gateway, user)).buffer_unordered(AT_ONCE);
