@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: what Janua costs beside a server that speaks HTTP itself, in one run.
 
 mod report;
+mod users;
 
 use crate::repo;
 use anyhow::{Context, Result, bail, ensure};
@@ -82,6 +83,11 @@ struct Programs {
 
 /// The command: builds, measures every round with a fresh process, prints medians and ratios.
 pub(crate) fn run(args: &[String]) -> Result<()> {
+    if let [first, rest @ ..] = args
+        && first == "users"
+    {
+        return users::run(rest);
+    }
     let options = parse(args)?;
     let programs = build()?;
     let mut results = serde_json::Map::new();

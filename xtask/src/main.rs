@@ -39,6 +39,10 @@ cargo xtask COMMAND
                              there is a taskset): ratios are steady then, throughput is not
                              that of a whole machine
       --no-pin               leave it to the scheduler
+  bench users [session|user|all...]
+                             200 users on one factory server: memory, time to the first answer
+      --users N              how many
+      --debug                of a build without optimisation
   soak [OPTIONS]             a gateway under mixed load and a fault a second, every request
                              accounted for; fails on anything that no fault explains
       --minutes N            how long (default 1)

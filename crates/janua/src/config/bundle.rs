@@ -45,7 +45,7 @@ pub(super) fn server(
         None => usual.to_owned(),
     };
     if kind == "python" && ["python", "python3"].contains(&command.as_str()) {
-        command = python.unwrap_or("python3").to_owned();
+        python.unwrap_or("python3").clone_into(&mut command);
     }
     let args = match find("args") {
         Some(args) => {

@@ -11,9 +11,11 @@ use janua_wire::error::INTERNAL_ERROR;
 use janua_wire::message::Response;
 use tokio::time::timeout;
 
+use crate::admission::Slot;
 use crate::config::{FolderServer, ServerCommand, Share};
 use crate::error::{Failure, Kind};
 use crate::lock::Lock;
+use crate::servers::starts::Spare;
 use crate::servers::warm::Stock;
 use crate::servers::{Connection, Eras, Opener, Opening, Refusal, opening};
 use crate::user::User;
@@ -72,7 +74,9 @@ impl FolderOpener {
     /// Processes of the `stock`, shared as told, which end when nobody has used them for the time `idle`.
     pub(crate) fn new(stock: Arc<Stock>, share: Share, idle: Duration, own_key: Option<Arc<str>>) -> Self {
         let (running, starting) = (Lock::default(), tokio::sync::Mutex::default());
-        FolderOpener(Arc::new(Hosts { stock, share, idle, own_key, running, starting }))
+        let hosts = Arc::new(Hosts { stock, share, idle, own_key, running, starting });
+        hosts.stock.starts.know(&hosts);
+        FolderOpener(hosts)
     }
 }
 
@@ -91,6 +95,20 @@ impl Opener for FolderOpener {
 impl Drop for FolderOpener {
     fn drop(&mut self) {
         self.retire();
+    }
+}
+
+impl Spare for Hosts {
+    fn give_up(&self) -> BoxFuture<'_, Option<Slot>> {
+        Box::pin(async {
+            let oldest = {
+                let running = self.running.lock();
+                let unused = running.values().filter_map(|host| Some((host.unused_since()?, host)));
+                unused.min_by_key(|(since, _)| *since).map(|(_, host)| host.clone())
+            };
+            oldest?.gone().await;
+            self.stock.starts.spare_program()
+        })
     }
 }
 

@@ -130,7 +130,7 @@ impl Pool {
             drop(turn);
             start.await
         };
-        if let Err(Refusal::Failed(Failure { kind: Kind::Overloaded, .. })) = opened {
+        if let Err(Refusal::Failed(Failure { kind: Kind::Overloaded | Kind::TooMany, .. })) = opened {
             // It was not even tried.
             return opened;
         }

@@ -5,10 +5,10 @@ use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::warm::Stock;
 use crate::admission::{Figure, Gauge, Slot};
 use crate::config::Limits;
 use crate::error::{Failure, Kind};
@@ -32,8 +32,14 @@ pub(crate) struct Starts {
     /// waited for.
     ahead: Semaphore,
     programs: Arc<Gauge>,
-    /// Where programs are that nobody has asked for yet.
-    stocks: Lock<Vec<Weak<Stock>>>,
+    /// Where programs are that nobody uses.
+    spares: Lock<Vec<Weak<dyn Spare>>>,
+}
+
+/// Where there may be a program that nobody uses.
+pub(super) trait Spare: Send + Sync + 'static {
+    /// Ends one and gives its place to somebody who waits.
+    fn give_up(&self) -> BoxFuture<'_, Option<Slot>>;
 }
 
 impl Starts {
@@ -44,7 +50,7 @@ impl Starts {
             limit,
             ahead: Semaphore::new(1),
             programs: Gauge::new("children", limits.children),
-            stocks: Lock::default(),
+            spares: Lock::default(),
         })
     }
 
@@ -72,9 +78,9 @@ impl Starts {
         if let Some(slot) = self.programs.try_take() {
             return Ok(slot);
         }
-        let stocks: Vec<Arc<Stock>> = self.stocks.lock().iter().filter_map(Weak::upgrade).collect();
-        for stock in stocks {
-            if let Some(slot) = stock.give_up().await {
+        let spares: Vec<Arc<dyn Spare>> = self.spares.lock().iter().filter_map(Weak::upgrade).collect();
+        for spare in spares {
+            if let Some(slot) = spare.give_up().await {
                 return Ok(slot);
             }
         }
@@ -90,10 +96,11 @@ impl Starts {
     }
 
     /// Takes note of a place where programs are that may give way.
-    pub(super) fn know(&self, stock: &Arc<Stock>) {
-        let mut stocks = self.stocks.lock();
-        stocks.retain(|stock| stock.strong_count() > 0);
-        stocks.push(Arc::downgrade(stock));
+    pub(super) fn know(&self, spare: &Arc<impl Spare>) {
+        let spare: Weak<dyn Spare> = Arc::downgrade(spare) as Weak<dyn Spare>;
+        let mut spares = self.spares.lock();
+        spares.retain(|spare| spare.strong_count() > 0);
+        spares.push(spare);
     }
 
     /// How full it is.

@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{BoxFuture, join_all};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::process::journal::Journal;
 use super::process::{self, Process};
-use super::starts::Starts;
+use super::starts::{Spare, Starts};
 use super::trouble::Trouble;
 use crate::admission::Slot;
 use crate::config::{Limits, ServerCommand};
@@ -32,7 +32,7 @@ pub(crate) struct Stock {
     pub(super) limits: Arc<Limits>,
     pub(super) tasks: Tasks,
     pub(super) metrics: Arc<ServerMetrics>,
-    starts: Arc<Starts>,
+    pub(super) starts: Arc<Starts>,
     journal: Arc<Journal>,
     wanted: usize,
     ready: Lock<VecDeque<Process>>,
@@ -113,13 +113,6 @@ impl Stock {
         Ok(Process { stdin, stdout, words, child: child.counted(&self.metrics.children) })
     }
 
-    /// Ends one that is ready and gives its place to somebody who waits.
-    pub(super) async fn give_up(&self) -> Option<Slot> {
-        let process = self.ready.lock().pop_back()?;
-        self.taken.notify_one();
-        process.child.give_way().await
-    }
-
     async fn run(self: Arc<Self>) {
         tokio::select! {
             never = self.refill() => match never {},
@@ -179,6 +172,16 @@ impl Stock {
         let mut ready = self.ready.lock();
         let ended = ready.iter().position(|process| process.child.poll_ended(cx).is_ready());
         ended.and_then(|at| ready.remove(at)).map_or(Poll::Pending, Poll::Ready)
+    }
+}
+
+impl Spare for Stock {
+    fn give_up(&self) -> BoxFuture<'_, Option<Slot>> {
+        Box::pin(async {
+            let process = self.ready.lock().pop_back()?;
+            self.taken.notify_one();
+            process.child.give_way().await
+        })
     }
 }
 

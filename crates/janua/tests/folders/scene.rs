@@ -1,7 +1,7 @@
 //! The stage: a folder of servers in guMCP's style, an interpreter, a gateway, and clients of many users.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use janua_testkit::client::sse_session::SseSession;
@@ -49,11 +49,6 @@ impl Scene {
         self.folder.path()
     }
 
-    /// The file of a server.
-    pub(crate) fn main(&self, server: &str) -> PathBuf {
-        self.path().join("servers").join(server).join("main.py")
-    }
-
     /// `janua serve` in it.
     pub(crate) async fn serve(&self) -> Gateway {
         self.serve_with(&[]).await
@@ -86,25 +81,4 @@ pub(crate) async fn whoami(session: &mut SseSession) -> Value {
 pub(crate) async fn text(session: &mut SseSession, tool: &str, arguments: &str) -> String {
     let answer = session.call(tool, arguments).await;
     answer.result()["content"][0]["text"].as_str().expect("a text").to_owned()
-}
-
-/// A server as the administration of the gateway sees it, once it is so.
-pub(crate) async fn reported(gateway: &Gateway, name: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-    let end = tokio::time::Instant::now() + SOON;
-    loop {
-        let answer = gateway.client().get(&format!("/admin/v1/servers/{name}"), &[]).await;
-        let report = answer.json();
-        if wanted(&report) {
-            return report;
-        }
-        assert!(tokio::time::Instant::now() < end, "{name} is not as it should be: {report}\n{}", gateway.stderr());
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-/// The names that the front page lists.
-pub(crate) async fn listed(gateway: &Gateway) -> Vec<String> {
-    let front = gateway.client().get("/", &[]).await.json();
-    let names = front["servers"].as_array().expect("a list").iter();
-    names.map(|name| name.as_str().expect("a name").to_owned()).collect()
 }

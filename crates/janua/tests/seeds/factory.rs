@@ -2,13 +2,36 @@
 
 use std::fs;
 use std::process::Stdio;
+use std::time::Duration;
 
+use janua_testkit::gateway::Gateway;
 use janua_testkit::process::eventually;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-use crate::scene::{JANUA, SOON, Scene, listed, reported, session, text, whoami};
+use crate::scene::{JANUA, SOON, Scene, session, text, whoami};
+
+/// A server as the administration of the gateway sees it, once it is so.
+async fn reported(gateway: &Gateway, name: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    let end = tokio::time::Instant::now() + SOON;
+    loop {
+        let answer = gateway.client().get(&format!("/admin/v1/servers/{name}"), &[]).await;
+        let report = answer.json();
+        if wanted(&report) {
+            return report;
+        }
+        assert!(tokio::time::Instant::now() < end, "{name} is not as it should be: {report}\n{}", gateway.stderr());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// The names that the front page lists.
+async fn listed(gateway: &Gateway) -> Vec<String> {
+    let front = gateway.client().get("/", &[]).await.json();
+    let names = front["servers"].as_array().expect("a list").iter();
+    names.map(|name| name.as_str().expect("a name").to_owned()).collect()
+}
 
 #[tokio::test]
 async fn gum_12_an_instance_and_its_state_survive_reconnection() {
@@ -193,8 +216,9 @@ async fn gum_45_new_sessions_see_changed_code_and_others_notice_nothing() {
     text(&mut still, "store-data", r#"{"key":"k","value":"v"}"#).await;
     let mut before = session(&gateway, "/whoami/alice").await;
     let old = whoami(&mut before).await;
-    let code = fs::read_to_string(scene.main("whoami")).expect("read");
-    fs::write(scene.main("whoami"), code.replace(r#"EDITION = "first""#, r#"EDITION = "second""#)).expect("written");
+    let main = scene.path().join("servers/whoami/main.py");
+    let code = fs::read_to_string(&main).expect("read");
+    fs::write(&main, code.replace(r#"EDITION = "first""#, r#"EDITION = "second""#)).expect("written");
     let end = tokio::time::Instant::now() + SOON;
     let new = loop {
         let mut after = session(&gateway, "/whoami/alice").await;

@@ -96,7 +96,7 @@ fn over(mut keys: Node, entry: &Node) -> Node {
 pub(super) fn factory(
     folder: PathBuf,
     group: &Group<'_>,
-    env: Vec<(String, String)>,
+    env: &[(String, String)],
     setting: &Setting<'_>,
 ) -> FolderServer {
     let given = |name: &str| env.iter().any(|(known, _)| known == name);
@@ -107,7 +107,7 @@ pub(super) fn factory(
     let interpreter = ServerCommand {
         program: program.unwrap_or_else(|| PYTHON.to_owned()),
         args: Vec::new(),
-        env: passed.chain(env.clone()).collect(),
+        env: passed.chain(env.iter().cloned()).collect(),
         cwd: group.text("cwd").map(|cwd| placed(cwd, setting.folder, setting.environment)),
         inherit_env: group.switch("inherit_env").unwrap_or(setting.inherit_env),
     };

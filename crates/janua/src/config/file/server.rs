@@ -245,7 +245,7 @@ fn kind(
         ["folder"] => {
             lawful_variables(group, path, findings);
             let folder = placed(group.text("folder").unwrap_or_default(), setting.folder, setting.environment);
-            Ok(Server::Folder(factory(folder, group, group.pairs("env"), setting)))
+            Ok(Server::Folder(factory(folder, group, &group.pairs("env"), setting)))
         }
         [_] => Ok(Server::InProcess(group.text("builtin").unwrap_or_default().to_owned())),
         [] if setting.lenient => {

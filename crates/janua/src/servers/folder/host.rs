@@ -93,7 +93,7 @@ impl Host {
     /// A line for the process itself. If it cannot be had, neither can anything that comes later.
     fn say(&self, line: String) {
         if self.stdin.send(Line::One(line.into()), None).is_err() {
-            self.end(Failure::new(Kind::ServerExited, "the server does not take its input"));
+            self.end(&Failure::new(Kind::ServerExited, "the server does not take its input"));
         }
     }
 
@@ -161,7 +161,7 @@ impl Host {
     pub(super) fn give_up(&self) {
         let unused = self.state.lock().channels.is_empty();
         if unused && !self.proven.load(Ordering::Relaxed) {
-            self.end(Failure::new(Kind::StartFailed, "the server did not open"));
+            self.end(&Failure::new(Kind::StartFailed, "the server did not open"));
         }
     }
 
@@ -176,13 +176,13 @@ impl Host {
         let ends = state.retired && state.channels.is_empty() && state.over.is_none();
         drop(state);
         if ends {
-            self.end(Failure::new(Kind::Stopping, "the server is not used any more"));
+            self.end(&Failure::new(Kind::Stopping, "the server is not used any more"));
         }
     }
 
     /// Stops the process.
-    fn end(&self, why: Failure) {
-        self.over(&why);
+    fn end(&self, why: &Failure) {
+        self.over(why);
         self.stdin.close();
         self.ending.ask();
     }
@@ -222,7 +222,7 @@ impl Host {
         let empty = state.instances.is_empty();
         drop(state);
         if empty {
-            self.end(Failure::new(Kind::Stopping, "the server was not used any more"));
+            self.end(&Failure::new(Kind::Stopping, "the server was not used any more"));
         } else {
             self.say(line);
         }
@@ -237,9 +237,25 @@ impl Host {
         let unused: Vec<Arc<User>> = unused.map(|(user, _)| user.clone()).collect();
         drop(state);
         if ends {
-            return self.end(Failure::new(Kind::Stopping, "the server was not used any more"));
+            return self.end(&Failure::new(Kind::Stopping, "the server was not used any more"));
         }
-        unused.iter().for_each(|user| self.let_go(user));
+        for user in &unused {
+            self.let_go(user);
+        }
+    }
+
+    /// Since when no session uses it; `None` if one does, or it is about to end.
+    pub(super) fn unused_since(&self) -> Option<Instant> {
+        let state = self.state.lock();
+        (state.channels.is_empty() && state.over.is_none()).then_some(state.unused)
+    }
+
+    /// Ends it unless a session has come to use it, and resolves when nothing of it is left.
+    pub(super) async fn gone(&self) {
+        if self.unused_since().is_some() {
+            self.end(&Failure::new(Kind::Stopping, "the server was not used any more"));
+            self.ending.gone().await;
+        }
     }
 
     /// Whether the process says anything at all.
@@ -285,7 +301,9 @@ impl Inlet for Host {
         state.over.get_or_insert_with(|| why.clone());
         let channels = std::mem::take(&mut state.channels);
         drop(state);
-        channels.values().for_each(|held| held.end(why));
+        for held in channels.values() {
+            held.end(why);
+        }
     }
 }
 
