@@ -109,15 +109,14 @@ pub(super) fn run(args: &ExportArgs) -> Result<(), Failed> {
         );
         return Err(Failed::Usage(what));
     }
-    let url = match &args.url {
-        Some(url) => url.clone(),
-        None => {
-            let page = Page::load(&args.file.path()?)?;
-            if page.value.get("auth").is_some() {
-                eprintln!("the gateway asks for credentials: give the entry a header `Authorization`");
-            }
-            Address::of(&page.value).url()
+    let url = if let Some(url) = &args.url {
+        url.clone()
+    } else {
+        let page = Page::load(&args.file.path()?)?;
+        if page.value.get("auth").is_some() {
+            eprintln!("the gateway asks for credentials: give the entry a header `Authorization`");
         }
+        Address::of(&page.value).url()
     };
     let entry = Entry::new(target(client, args, url)?);
     let change = |text: &str| changed(client, &path, text, args, &entry);
