@@ -174,13 +174,20 @@ impl fmt::Debug for RemoteServer {
     }
 }
 
+/// Without what in an address may be a credential.
+impl fmt::Debug for OpenApiSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.label())
+    }
+}
+
 /// Without the values of headers and parameters, and of what in an address may be a credential.
 impl fmt::Debug for OpenApiServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let headers: Vec<&http::HeaderName> = self.headers.iter().map(|(name, _)| name).collect();
         let query: Vec<&String> = self.query.iter().map(|(name, _)| name).collect();
         let mut shown = f.debug_struct("OpenApiServer");
-        shown.field("source", &self.source.label()).field("base_url", &self.base_url.as_ref().map(bare));
+        shown.field("source", &self.source).field("base_url", &self.base_url.as_ref().map(bare));
         shown.field("headers", &headers).field("query", &query).field("allow_private", &self.allow_private).finish()
     }
 }

@@ -82,6 +82,13 @@ const WRONG: &[(&str, &str)] = &[
         "servers.a: needs `command`, `url`, `folder`, `openapi` or `builtin`; a program to start, the address of a remote \
          server, a folder, an API's description, or the name of a built-in server",
     ),
+    ("servers: { a: { openapi: '' } }", "servers.a.openapi: must be the path of a file, or an http or https URL"),
+    (
+        "servers: { a: { openapi: 'https://' } }",
+        "servers.a.openapi: must be the path of a file, or an http or https URL",
+    ),
+    ("servers: { a: { url: 'http://x', query: { k: v } } }", "servers.a.query: only an API has this key"),
+    ("servers: { a: { openapi: 'http://x', cwd: y } }", "servers.a.cwd: only a program has this key"),
     ("servers: { a: { command: [x] } }", "servers.a.command: must be a text, is a list"),
     ("servers: { a: { command: '' } }", "servers.a.command: must name a program"),
     ("servers: { a: { command: x, args: [[y]] } }", "servers.a.args[0]: must be a text, is a list"),

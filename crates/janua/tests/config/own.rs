@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::scene::{Scene, command, remote, server};
-use janua::config::{Environment, Hashed, OpenRoute, Prefix, Protocol, RemoteTransport, Server, Share, load};
+use janua::config::{
+    Environment, Hashed, OpenApiSource, OpenRoute, Prefix, Protocol, RemoteTransport, Server, Share, load,
+};
 
 const YAML: &str = "\u{feff}# Grüße\r
 listen: 127.0.0.1:4000\r
@@ -123,6 +125,26 @@ fn every_value_arrives() {
     assert_eq!(server(&loaded, "here").disabled.as_deref(), Some("it is switched off in the configuration"));
     assert_eq!(settings.views["research"].servers, ["search"]);
     assert_eq!(settings.views["research"].prefix, Prefix::Never);
+}
+
+#[test]
+fn an_api_is_its_document_and_what_goes_with_every_request() {
+    let scene = Scene::new().with("KEY", "k-1");
+    let text = "servers:\n  pets: { openapi: pets.yaml, base_url: 'http://127.0.0.1:9/v1', query: { key: '${KEY}' } }\n  \
+                far: { openapi: 'https://x.example/api.json', headers: { X-Key: '${KEY}' }, share: session, allow_private: true }\n";
+    let (loaded, warnings) = scene.good("janua.yaml", text);
+    assert_eq!(warnings.len(), 1, "the file is not there: {warnings:?}");
+    let Server::OpenApi(pets) = &server(&loaded, "pets").server else { panic!("it is an API") };
+    let place = scene.folder.path().join("pets.yaml");
+    assert_eq!(pets.source, OpenApiSource::file(&place));
+    assert!(loaded.files.iter().any(|file| file.path == place), "it is watched");
+    assert_eq!(pets.base_url.as_ref().map(url::Url::as_str), Some("http://127.0.0.1:9/v1"));
+    assert_eq!((&pets.query[..], pets.allow_private), (&[("key".to_owned(), "k-1".to_owned())][..], None));
+    assert_eq!(server(&loaded, "pets").share, Share::All, "an API keeps nothing of a session");
+    let Server::OpenApi(far) = &server(&loaded, "far").server else { panic!("it is an API") };
+    assert_eq!((far.source.label().as_str(), far.allow_private), ("https://x.example/api.json", Some(true)));
+    assert!(far.headers[0].1.is_sensitive() && server(&loaded, "far").share == Share::Session);
+    assert!(!format!("{:?}", loaded.settings).contains("k-1"), "secrets are not shown");
 }
 
 #[test]

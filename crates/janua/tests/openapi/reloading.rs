@@ -99,7 +99,7 @@ async fn commands_use_it_and_say_what_is_wrong() {
     assert_eq!(api.site.seen().len(), 1);
     settings(json!({"web": good, "bad": {"openapi": "bad.json"}, "gone": {"openapi": "gone.json"}})).expect("written");
     let (_, said) = janua(&folder, &["doctor"]).await;
-    assert!(said.contains("it is no OpenAPI document"), "{said}");
+    assert!(said.contains("it is no OpenAPI document") && said.contains("correct the document"), "{said}");
     assert!(said.contains("gone.json") && said.contains("it cannot be read"), "{said}");
     let (_, said) = janua(&folder, &["check"]).await;
     assert!(said.contains("gone.json cannot be read: it does not exist"), "{said}");

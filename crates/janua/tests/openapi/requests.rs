@@ -116,6 +116,8 @@ async fn numbers_pass_as_they_are_written() {
     let digits = "1234567890123456789012345678901234567890.10";
     session.call("post_n", &format!(r#"{{"n":{digits}}}"#)).await;
     assert_eq!(scene.api.site.seen()[0].body, format!(r#"{{"n":{digits}}}"#));
+    let twice = session.call("post_n", r#"{"n":1,"\u006e":2}"#).await;
+    assert_eq!((twice.error_code(), scene.api.site.seen().len()), (Some(-32602), 1));
 }
 
 #[tokio::test]

@@ -95,6 +95,10 @@ async fn failed(patient: &Patient<'_>, trouble: &Trouble) -> Note {
             Some(obstacle) => obstacle,
             None => Note::fail(name, &trouble.message, network::advice(&trouble.message)),
         },
+        Server::OpenApi(_) => {
+            let next = "correct the document, or the server's `openapi` and `base_url` in the configuration";
+            Note::fail(name, &trouble.message, next)
+        }
         server => {
             let by_hand = || format!("start it by hand to see more: `{}`", server.label());
             let waits = || trouble.message.contains("did not answer").then_some(WAITS);

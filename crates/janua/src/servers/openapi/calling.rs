@@ -32,6 +32,11 @@ struct Parts<'a> {
 pub(super) fn request(api: &Api, operation: &Operation, arguments: &Json) -> Result<Outgoing, Error> {
     let text = arguments.as_str();
     let values: Value = serde_json::from_str(text).map_err(|why| Error::invalid(why.to_string()))?;
+    // What is checked must be what is sent.
+    let given = raw::members(text.as_bytes(), raw::whole(text.as_bytes())).unwrap_or_default();
+    if values.as_object().is_none_or(|values| values.len() != given.len()) {
+        return Err(Error::invalid("an argument is there twice"));
+    }
     operation.check(&values).map_err(Error::tool)?;
     let mut parts = Parts::default();
     for argument in &operation.arguments {
