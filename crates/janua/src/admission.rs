@@ -89,6 +89,11 @@ impl Gauge {
         Gauge::counting(self.name, self.limit, self.rejected.clone())
     }
 
+    /// The same of what there may be `limit` of.
+    pub(crate) fn another_of(&self, limit: usize) -> Arc<Self> {
+        Gauge::counting(self.name, limit, self.rejected.clone())
+    }
+
     fn counting(name: &'static str, limit: usize, rejected: Arc<AtomicU64>) -> Arc<Self> {
         Arc::new(Gauge { name, limit, current: AtomicUsize::new(0), rejected })
     }

@@ -98,7 +98,9 @@ impl Gateway {
 
     /// How full everything is that is limited.
     pub(crate) fn figures(&self) -> Vec<Figure> {
-        let busiest = self.sessions.all().iter().map(|session| session.running()).max().unwrap_or_default();
+        let all = self.sessions.all();
+        let bound = all.iter().filter(|session| session.kind != sessions::Kind::Rest);
+        let busiest = bound.map(|session| session.running()).max().unwrap_or_default();
         let mut figures = self.admission.figures();
         figures.push(self.sessions.places.figure());
         figures.push(self.sessions.requests.figure_of(busiest));

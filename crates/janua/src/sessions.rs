@@ -28,6 +28,8 @@ pub(crate) struct Sessions {
     pub(crate) places: Arc<Gauge>,
     /// Requests under way, of each session for itself.
     pub(crate) requests: Arc<Gauge>,
+    /// The same of sessions for plain HTTP requests, whose callers do not know that they share one.
+    rest_requests: Arc<Gauge>,
 }
 
 /// A session in the table, and the place that it takes up there.
@@ -40,7 +42,8 @@ impl Sessions {
     pub(crate) fn new(limits: Arc<Limits>) -> Self {
         let places = Gauge::new("sessions", limits.sessions);
         let requests = Gauge::new("session_requests", limits.session_requests);
-        Sessions { table: Lock::default(), next: AtomicU64::new(1), limits, places, requests }
+        let rest_requests = requests.another_of(limits.session_requests.max(limits.server_requests));
+        Sessions { table: Lock::default(), next: AtomicU64::new(1), limits, places, requests, rest_requests }
     }
 
     /// Opens a session of `visitor`, unless there are as many as there may be.
@@ -48,7 +51,8 @@ impl Sessions {
         let slot = self.places.take()?;
         let id: Arc<str> = kind.mint().into();
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let session = Session::new((id.clone(), number, kind), (place, visitor), self.limits.clone(), &self.requests);
+        let requests = if kind == Kind::Rest { &self.rest_requests } else { &self.requests };
+        let session = Session::new((id.clone(), number, kind), (place, visitor), self.limits.clone(), requests);
         let session = Arc::new(session);
         self.table.lock().insert(id, Kept { session: session.clone(), _slot: slot });
         Some(session)

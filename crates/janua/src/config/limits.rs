@@ -27,7 +27,7 @@ pub struct Limits {
     pub server_queue_items: usize,
     /// Bytes that may wait to be written to one server; sixteen messages always may.
     pub server_queue_bytes: usize,
-    /// Requests of one session under way at once.
+    /// Requests of one session under way at once. One for plain HTTP requests may have as many as one server.
     pub session_requests: usize,
     /// Sessions at once.
     pub sessions: usize,

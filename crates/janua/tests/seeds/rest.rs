@@ -151,7 +151,7 @@ async fn ace_17_a_session_begins_with_a_handshake() {
 
 #[tokio::test]
 async fn ace_18_calls_of_one_session_run_at_once() {
-    let (_folder, gateway) = probing(json!({"limits": {"session_requests": 256}})).await;
+    let (_folder, gateway) = probing(json!({})).await;
     let slow = |seconds: f64| {
         let gateway = &gateway;
         async move {

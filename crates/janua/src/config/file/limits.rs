@@ -92,7 +92,12 @@ static LIMITS: &[Limit] = &[
         |l| &mut l.server_queue_bytes,
         "Bytes that may wait to be written to one server.",
     ),
-    count("session_requests", "64", |l| &mut l.session_requests, "Requests of one session under way at once."),
+    count(
+        "session_requests",
+        "64",
+        |l| &mut l.session_requests,
+        "Requests of one session under way at once; a session for plain HTTP may have as many as one server.",
+    ),
     count("sessions", "1024", |l| &mut l.sessions, "Sessions at once."),
     time("session_idle", "5m", |l| &mut l.session_idle, "Idle time after which a session ends."),
     time(
