@@ -1,5 +1,6 @@
 //! Rows of guMCP's remote server: its addresses, session keys and streams.
 
+use std::path::Path;
 use std::time::Duration;
 
 use axum::http::Method;
@@ -8,6 +9,7 @@ use janua_testkit::peers::{Peer, Sdk, Transport};
 use janua_testkit::process::eventually;
 use serde_json::json;
 
+use crate::remote::cache;
 use crate::stage::{JSON, NOBODY, OLD, PING, SOON, Stage, answers_pings, first_event, servers, text};
 
 const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2024-11-05","capabilities":{},"clientInfo":{"name":"rec","version":"1"}}}"#;
@@ -84,6 +86,13 @@ async fn gum_04_a_message_is_accepted_and_answered_on_the_stream() {
 async fn gum_05_a_whole_session_of_somebody_elses_client() {
     let stage = Stage::of_both().await;
     let at = stage.gateway.url("/simple-tools-server/local");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/seeds/oldest_client.py");
+    let mut oldest = tokio::process::Command::new(cache().join("py1-first/bin/python"));
+    let done = oldest.arg("-B").arg(script).arg(&at).output().await.expect("installed by `cargo xtask setup`");
+    let said = String::from_utf8_lossy(&done.stdout).into_owned();
+    let wanted =
+        "store-data, retrieve-data, list-data\nStored 'k' with value: v1\nValue for 'k': v1\nStored data: / - k: v1\n";
+    assert_eq!(said, wanted, "{}", String::from_utf8_lossy(&done.stderr));
     for sdk in [Sdk::Python1, Sdk::TypeScript1] {
         let mut peer = Peer::start(sdk, &Transport::Sse(at.clone())).expect("started");
         peer.connect().await.expect("connected");

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use crate::stage::{JSON, PING, SOON, Stage, free_port, plainly, prepared, servers, shell, text};
 
 /// Where other people's software is.
-fn cache() -> PathBuf {
+pub(crate) fn cache() -> PathBuf {
     let own = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.cache");
     std::env::var_os("JANUA_CACHE").map_or_else(own, PathBuf::from)
 }
