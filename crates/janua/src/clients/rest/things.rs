@@ -121,8 +121,27 @@ pub(super) async fn completion(
     visit.check_name()?;
     let (params, _bytes) = visit.read(body).await?;
     members_once(&params, 1).map_err(Problem::unreadable)?;
-    let params = if params.trim_ascii().is_empty() { "{}".into() } else { String::from_utf8_lossy(&params) };
+    if let Some(why) = incomplete(&params) {
+        return Err(Problem::new(StatusCode::BAD_REQUEST, why));
+    }
+    let params = String::from_utf8_lossy(&params);
     ask(visit, target, "completion/complete", &params, About::Completion, slot).await
+}
+
+/// What the params of a completion lack.
+fn incomplete(params: &[u8]) -> Option<&'static str> {
+    let begins = |path: &[&str], with| {
+        let found = raw::find_path(params, raw::whole(params), path);
+        found.map(|value| params[value.range()].starts_with(with))
+    };
+    let text = |path: &[&str]| begins(path, b"\"") == Some(true);
+    if begins(&["ref"], b"{") != Some(true) || !text(&["ref", "type"]) {
+        return Some("`ref` must be an object that says what is completed: its `type` and its `name` or `uri`");
+    }
+    if !text(&["argument", "name"]) || !text(&["argument", "value"]) {
+        return Some("`argument` must be an object with the texts `name` and `value`");
+    }
+    (begins(&["context"], b"{") == Some(false)).then_some("`context` must be an object")
 }
 
 /// The completions in a server's result.
