@@ -19,12 +19,13 @@ struct Environment {
     pins: &'static str,
 }
 
-const ENVIRONMENTS: [Environment; 5] = [
+const ENVIRONMENTS: [Environment; 6] = [
     Environment { name: "py1", pins: "python/requirements-1.txt" },
     Environment { name: "py1-first", pins: "python/requirements-1-first.txt" },
     Environment { name: "py2", pins: "python/requirements-2.txt" },
     Environment { name: "fastmcp", pins: "python/requirements-fastmcp.txt" },
     Environment { name: "servers-py", pins: "python/requirements-servers.txt" },
+    Environment { name: "mcpo", pins: "python/requirements-mcpo.txt" },
     Environment { name: "openapi", pins: "python/requirements-openapi.txt" },
 ];
 

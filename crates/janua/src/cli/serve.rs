@@ -213,7 +213,7 @@ fn announce(running: &Running, source: &Source, loaded: &Loaded) {
 }
 
 /// An address that can be put into a browser.
-fn shown(address: SocketAddr) -> SocketAddr {
+pub(super) fn shown(address: SocketAddr) -> SocketAddr {
     let host = match address.ip() {
         IpAddr::V4(host) if host.is_unspecified() => IpAddr::from([127, 0, 0, 1]),
         host => host,

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use aws_lc_rs::constant_time::verify_slices_are_equal;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
@@ -26,6 +25,7 @@ use crate::admission::overloaded;
 use crate::bridge::modern_caller;
 use crate::call::Call;
 use crate::catalog::offers::Basis;
+use crate::config::{Hashed, Secret, mended};
 use crate::lock::Lock;
 use crate::observe::Origin;
 use crate::openapi::mcpo::{self as description, Service};
@@ -57,7 +57,7 @@ pub struct Mcpo {
     /// The version of the whole; the only server's if absent.
     pub version: Option<String>,
     /// What callers show to call tools.
-    pub api_key: Option<Arc<str>>,
+    pub api_key: Option<Secret>,
     /// Whether they must show it for everything else, too.
     pub strict_auth: bool,
 }
@@ -305,7 +305,7 @@ impl Face {
         } else {
             return Err(unauthorized("Missing or invalid Authorization header"));
         };
-        if verify_slices_are_equal(&shown, key.as_bytes()).is_ok() {
+        if Hashed::of(&shown) == Hashed::of(key.expose().as_bytes()) {
             return Ok(());
         }
         tokio::time::sleep(PAUSE).await;
@@ -331,7 +331,7 @@ fn discovered(basis: &Basis) -> Option<&[u8]> {
 
 /// The name under which a server is served: the one in an address, or the one that was made of it.
 fn served(edge: &Edge, named: &str) -> Option<String> {
-    let names = [named.to_owned(), crate::config::mended(named)];
+    let names = [named.to_owned(), mended(named)];
     names.into_iter().find(|name| edge.gateway.catalog.place(Some(name)).is_ok())
 }
 

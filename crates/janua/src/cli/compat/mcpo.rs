@@ -2,7 +2,6 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use clap::{ArgAction, Parser, ValueEnum};
 use http::{HeaderName, HeaderValue};
@@ -10,12 +9,12 @@ use serde_json::Value;
 use url::Url;
 
 use super::super::proxy::address;
-use super::super::serve::{broken, follow};
+use super::super::serve::{broken, follow, shown};
 use super::super::{Failed, Global, Level, block_on, env};
 use super::{parse, usage};
 use janua::config::{
-    self, Environment, Limits, Loaded, RemoteServer, RemoteTransport, Server, ServerCommand, ServerSettings, Settings,
-    Share,
+    self, Environment, Limits, Loaded, RemoteServer, RemoteTransport, Secret, Server, ServerCommand, ServerSettings,
+    Settings, Share,
 };
 use janua::serve::{App, Mcpo, Running};
 
@@ -223,7 +222,7 @@ impl Line {
             name: self.name.clone(),
             description: self.description.clone(),
             version: self.version.clone(),
-            api_key: self.api_key.as_deref().filter(|key| !key.is_empty()).map(Arc::from),
+            api_key: self.api_key.as_deref().filter(|key| !key.is_empty()).map(Secret::new),
             strict_auth: self.strict_auth,
         }
     }
@@ -324,7 +323,7 @@ impl Line {
 }
 
 fn announce(running: &Running, prefix: &str, servers: &[&String]) {
-    let base = format!("http://{}", running.address());
+    let base = format!("http://{}", shown(running.address()));
     eprintln!("janua {} serves tools at {base}{prefix}", env!("CARGO_PKG_VERSION"));
     eprintln!("  described  {base}/docs, {base}/openapi.json");
     for server in servers {
@@ -368,7 +367,7 @@ mod tests {
             let mcpo = line.mcpo(None);
             assert_eq!((mcpo.path_prefix.as_str(), mcpo.root_path.as_str()), ("/p/", "/r"));
             assert_eq!((mcpo.name.as_deref(), mcpo.version.as_deref()), (Some("n"), Some("2")));
-            assert_eq!((mcpo.api_key.as_deref(), mcpo.strict_auth), (Some("k"), true));
+            assert_eq!((mcpo.api_key.as_ref().map(Secret::expose), mcpo.strict_auth), (Some("k"), true));
             let server = line.server(words("http://h.test/sse")).expect("a server");
             let settings = line.settings_of("s", server).expect("settings");
             assert_eq!((settings.host.to_string().as_str(), settings.port), ("127.0.0.1", 9));
