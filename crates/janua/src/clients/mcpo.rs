@@ -28,10 +28,11 @@ use crate::catalog::offers::Basis;
 use crate::config::{Hashed, Secret, mended};
 use crate::lock::Lock;
 use crate::observe::Origin;
+use crate::observe::metrics as counts;
 use crate::openapi::mcpo::{self as description, Service};
-use crate::pipeline;
 use crate::servers::opening::GATEWAY;
 use crate::servers::outcome;
+use crate::{pipeline, sessions};
 
 mod arguments;
 mod form;
@@ -126,16 +127,17 @@ fn at(route: Route) -> MethodRouter<Arc<Edge>> {
 async fn serve(edge: &Edge, request: Request) -> Response<Body> {
     let Some(face) = &edge.mcpo else { return not_found() };
     let (parts, body) = request.into_parts();
-    let pass = match edge.guard.check(&parts) {
-        Ok(pass) => pass,
+    let pass = match edge.enter(&parts, false) {
+        Ok((pass, _)) => pass,
         Err(refused) => return edge.finish(refused),
     };
     let preflight = parts.method == Method::OPTIONS && parts.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
-    let answer = match parts.extensions.get() {
-        Some(super::Crowded(why)) => form::failed(why),
-        None if preflight => answer::empty(StatusCode::NO_CONTENT),
-        None => face.respond(edge, &parts, body).await,
+    let answer = if preflight {
+        answer::empty(StatusCode::NO_CONTENT)
+    } else {
+        face.respond(edge, &parts, body).await
     };
+    edge.gateway.observer.metrics.answered(counts::Route::Api, answer.status().as_u16());
     edge.finish(pass.put_on(answer))
 }
 
@@ -231,8 +233,9 @@ impl Face {
             Ok(request) => super::envelope::with_trace(&parts.headers, request),
             Err(refused) => return form::plain(StatusCode::UNPROCESSABLE_ENTITY, &refused.why.to_string()),
         };
+        let origin = Origin { transport: sessions::Kind::Rest.name(), session: None };
         let call = Call { request, caller: modern_caller(ClientCapabilities::default()) };
-        form::answer(&outcome(pipeline::handle(&edge.gateway, &place, call, Origin::ALONE).await).await)
+        form::answer(&outcome(pipeline::handle(&edge.gateway, &place, call, origin).await).await)
     }
 
     /// What is known of a server, by the name that it is served under.
