@@ -61,8 +61,21 @@ fn seen(answer: &Answer) -> (u16, Value) {
 
 /// Bodies for `/form` whose answers are mcpo's: what results and errors look like.
 const SAME_FORMS: [&str; 15] = [
-    "text", "json", "number", "null", "float", "big", "empty", "two", "none", "image", "captioned", "-32700", "-32601",
-    "-32602", "-32000",
+    "text",
+    "json",
+    "number",
+    "null",
+    "float",
+    "big",
+    "empty",
+    "two",
+    "none",
+    "image",
+    "captioned",
+    "-32700",
+    "-32601",
+    "-32602",
+    "-32000",
 ];
 
 /// Requests whose answers are mcpo's.
@@ -239,7 +252,10 @@ async fn pages_show_the_descriptions_beside_them() {
         assert!(page.text().contains("data-url=\"openapi.json\""), "{}", page.text());
         assert!(page.text().contains("src=\"docs/-/start.js\""), "{}", page.text());
         let script = client.get(&format!("{place}/docs/-/start.js"), &[]).await;
-        assert_eq!((script.status, script.header("content-type")), (StatusCode::OK, Some("text/javascript; charset=utf-8")));
+        assert_eq!(
+            (script.status, script.header("content-type")),
+            (StatusCode::OK, Some("text/javascript; charset=utf-8"))
+        );
     }
     assert_eq!(client.get("/none/docs", &[]).await.status, StatusCode::NOT_FOUND);
     assert_eq!(client.post("/docs", "", &[]).await.status, StatusCode::METHOD_NOT_ALLOWED);

@@ -12,6 +12,7 @@ mod mcp_gateway;
 mod mcpo;
 mod mcp_proxy;
 mod mcp_remote;
+mod mcpo;
 mod streamablehttp_proxy;
 mod supergateway;
 

@@ -20,7 +20,7 @@ use janua_wire::message;
 use janua_wire::metadata::envelope;
 use serde_json::Value;
 
-use super::{Edge, LIVE, READY, Route, answer, body, docs};
+use super::{Edge, LIVE, READY, Route, answer, body, docs, session_key};
 use crate::admission::overloaded;
 use crate::bridge::modern_caller;
 use crate::call::Call;
@@ -132,11 +132,7 @@ async fn serve(edge: &Edge, request: Request) -> Response<Body> {
         Err(refused) => return edge.finish(refused),
     };
     let preflight = parts.method == Method::OPTIONS && parts.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
-    let answer = if preflight {
-        answer::empty(StatusCode::NO_CONTENT)
-    } else {
-        face.respond(edge, &parts, body).await
-    };
+    let answer = if preflight { answer::empty(StatusCode::NO_CONTENT) } else { face.respond(edge, &parts, body).await };
     edge.gateway.observer.metrics.answered(counts::Route::Api, answer.status().as_u16());
     edge.finish(pass.put_on(answer))
 }
@@ -155,7 +151,9 @@ impl Face {
         let is_read = matches!(parts.method, Method::GET | Method::HEAD);
         match self.target(parts.uri.path()) {
             None => not_found(),
-            Some(Target::Description(_) | Target::Page(_) | Target::PageFile(_)) if !is_read => form::not_allowed("GET, HEAD"),
+            Some(Target::Description(_) | Target::Page(_) | Target::PageFile(_)) if !is_read => {
+                form::not_allowed("GET, HEAD")
+            }
             Some(Target::Description(server)) => match self.description(edge, server.as_deref()).await {
                 Some(text) => typed(text, "application/json"),
                 None => not_found(),
@@ -173,7 +171,7 @@ impl Face {
     /// What a path leads to.
     fn target(&self, path: &str) -> Option<Target> {
         let Mcpo { only, path_prefix, root_path, .. } = &self.terms;
-        let path = decoded(path)?;
+        let path = session_key::decoded(path)?;
         let below = path.strip_prefix(root_path.as_str()).filter(|below| below.starts_with('/'));
         let path = below.unwrap_or(&path);
         match path {
@@ -353,26 +351,6 @@ fn typed(text: String, kind: &'static str) -> Response<Body> {
     answer
 }
 
-/// A path without its percent signs; `None` if it is no text then.
-fn decoded(path: &str) -> Option<String> {
-    let mut out = Vec::with_capacity(path.len());
-    let mut rest = path.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let code = tail.get(..2).filter(|_| *first == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
-        match code.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(byte) => {
-                out.push(byte);
-                rest = &tail[2..];
-            }
-            None => {
-                out.push(*first);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8(out).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -381,8 +359,8 @@ mod tests {
         Face::new(terms.clone()).target(path)
     }
 
-    fn tool(server: &str, tool: &str) -> Option<Target> {
-        Some(Target::Tool(server.to_owned(), tool.to_owned()))
+    fn tool(server: &str, tool: &str) -> Target {
+        Target::Tool(server.to_owned(), tool.to_owned())
     }
 
     #[test]
@@ -390,9 +368,9 @@ mod tests {
         let terms = Mcpo { only: Some("s".to_owned()), path_prefix: "/pre/".to_owned(), ..Mcpo::default() };
         let own = || Some("s".to_owned());
         for (path, wanted) in [
-            ("/get_time", tool("s", "get_time")),
-            ("/bare/name", tool("s", "bare/name")),
-            ("/bare%2Fname", tool("s", "bare/name")),
+            ("/get_time", Some(tool("s", "get_time"))),
+            ("/bare/name", Some(tool("s", "bare/name"))),
+            ("/bare%2Fname", Some(tool("s", "bare/name"))),
             ("/openapi.json", Some(Target::Description(own()))),
             ("/docs", Some(Target::Page(own()))),
             ("/", None),
@@ -408,13 +386,13 @@ mod tests {
         let deep = Mcpo { path_prefix: "/a/b/".to_owned(), root_path: "/rp".to_owned(), ..Mcpo::default() };
         let named = || Some("one".to_owned());
         for (terms, path, wanted) in [
-            (&plain, "/one/echo", tool("one", "echo")),
-            (&plain, "/my%20server/a/b", tool("my server", "a/b")),
+            (&plain, "/one/echo", Some(tool("one", "echo"))),
+            (&plain, "/my%20server/a/b", Some(tool("my server", "a/b"))),
             (&plain, "/one", None),
             (&plain, "/one/", None),
             (&plain, "/openapi.json", Some(Target::Description(None))),
             (&plain, "/one/openapi.json", Some(Target::Description(named()))),
-            (&deep, "/a/b/one/echo", tool("one", "echo")),
+            (&deep, "/a/b/one/echo", Some(tool("one", "echo"))),
             (&deep, "/rp/a/b/one/docs", Some(Target::Page(named()))),
             (&deep, "/rp/openapi.json", Some(Target::Description(None))),
             (&deep, "/one/echo", None),

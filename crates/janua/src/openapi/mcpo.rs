@@ -105,10 +105,8 @@ fn operation(name: &str, tool: &Value, schemas: &mut Map<String, Value>) -> Map<
     };
     let id = format!("tool_{plain}_post");
     let response_title = titled(&format!("response_{id}"));
-    let mut operation = Map::from_iter([
-        ("summary".to_owned(), titled(name).into()),
-        ("operationId".to_owned(), id.into()),
-    ]);
+    let mut operation =
+        Map::from_iter([("summary".to_owned(), titled(name).into()), ("operationId".to_owned(), id.into())]);
     if let Some(description) = tool["description"].as_str() {
         operation.insert("description".to_owned(), description.into());
     }
@@ -127,7 +125,8 @@ fn operation(name: &str, tool: &Value, schemas: &mut Map<String, Value>) -> Map<
     let mut responses = json!({ "200": good });
     if takes_any {
         let schema = json!({"$ref": "#/components/schemas/HTTPValidationError"});
-        responses["422"] = json!({"description": "Validation Error", "content": {"application/json": {"schema": schema}}});
+        responses["422"] =
+            json!({"description": "Validation Error", "content": {"application/json": {"schema": schema}}});
     }
     operation.insert("responses".to_owned(), responses);
     operation
@@ -139,7 +138,11 @@ fn titled(name: &str) -> String {
     let mut begins = true;
     for c in name.chars() {
         let c = if c == '_' { ' ' } else { c };
-        if begins { out.extend(c.to_uppercase()) } else { out.extend(c.to_lowercase()) }
+        if begins {
+            out.extend(c.to_uppercase());
+        } else {
+            out.extend(c.to_lowercase());
+        }
         begins = !c.is_alphabetic();
     }
     out
@@ -147,7 +150,8 @@ fn titled(name: &str) -> String {
 
 /// What a refusal of arguments looks like.
 fn failures() -> Map<String, Value> {
-    let place = json!({"type": "array", "title": "Location", "items": {"anyOf": [{"type": "string"}, {"type": "integer"}]}});
+    let place =
+        json!({"type": "array", "title": "Location", "items": {"anyOf": [{"type": "string"}, {"type": "integer"}]}});
     let one = json!({
         "title": "ValidationError",
         "type": "object",

@@ -1,6 +1,5 @@
 //! The command line of mcpo 0.0.20.
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Parser, ValueEnum};
@@ -9,7 +8,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::super::proxy::address;
-use super::super::serve::{broken, follow, shown};
+use super::super::serve::{Source, broken, follow, shown};
 use super::super::{Failed, Global, Level, block_on, env};
 use super::{parse, usage};
 use janua::config::{
@@ -176,10 +175,11 @@ impl Line {
     fn serve_file(&self, global: &Global, path: &Path) -> Result<(), Failed> {
         // Only the file counts: the original knows none of our variables.
         let environment = Environment::default();
-        let mut loaded = config::load(Some(path), &environment).map_err(|findings| broken(Some(path), &findings))?;
+        let source = Source { path: Some(path.to_owned()), folder: None, environment, manner: |builder| builder };
+        let mut loaded = source.load().map_err(|findings| broken(Some(path), &findings))?;
         loaded.findings.iter().for_each(|finding| eprintln!("janua: {finding}"));
         self.apply(&mut loaded.settings)?;
-        self.refuse_oauth(path, &loaded)?;
+        refuse_oauth(path, &loaded)?;
         self.warn(&loaded.settings);
         block_on(global, (Level::Info, Level::Info), async {
             let mcpo = self.mcpo(None);
@@ -188,27 +188,13 @@ impl Line {
             let running = app.build().serve().await?;
             announce(&running, &prefix, &loaded.settings.servers.keys().collect::<Vec<_>>());
             if self.hot_reload {
-                follow(&running, &environment, loaded, |settings| self.apply(settings)).await;
+                follow(&running, &source, loaded, |settings| self.apply(settings)).await;
                 running.stop().await;
             } else {
                 running.until_told_to_stop().await;
             }
             Ok(())
         })?
-    }
-
-    /// A server that is to be signed in to would refuse every call.
-    fn refuse_oauth(&self, path: &Path, loaded: &Loaded) -> Result<(), Failed> {
-        let text = std::fs::read_to_string(path)?;
-        let file: Value = serde_json::from_str(&text).unwrap_or_default();
-        let asks = |name: &&String| file["mcpServers"][name.as_str()].get("oauth").is_some_and(|oauth| !oauth.is_null());
-        match loaded.settings.servers.keys().find(asks) {
-            Some(name) => usage(format!(
-                "{}: mcpServers.{name}.oauth is not supported yet: take it out, and put a token into `headers`",
-                path.display()
-            )),
-            None => Ok(()),
-        }
     }
 
     fn mcpo(&self, only: Option<&str>) -> Mcpo {
@@ -285,7 +271,8 @@ impl Line {
             if let Server::Command(command) = &mut server.server {
                 command.inherit_env = true;
                 let own = command.env.clone();
-                command.env = given.iter().filter(|(name, _)| !own.iter().any(|(own, _)| own == name)).cloned().collect();
+                command.env =
+                    given.iter().filter(|(name, _)| !own.iter().any(|(own, _)| own == name)).cloned().collect();
                 command.env.extend(own);
             }
         }
@@ -298,7 +285,8 @@ impl Line {
         if let Some(path) = &self.env_path {
             let read = config::variables(path);
             variables = read.map_err(|error| Failed::Usage(format!("--env-path {}: {error}", path.display())))?;
-            variables.retain(|(name, _)| std::env::var_os(OsStr::new(name)).is_none());
+            let set = Environment::of_process();
+            variables.retain(|(name, _)| set.get(name).is_none());
         }
         for text in &self.env {
             let pair = text.split_once('=').filter(|(name, _)| !name.is_empty() && !text.contains('\0'));
@@ -316,9 +304,25 @@ impl Line {
         }
         super::warn_if_exposed(settings.host, "--api-key KEY, or --host 127.0.0.1");
         if self.cors_allow_origins.iter().any(|origin| origin == "*") {
-            eprintln!("janua: WARNING: without --api-key, every web page that is open on this machine can call the tools;");
+            eprintln!(
+                "janua: WARNING: without --api-key, every web page that is open on this machine can call the tools;"
+            );
             eprintln!("janua: WARNING: --cors-allow-origins names the pages that may.");
         }
+    }
+}
+
+/// A server that is to be signed in to would refuse every call.
+fn refuse_oauth(path: &Path, loaded: &Loaded) -> Result<(), Failed> {
+    let text = std::fs::read_to_string(path)?;
+    let file: Value = serde_json::from_str(&text).unwrap_or_default();
+    let asks = |name: &&String| file["mcpServers"][name.as_str()].get("oauth").is_some_and(|oauth| !oauth.is_null());
+    match loaded.settings.servers.keys().find(asks) {
+        Some(name) => usage(format!(
+            "{}: mcpServers.{name}.oauth is not supported yet: take it out, and put a token into `headers`",
+            path.display()
+        )),
+        None => Ok(()),
     }
 }
 
@@ -372,7 +376,7 @@ mod tests {
             let settings = line.settings_of("s", server).expect("settings");
             assert_eq!((settings.host.to_string().as_str(), settings.port), ("127.0.0.1", 9));
             assert_eq!(settings.cors_origins, ["http://a", "http://b"]);
-            assert_eq!((line.kind, settings.servers["s"].share.clone()), (Kind::Sse, Share::All));
+            assert_eq!((line.kind, settings.servers["s"].share), (Kind::Sse, Share::All));
         }
         let usual = line("").settings_of("s", line("").server(words("srv -x")).expect("a server")).expect("settings");
         assert_eq!((usual.host.to_string().as_str(), usual.port), ("0.0.0.0", 8000));
@@ -386,7 +390,9 @@ mod tests {
     fn headers_are_a_json_object() {
         let mut line = line("--type streamable-http");
         line.header = Some(r#"{"X-A": "1", "Authorization": "Bearer t"}"#.to_owned());
-        let Server::Remote(remote) = line.server(words("http://h.test/mcp")).expect("a server") else { panic!("remote") };
+        let Server::Remote(remote) = line.server(words("http://h.test/mcp")).expect("a server") else {
+            panic!("remote")
+        };
         let mut names: Vec<_> = remote.headers.iter().map(|(name, _)| name.as_str()).collect();
         names.sort_unstable();
         assert_eq!(names, ["authorization", "x-a"]);
@@ -408,7 +414,9 @@ mod tests {
             let Err(Failed::Usage(message)) = line(text).check() else { panic!("{text}") };
             assert!(message.contains(advice), "{text}: {message}");
         }
-        for (text, server) in [("", ""), ("--type sse", ""), ("--type sse", "no-url"), ("-e A", "srv"), ("-e =v", "srv")] {
+        for (text, server) in
+            [("", ""), ("--type sse", ""), ("--type sse", "no-url"), ("-e A", "srv"), ("-e =v", "srv")]
+        {
             let line = line(text);
             let made = line.server(words(server)).and_then(|server| line.settings_of("s", server));
             assert!(matches!(made, Err(Failed::Usage(_))), "{text} -- {server}");

@@ -52,7 +52,9 @@ impl Arguments {
             if mends.is_empty() {
                 break;
             }
-            mends.into_iter().for_each(|mend| mend.apply(&mut value));
+            for mend in mends {
+                mend.apply(&mut value);
+            }
             if validator.is_valid(&value) {
                 return Ok(Cow::Owned(value.to_string().into_bytes()));
             }
@@ -272,7 +274,10 @@ mod tests {
             (r#"{"a":"5","b":"3","extra":1}"#, json!({"a": 5, "b": 3.0})),
             (r#"{"a":true,"h":"yes","s":null}"#, json!({"a": 1, "h": true})),
             (r#"{"a":1,"v":"7","l":["8"]}"#, json!({"a": 1, "v": 7, "l": [8]})),
-            (r#"{"a":1,"r":{"z":" 9 "},"o":{"k":"v","free":0}}"#, json!({"a": 1, "r": {"z": 9}, "o": {"k": "v", "free": 0}})),
+            (
+                r#"{"a":1,"r":{"z":" 9 "},"o":{"k":"v","free":0}}"#,
+                json!({"a": 1, "r": {"z": 9}, "o": {"k": "v", "free": 0}}),
+            ),
         ] {
             let read: Value = serde_json::from_str(&read(body).expect(body)).expect("JSON");
             assert_eq!(read, wanted, "{body}");
