@@ -9,7 +9,6 @@ use super::{Failed, Global};
 mod command_line;
 mod gumcp;
 mod mcp_gateway;
-mod mcpo;
 mod mcp_proxy;
 mod mcp_remote;
 mod mcpo;
