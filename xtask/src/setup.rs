@@ -19,7 +19,7 @@ struct Environment {
     pins: &'static str,
 }
 
-const ENVIRONMENTS: [Environment; 6] = [
+const ENVIRONMENTS: [Environment; 7] = [
     Environment { name: "py1", pins: "python/requirements-1.txt" },
     Environment { name: "py1-first", pins: "python/requirements-1-first.txt" },
     Environment { name: "py2", pins: "python/requirements-2.txt" },
