@@ -25,6 +25,7 @@ const ENVIRONMENTS: &[Environment] = &[
     Environment { name: "py2", pins: "python/requirements-2.txt" },
     Environment { name: "fastmcp", pins: "python/requirements-fastmcp.txt" },
     Environment { name: "servers-py", pins: "python/requirements-servers.txt" },
+    Environment { name: "mcpo", pins: "python/requirements-mcpo.txt" },
     Environment { name: "openapi", pins: "python/requirements-openapi.txt" },
 ];
 

@@ -29,6 +29,7 @@ pub(crate) mod gate;
 pub(crate) mod guard;
 pub(crate) mod health;
 pub(crate) mod listener;
+pub(crate) mod mcpo;
 pub(crate) mod metrics;
 pub(crate) mod openapi;
 pub(crate) mod rest;
@@ -45,7 +46,7 @@ use listener::Crowded;
 use openapi::{Documents, Format};
 
 /// Where things are, relative to where the router is mounted. What has an empty path is not served.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Paths {
     pub(crate) mcp: String,
     pub(crate) sse: String,
@@ -62,6 +63,8 @@ pub(crate) struct Paths {
     pub(crate) root: Option<String>,
     /// Whether each server and view has the addresses of guMCP and acehoss/mcp-gateway, too, if there are several.
     pub(crate) doors: bool,
+    /// The addresses of mcpo in the stead of most others.
+    pub(crate) mcpo: Option<mcpo::Mcpo>,
 }
 
 impl Default for Paths {
@@ -77,6 +80,7 @@ impl Default for Paths {
             api: "/api".to_owned(),
             root: None,
             doors: true,
+            mcpo: None,
         }
     }
 }
@@ -98,6 +102,8 @@ pub(crate) struct Edge {
     pub(crate) rest: Arc<rest::Rest>,
     /// What the health routes answer instead of the JSON document.
     pub(crate) health_text: Option<&'static str>,
+    /// The addresses of mcpo, if they are served.
+    pub(crate) mcpo: Option<mcpo::Face>,
     /// The descriptions of what is served that were made last.
     pub(crate) documents: Documents,
 }
@@ -163,6 +169,9 @@ impl Route {
 /// The routes of one gateway, to be served or nested. An empty path is not served. Below the paths of the transports
 /// each server and view has an address of its own, if there are several.
 pub(crate) fn router(edge: Arc<Edge>) -> Router {
+    if edge.mcpo.is_some() {
+        return mcpo::router(edge);
+    }
     let paths = edge.paths.clone();
     let mut routes = vec![(paths.mcp, Route::Mcp)];
     if !edge.stateless && !paths.sse.is_empty() {

@@ -32,6 +32,7 @@ pub use crate::secret::{Hashed, Secret};
 pub use auth::{AuthSettings, Credential, OpenRoute};
 pub use dotenv::read as variables;
 pub use environment::Environment;
+pub(crate) use file::mended;
 pub use finding::{Finding, Severity, nearest};
 pub use limits::Limits;
 pub use load::{Loaded, find, load, load_folder};

@@ -12,6 +12,7 @@ use crate::config::{RestSessions, Settings};
 
 mod components;
 mod examples;
+pub(crate) mod mcpo;
 mod names;
 mod older;
 mod operations;

@@ -206,6 +206,7 @@ impl Options {
             headers: self.response_headers,
             rest: Rest::new(self.rest),
             health_text: self.health_text,
+            mcpo: None,
             documents: Documents::default(),
         }
     }

@@ -18,6 +18,8 @@ use crate::catalog::server::Means;
 use crate::clients::gate::Gate;
 use crate::clients::guard::{Guard, LOOPBACK};
 use crate::clients::listener::Door;
+use crate::clients::mcpo::Face;
+pub use crate::clients::mcpo::Mcpo;
 use crate::clients::openapi::Documents;
 use crate::clients::rest::Rest;
 use crate::clients::{self, Arrival, Edge, Paths};
@@ -121,6 +123,7 @@ impl App {
             headers: Vec::new(),
             rest: Rest::new(self.settings.rest),
             health_text: None,
+            mcpo: self.paths.mcpo.clone().map(Face::new),
             documents: Documents::default(),
         }
     }
@@ -177,13 +180,20 @@ impl App {
         let (listener, address) = bind(wanted, self.settings.insecure_no_auth || protected)?;
         let is_local = self.settings.host.is_loopback();
         let edge = Arc::new(self.edge(is_local));
-        let App { settings, config, gumcp, gateway, gate, token, .. } = self;
+        let App { settings, config, paths, gumcp, gateway, gate, token } = self;
         let shown = listener_of_metrics(&settings, gumcp)?;
         trace(&gateway, settings.traces.as_ref())?;
         orphans::bury(&gateway.tasks);
         let reloads = Arc::<Reloads>::default();
         let admin = Admin::new(&edge, is_local, reloads.clone());
-        let router = clients::router(edge).merge(admin::router(admin));
+        let mut router = clients::router(edge);
+        if paths.mcpo.is_some() {
+            // As the original: what is wrong with a server shows at once, and the first caller does not wait.
+            let eager = gateway.clone();
+            gateway.tasks.spawn("servers of mcpo", async move { drop(eager.catalog.basis(None).await) });
+        } else {
+            router = router.merge(admin::router(admin));
+        }
         let door = Door { router, gate: Some(gate.clone()) };
         gateway.catalog.prepare();
         tell(&settings);
@@ -249,6 +259,14 @@ impl Builder {
     #[must_use]
     pub fn like_gumcp(mut self) -> Self {
         self.gumcp = true;
+        self
+    }
+
+    /// Addresses and answers as mcpo has them, and `/mcp`; nothing else.
+    #[must_use]
+    pub fn like_mcpo(mut self, mcpo: Mcpo) -> Self {
+        self.paths.root.clone_from(&mcpo.only);
+        self.paths.mcpo = Some(mcpo);
         self
     }
 

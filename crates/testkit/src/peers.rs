@@ -2,12 +2,14 @@
 
 mod child;
 mod error;
+mod mcpo;
 mod places;
 mod served;
 mod tools;
 mod tour;
 
 pub use error::{PeerError, Refusal};
+pub use mcpo::{Mcpo, forms};
 pub use places::package;
 pub use served::{
     HttpMode, Maker, Served, factory_python, factory_servers, server_everything, server_filesystem, server_python,

@@ -11,6 +11,7 @@ mod gumcp;
 mod mcp_gateway;
 mod mcp_proxy;
 mod mcp_remote;
+mod mcpo;
 mod streamablehttp_proxy;
 mod supergateway;
 
@@ -32,6 +33,9 @@ enum Tool {
     /// mcp-proxy (PyPI): between stdio and SSE or Streamable HTTP
     #[command(disable_help_flag = true)]
     McpProxy(Rest),
+    /// mcpo (PyPI): tools as plain HTTP
+    #[command(disable_help_flag = true)]
+    Mcpo(Rest),
     /// mcp-remote (npm): a remote server on stdio
     #[command(disable_help_flag = true)]
     McpRemote(Rest),
@@ -57,6 +61,7 @@ pub(super) fn run(global: &Global, args: CompatArgs) -> Result<(), Failed> {
         Tool::Gumcp(rest) => gumcp::run(global, rest.args),
         Tool::McpGateway(rest) => mcp_gateway::run(global, rest.args),
         Tool::McpProxy(rest) => mcp_proxy::run(global, rest.args),
+        Tool::Mcpo(rest) => mcpo::run(global, rest.args),
         Tool::McpRemote(rest) => mcp_remote::run(global, rest.args),
         Tool::McpStreamablehttpProxy(rest) => streamablehttp_proxy::run(global, rest.args),
         Tool::Supergateway(rest) => supergateway::run(global, rest.args),

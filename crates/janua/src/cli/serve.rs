@@ -75,14 +75,15 @@ pub(super) fn run_from(global: &Global, args: &ServeArgs, source: &Source) -> Re
         let app = app.own_key(source.environment.get("GUMLOOP_API_KEY"));
         let running = (source.manner)(app).build().serve().await?;
         announce(&running, source, &loaded);
-        follow(&running, args, source, loaded).await;
+        follow(&running, source, loaded, |settings| override_by(args, &source.environment, settings)).await;
         running.stop().await;
         Ok(())
     })?
 }
 
 impl Source {
-    fn load(&self) -> Result<Loaded, Vec<Finding>> {
+    /// Reads them.
+    pub(super) fn load(&self) -> Result<Loaded, Vec<Finding>> {
         match &self.folder {
             Some(folder) => config::load_folder(folder, &self.environment),
             None => config::load(self.path.as_deref(), &self.environment),
@@ -90,7 +91,8 @@ impl Source {
     }
 }
 
-fn broken(path: Option<&Path>, findings: &[Finding]) -> Failed {
+/// Says what is wrong with a configuration.
+pub(super) fn broken(path: Option<&Path>, findings: &[Finding]) -> Failed {
     for finding in findings {
         eprintln!("{finding}");
     }
@@ -117,7 +119,14 @@ fn override_by(args: &ServeArgs, environment: &Environment, settings: &mut Setti
 }
 
 /// Follows the configuration until the process is told to stop.
-async fn follow(running: &Running, args: &ServeArgs, source: &Source, mut loaded: Loaded) {
+///
+/// `overrule` says what stands on the command line.
+pub(super) async fn follow(
+    running: &Running,
+    source: &Source,
+    mut loaded: Loaded,
+    overrule: impl Fn(&mut Settings) -> Result<(), Failed>,
+) {
     let stop = stop_signal();
     tokio::pin!(stop);
     loop {
@@ -139,7 +148,7 @@ async fn follow(running: &Running, args: &ServeArgs, source: &Source, mut loaded
                 loaded.files = new.files;
             }
             Ok(mut new) => {
-                if let Err(error) = override_by(args, &source.environment, &mut new.settings) {
+                if let Err(error) = overrule(&mut new.settings) {
                     tracing::error!(?error, "the configuration was not taken over");
                     continue;
                 }
@@ -204,7 +213,7 @@ fn announce(running: &Running, source: &Source, loaded: &Loaded) {
 }
 
 /// An address that can be put into a browser.
-fn shown(address: SocketAddr) -> SocketAddr {
+pub(super) fn shown(address: SocketAddr) -> SocketAddr {
     let host = match address.ip() {
         IpAddr::V4(host) if host.is_unspecified() => IpAddr::from([127, 0, 0, 1]),
         host => host,

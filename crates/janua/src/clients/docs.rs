@@ -27,10 +27,14 @@ pub(crate) fn page(edge: &Edge, name: Option<&str>, prefix: &str) -> Response<Bo
         *answer.status_mut() = StatusCode::NOT_FOUND;
         return answer;
     }
-    // A name that leads somewhere has no characters that mean anything in HTML or in an address.
     let below = name.map(|name| format!("/{name}")).unwrap_or_default();
-    let document = format!("{prefix}{}{below}/openapi.json", edge.paths.api);
-    let page = PAGE.replace("{title}", &title(name)).replace("{document}", &document).replace("{prefix}", prefix);
+    of_document(name, &format!("{prefix}{}{below}/openapi.json", edge.paths.api), &format!("{prefix}/docs"))
+}
+
+/// The page of the document at the address `document`, for which its files are below `docs`. A `name` that leads
+/// somewhere has no characters that mean anything in HTML or in an address.
+pub(crate) fn of_document(name: Option<&str>, document: &str, docs: &str) -> Response<Body> {
+    let page = PAGE.replace("{title}", &title(name)).replace("{document}", document).replace("{docs}", docs);
     kind("text/html; charset=utf-8", Body::from(page))
 }
 

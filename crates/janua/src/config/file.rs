@@ -23,7 +23,8 @@ mod tools;
 mod view;
 
 use names::lawful;
-pub(super) use names::{mended, refused};
+pub(crate) use names::mended;
+pub(super) use names::refused;
 
 /// Keys that a later version understands: using one is an error rather than silence.
 pub(super) const LATER: [&str; 5] = ["services", "discovery", "registry", "cluster", "health"];

@@ -40,7 +40,7 @@ pub(in crate::config) fn refused(name: &str) -> Option<&'static str> {
 }
 
 /// The nearest name that can be had.
-pub(in crate::config) fn mended(name: &str) -> String {
+pub(crate) fn mended(name: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
     let mended: String = name.chars().map(plain).collect();
     let mended = mended.trim_matches(['-', '.', '_']);
