@@ -13,16 +13,12 @@ use axum::http::{Method, Response, StatusCode};
 use axum::routing::{MethodRouter, any};
 use bytes::Bytes;
 use janua_wire::base64;
-use janua_wire::capabilities::ClientCapabilities;
-use janua_wire::id::ClientId;
-use janua_wire::json::quote;
 use janua_wire::message;
-use janua_wire::metadata::envelope;
+use janua_wire::version::Version;
 use serde_json::Value;
 
-use super::{Edge, LIVE, READY, Route, answer, body, docs, session_key};
+use super::{Edge, LIVE, READY, Route, answer, body, docs, envelope, session_key};
 use crate::admission::overloaded;
-use crate::bridge::modern_caller;
 use crate::call::Call;
 use crate::catalog::offers::Basis;
 use crate::config::{Hashed, Secret, mended};
@@ -30,9 +26,9 @@ use crate::lock::Lock;
 use crate::observe::Origin;
 use crate::observe::metrics as counts;
 use crate::openapi::mcpo::{self as description, Service};
-use crate::servers::opening::GATEWAY;
 use crate::servers::outcome;
-use crate::{pipeline, sessions};
+use crate::user::Visitor;
+use crate::{local, pipeline, sessions};
 
 mod arguments;
 mod form;
@@ -224,15 +220,12 @@ impl Face {
             Err(faults) => return form::detail(StatusCode::UNPROCESSABLE_ENTITY, &Value::Array(faults)),
         };
         let Ok(place) = edge.gateway.catalog.place(Some(&server)) else { return not_found() };
-        let members = envelope(GATEWAY, "{}", None);
-        let arguments = String::from_utf8_lossy(&arguments);
-        let params = format!("{{\"name\":{},\"arguments\":{arguments},\"_meta\":{{{members}}}}}", quote(named));
-        let request = match message::Request::new(&ClientId::number(0), "tools/call", Some(&params)) {
-            Ok(request) => super::envelope::with_trace(&parts.headers, request),
-            Err(refused) => return form::plain(StatusCode::UNPROCESSABLE_ENTITY, &refused.why.to_string()),
+        let request = match message::Request::tool_call(0, named, &arguments, false) {
+            Ok(request) => envelope::with_trace(&parts.headers, request),
+            Err(why) => return form::plain(StatusCode::UNPROCESSABLE_ENTITY, &why.to_string()),
         };
         let origin = Origin { transport: sessions::Kind::Rest.name(), session: None };
-        let call = Call { request, caller: modern_caller(ClientCapabilities::default()) };
+        let call = Call { request, caller: local::anybody(Version::NEWEST_LEGACY, &Visitor::default()) };
         form::answer(&outcome(pipeline::handle(&edge.gateway, &place, call, origin).await).await)
     }
 

@@ -21,10 +21,6 @@ pub(super) fn answer(outcome: &Outcome) -> Response<Body> {
     if response.is_error() {
         return refused(result);
     }
-    if raw::peek_string(result, "resultType").is_some_and(|kind| kind == "input_required") {
-        let message = "the server wants to ask something, and callers here cannot be asked: use /mcp";
-        return detail(StatusCode::INTERNAL_SERVER_ERROR, &said(message, None));
-    }
     let content = contents(result);
     if raw::peek(result, "isError") == Some(b"true") {
         let text = content.first().filter(|_| first_is_text(result)).cloned();
