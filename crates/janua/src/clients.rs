@@ -190,7 +190,8 @@ pub(crate) fn router(edge: Arc<Edge>) -> Router {
     for (path, route) in FIXED {
         let describes = matches!(route, Route::OpenApi | Route::Docs | Route::DocsFile);
         // Where a path is set, it is meant to be there instead.
-        if !routes.iter().any(|(taken, _)| taken == path) && !(describes && paths.api.is_empty()) {
+        let is_taken = routes.iter().any(|(taken, _)| taken == path);
+        if !is_taken && (!describes || !paths.api.is_empty()) {
             routes.push((path.to_owned(), route));
         }
     }

@@ -117,7 +117,9 @@ impl Document {
     /// The document of these offers: `title` says of what.
     pub fn new(title: &str, offers: &[Offer], terms: &Terms) -> Document {
         let mut operations = Operations::new(terms, Ids::of(offers));
-        offers.iter().for_each(|offer| operations.add(offer));
+        for offer in offers {
+            operations.add(offer);
+        }
         operations.add_common(offers.iter().all(|offer| offer.name.is_none()) && !offers.is_empty());
         let (paths, schemas) = operations.finish();
         let mut document = json!({

@@ -37,10 +37,8 @@ impl Basis {
     /// Whether nothing has changed since.
     pub(crate) fn is(&self, other: &Basis) -> bool {
         let (Basis::Named(one), Basis::Named(other)) = (self, other) else { return false };
-        let same = |((a, one), (b, other)): (&(String, Arc<Merged>), &(String, Arc<Merged>))| {
-            a == b && Arc::ptr_eq(one, other)
-        };
-        one.len() == other.len() && one.iter().zip(other).all(same)
+        let same = |at: usize| one[at].0 == other[at].0 && Arc::ptr_eq(&one[at].1, &other[at].1);
+        one.len() == other.len() && (0..one.len()).all(same)
     }
 
     /// What each address has.

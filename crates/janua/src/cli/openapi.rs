@@ -66,7 +66,9 @@ pub(super) fn run(global: &Global, args: &OpenapiArgs) -> Result<(), Failed> {
     let named = args.config.clone().or_else(|| env(&["JANUA_CONFIG", "CONFIG_PATH"]).map(PathBuf::from));
     let path = named.or_else(|| config::find(&environment));
     let loaded = config::load(path.as_deref(), &environment).map_err(|findings| {
-        findings.iter().for_each(|finding| eprintln!("{finding}"));
+        for finding in &findings {
+            eprintln!("{finding}");
+        }
         Failed::Run(anyhow::anyhow!("the configuration has errors"))
     })?;
     loaded.findings.iter().for_each(|finding| eprintln!("{finding}"));

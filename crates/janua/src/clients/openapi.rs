@@ -54,7 +54,7 @@ pub(crate) async fn answer(
         Ok(version) => version,
         Err(why) => return problem(StatusCode::BAD_REQUEST, &why),
     };
-    let host = body::text(&parts.headers, HOST).or(parts.uri.authority().map(|authority| authority.as_str()));
+    let host = body::text(&parts.headers, HOST).or(parts.uri.authority().map(http::uri::Authority::as_str));
     let url = format!("http://{}{prefix}{}", host.unwrap_or("localhost"), edge.paths.api);
     let catalog = &edge.gateway.catalog;
     let basis = match catalog.basis(name).await {

@@ -115,8 +115,15 @@ pub(super) fn session_id() -> Value {
     })
 }
 
+/// The schemas that every document has.
 fn schemas() -> Map<String, Value> {
-    let schemas = json!({
+    let parts = [errors(), results(), questions(), completions(), lists()];
+    parts.iter().filter_map(Value::as_object).flatten().map(|(name, schema)| (name.clone(), schema.clone())).collect()
+}
+
+/// What went wrong.
+fn errors() -> Value {
+    json!({
         "Problem": {
             "type": "object",
             "description": "Problem details (RFC 9457), with the JSON-RPC error if there was one.",
@@ -145,6 +152,12 @@ fn schemas() -> Map<String, Value> {
             "properties": {"code": {"type": "integer"}, "message": {"type": "string"}, "data": {}},
             "required": ["code", "message"],
         },
+    })
+}
+
+/// What tools and prompts give, in MCP's own objects.
+fn results() -> Value {
+    json!({
         "CallToolResult": {
             "type": "object",
             "description": "The result of a call as MCP has it.",
@@ -182,14 +195,12 @@ fn schemas() -> Map<String, Value> {
             },
             "required": ["messages"],
         },
-    });
-    let Value::Object(mut schemas) = schemas else { return Map::new() };
-    schemas.extend(questions());
-    schemas
+    })
 }
 
-fn questions() -> Map<String, Value> {
-    let questions = json!({
+/// What a server asks in mid-call, and the answers.
+fn questions() -> Value {
+    json!({
         "Questions": {
             "type": "object",
             "description": "What a server asks, and where the answers go.",
@@ -212,6 +223,12 @@ fn questions() -> Map<String, Value> {
             "description": "By the keys of the questions: MCP's result object, or `error`.",
             "additionalProperties": {"type": "object"},
         },
+    })
+}
+
+/// How an argument may go on.
+fn completions() -> Value {
+    json!({
         "Completion": {
             "type": "object",
             "properties": {
@@ -245,6 +262,12 @@ fn questions() -> Map<String, Value> {
             },
             "required": ["ref", "argument"],
         },
+    })
+}
+
+/// What there is.
+fn lists() -> Value {
+    json!({
         "Servers": {
             "type": "object",
             "properties": {
@@ -273,9 +296,5 @@ fn questions() -> Map<String, Value> {
                 "resourceTemplates": {"type": "array", "items": {"type": "object"}},
             },
         },
-    });
-    match questions {
-        Value::Object(schemas) => schemas,
-        _ => Map::new(),
-    }
+    })
 }

@@ -39,7 +39,7 @@ fn instance(root: &Value, schema: &Value, depth: usize) -> Option<Value> {
         "object" => object(root, schema, depth),
         "array" => array(root, schema, depth),
         "string" => Some(json!(text(schema))),
-        "integer" => Some(json!(number(schema).ceil().clamp(-9e15, 9e15) as i64)),
+        "integer" => format!("{:.0}", number(schema).ceil()).parse::<i64>().ok().map(Value::from),
         "number" => Some(json!(number(schema))),
         "boolean" => Some(json!(false)),
         _ => Some(Value::Null),

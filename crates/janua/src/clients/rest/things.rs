@@ -135,8 +135,14 @@ fn incomplete(params: &[u8]) -> Option<&'static str> {
         found.map(|value| params[value.range()].starts_with(with))
     };
     let text = |path: &[&str]| begins(path, b"\"") == Some(true);
-    if begins(&["ref"], b"{") != Some(true) || !text(&["ref", "type"]) {
-        return Some("`ref` must be an object that says what is completed: its `type` and its `name` or `uri`");
+    let kind = raw::find_path(params, raw::whole(params), &["ref", "type"]);
+    let names_it = match kind.and_then(|kind| raw::string(&params[kind.range()])).as_deref() {
+        Some("ref/prompt") => text(&["ref", "name"]),
+        Some("ref/resource") => text(&["ref", "uri"]),
+        _ => false,
+    };
+    if !names_it {
+        return Some("`ref` must be an object: `type` `ref/prompt` and a `name`, or `type` `ref/resource` and a `uri`");
     }
     if !text(&["argument", "name"]) || !text(&["argument", "value"]) {
         return Some("`argument` must be an object with the texts `name` and `value`");
