@@ -45,8 +45,8 @@ async fn calls_run_side_by_side_and_one_that_is_cancelled_disturbs_nobody() {
     while !ids.is_empty() {
         // They come as they are done.
         let answer = alice.message().await;
-        let before = ids.len();
-        ids.retain(|id| answer.value()["id"].to_string() != *id);
+        let (before, answered) = (ids.len(), answer.value()["id"].to_string());
+        ids.retain(|id| *id != answered);
         assert!(ids.len() == before || answer.error_code().is_none(), "{answer:?}");
     }
     alice.notify("notifications/cancelled", &format!(r#"{{"requestId":{hanging}}}"#)).await;
