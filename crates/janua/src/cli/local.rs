@@ -72,7 +72,9 @@ fn settings(args: &LocalArgs, environment: &Environment) -> Result<Settings, Fai
             Ok(loaded.settings)
         }
         Err(findings) => {
-            findings.iter().for_each(|finding| eprintln!("{finding}"));
+            for finding in &findings {
+                eprintln!("{finding}");
+            }
             Err(Failed::Run(anyhow::anyhow!("the configuration has errors")))
         }
     }

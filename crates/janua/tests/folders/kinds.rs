@@ -19,7 +19,7 @@ fn folder(lines: &str, files: &[(&str, &str)]) -> TempDir {
 }
 
 fn loaded(folder: &TempDir) -> Loaded {
-    let variables = [("HOME", "/home/someone"), ("TOKEN", "t-o-k-e-n"), ("GUMCP_CREDENTIALS_DIR", "/credentials")];
+    let variables = [("HOME", "/srv/me"), ("TOKEN", "t-o-k-e-n"), ("GUMCP_CREDENTIALS_DIR", "/credentials")];
     let environment: Environment =
         variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();
     load(Some(&folder.path().join("janua.yaml")), &environment).expect("a good configuration")
@@ -61,7 +61,7 @@ servers:
     let loaded = loaded(&folder);
     let (command, place) = (command(&loaded, "files"), folder.path().join("bundle"));
     assert_eq!(command.program, "node");
-    assert_eq!(command.args, [&text(&place.join("server/index.js")), "--root=/home/someone", "/x", "/y"]);
+    assert_eq!(command.args, [&text(&place.join("server/index.js")), "--root=/srv/me", "/x", "/y"]);
     let mut env = command.env.clone();
     env.sort();
     assert_eq!(env, [("API_KEY", "t-o-k-e-n"), ("MODE", "fancy")].map(|(a, b)| (a.to_owned(), b.to_owned())));
