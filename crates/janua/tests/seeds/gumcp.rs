@@ -88,7 +88,9 @@ async fn gum_05_a_whole_session_of_somebody_elses_client() {
     let at = stage.gateway.url("/simple-tools-server/local");
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/seeds/oldest_client.py");
     let mut oldest = tokio::process::Command::new(cache().join("py1-first/bin/python"));
-    let done = oldest.arg("-B").arg(script).arg(&at).output().await.expect("installed by `cargo xtask setup`");
+    let running = oldest.arg("-B").arg(script).arg(&at).kill_on_drop(true).output();
+    let done = tokio::time::timeout(SOON * 3, running).await.expect("it comes to an end");
+    let done = done.expect("installed by `cargo xtask setup`");
     let said = String::from_utf8_lossy(&done.stdout).into_owned();
     let wanted =
         "store-data, retrieve-data, list-data\nStored 'k' with value: v1\nValue for 'k': v1\nStored data: / - k: v1\n";
