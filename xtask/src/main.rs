@@ -7,6 +7,7 @@
 mod bench;
 mod conformance;
 mod repo;
+mod rows;
 mod setup;
 mod soak;
 mod steps;
@@ -20,6 +21,7 @@ cargo xtask COMMAND
   setup                      install what the checks need into .cache
   test                       everything a change has to pass, in order
   tidy                       sizes, import order, bans, dependencies of the tree
+  rows                       the promises to users of older gateways: a table of row, check, result
   conformance [OPTIONS]      the official MCP conformance suite against the built janua
       --spec REVISION        2025-06-18, 2025-11-25 or 2026-07-28: what the suite speaks;
                              repeatable (default: all)
@@ -65,6 +67,7 @@ fn main() -> ExitCode {
         ("test", true) => return steps::run(),
         ("tidy", true) => tidy::run(),
         ("conformance", _) => conformance::run(&rest),
+        ("rows", true) => rows::run(),
         ("bench", _) => bench::run(&rest),
         ("soak", _) => soak::run(&rest),
         ("--help" | "-h" | "help", _) => {

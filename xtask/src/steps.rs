@@ -1,6 +1,7 @@
 //! `cargo xtask test`: everything a change has to pass, in order, stopping at the first failure.
 
 use crate::conformance::{self, Score};
+use crate::rows::Rows;
 use crate::{repo, setup, tidy};
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader};
@@ -99,10 +100,12 @@ fn tests(score: &mut Score) -> Result<()> {
     let mut child = command.spawn().context("run cargo test")?;
     let output = child.stdout.take().context("cargo test has no output")?;
     let mut counted = Score::default();
+    let mut rows = Rows::default();
     for line in BufReader::new(output).split(b'\n') {
         let line = String::from_utf8_lossy(&line.context("read the output of cargo test")?).into_owned();
         println!("{line}");
         counted.add(result_line(&line));
+        rows.note(&line);
     }
     let status = child.wait().context("wait for cargo test")?;
     score.add(counted);
@@ -112,7 +115,8 @@ fn tests(score: &mut Score) -> Result<()> {
     if counted.passed == 0 {
         bail!("cargo test ran no test");
     }
-    Ok(())
+    print!("{rows}");
+    rows.complete()
 }
 
 /// What one of libtest's closing lines says: `test result: ok. 12 passed; 0 failed; …`.
