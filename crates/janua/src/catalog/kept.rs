@@ -37,7 +37,7 @@ impl Kept {
             Server::Command(command) => format!("{:?} {:?} {:?}", command.program, command.args, command.cwd),
             Server::Remote(remote) => format!("{} {:?}", remote.url, remote.transport),
             Server::OpenApi(api) => format!("{} {:?} {:?}", api.source.label(), api.base_url, settings.tools),
-            Server::Folder(server) => format!("{:?} {:?}", server.folder, server.interpreter.program),
+            Server::Folder(server) => format!("{} {:?}", server.folder.display(), server.interpreter.program),
             Server::InProcess(name) => name.clone(),
         };
         let said = format!("{said} {:?} {:?}", settings.protocol, settings.declared);
