@@ -207,7 +207,7 @@ impl<'a> Visit<'a> {
         let media = body::text(&self.parts.headers, &CONTENT_TYPE);
         let unsaid = media == Some("application/x-www-form-urlencoded") && self.form != Form::Plain;
         if !is_json(media) && !unsaid {
-            let message = "the content type must be application/json in UTF-8";
+            let message = "the content type must be application/json in UTF-8; with curl: --json instead of -d";
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
         }
         Ok(body::take(self.parts, body, &self.edge.gateway).await?)
