@@ -9,8 +9,6 @@
 mod asks;
 #[path = "matrix/behaviours.rs"]
 mod behaviours;
-#[path = "matrix/closed.rs"]
-mod closed;
 #[path = "matrix/declaration.rs"]
 mod declaration;
 #[path = "matrix/ends.rs"]
@@ -21,6 +19,8 @@ mod kinds;
 mod link;
 #[path = "matrix/page.rs"]
 mod page;
+#[path = "matrix/plain.rs"]
+mod plain;
 #[path = "matrix/posting.rs"]
 mod posting;
 #[path = "matrix/remote.rs"]
@@ -41,12 +41,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 use behaviours::BEHAVIOURS;
 use declaration::Declaration;
-use kinds::{ClientKind, Closed, ServerKind};
+use kinds::{ClientKind, ServerKind};
+use plain::PLAIN;
 use scene::{Behaviour, Scene, Verdict, Way};
 
 /// Cells tried at once in one test; most of a cell is waiting.
@@ -90,7 +92,12 @@ async fn tried(client: ClientKind, server: ServerKind, behaviour: &'static Behav
         assert!(faults.is_empty(), "the server's revision forbids what Janua did: {faults:?}");
         verdict
     });
-    match timeout(LONGEST, alone.join_next()).await {
+    ended(timeout(LONGEST, alone.join_next()).await)
+}
+
+/// How the trial of a cell came to its end.
+fn ended(end: Result<Option<Result<Verdict, JoinError>>, Elapsed>) -> String {
+    match end {
         Err(_) => format!("broken: no end within {LONGEST:?}"),
         Ok(None) => "broken: it never began".to_owned(),
         Ok(Some(Ok(verdict))) => verdict.to_string(),
@@ -98,7 +105,7 @@ async fn tried(client: ClientKind, server: ServerKind, behaviour: &'static Behav
     }
 }
 
-fn broken(error: tokio::task::JoinError) -> String {
+fn broken(error: JoinError) -> String {
     let Ok(panic) = error.try_into_panic() else {
         return "broken: given up".to_owned();
     };
@@ -144,6 +151,7 @@ columns! {
 fn every_cell_is_declared_and_tried() {
     let mut faults = Declaration::read().faults();
     faults.extend(Declaration::of(Way::Union).idle());
+    faults.extend(Declaration::plain().plain_faults());
     assert!(faults.is_empty(), "{}", faults.join("\n"));
     assert_eq!(ALONE, ClientKind::ALL);
     let served: Vec<ClientKind> = ClientKind::ALL.into_iter().filter(|client| client.has_union()).collect();
@@ -151,25 +159,29 @@ fn every_cell_is_declared_and_tried() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn kinds_not_served_are_turned_away_as_declared() {
-    let declared = Declaration::read();
-    let mut kinds = JoinSet::new();
-    for kind in Closed::ALL {
-        let mut alone = JoinSet::new();
-        alone.spawn(closed::observe(kind));
-        kinds.spawn(async move {
-            let found = alone.join_next().await.expect("one was spawned");
-            (kind, found.map_or_else(broken, |verdict: Verdict| verdict.to_string()))
+async fn plain_http() {
+    let declared = Declaration::plain();
+    let only = std::env::var("JANUA_CELLS").unwrap_or_default();
+    let places = Arc::new(Semaphore::new(AT_ONCE));
+    let mut cells = JoinSet::new();
+    for (server, behaviour) in ServerKind::ALL.into_iter().flat_map(|server| PLAIN.iter().map(move |b| (server, b))) {
+        let name = format!("plain/{}/{}", server.name(), behaviour.name);
+        if !name.contains(&only) {
+            continue;
+        }
+        let wanted = declared.plain_cell(behaviour.name, server).unwrap_or("not declared").to_owned();
+        let places = Arc::clone(&places);
+        cells.spawn(async move {
+            let _place = places.acquire_owned().await.expect("never closed");
+            let mut alone = JoinSet::new();
+            alone.spawn(plain::tried(server, behaviour));
+            let found = ended(timeout(LONGEST, alone.join_next()).await);
+            (found != wanted).then(|| format!("{name}: {found} (declared: {wanted})"))
         });
     }
-    let wrong: Vec<String> = kinds
-        .join_all()
-        .await
-        .into_iter()
-        .filter(|(kind, found)| declared.closed(*kind) != Some(found))
-        .map(|(kind, found)| format!("{}: {found} (declared: {:?})", kind.name(), declared.closed(kind)))
-        .collect();
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let mut wrong: Vec<String> = cells.join_all().await.into_iter().flatten().collect();
+    wrong.sort();
+    assert!(wrong.is_empty(), "{} cells are not as declared:\n{}", wrong.len(), wrong.join("\n"));
 }
 
 #[test]

@@ -17,7 +17,7 @@ const CHANGED: &str = "notifications/tools/list_changed";
 
 /// A configuration in which no server holds up a list for long.
 fn hasty(servers: &Value) -> Value {
-    json!({"servers": servers, "limits": {"list_timeout": "1s"}})
+    json!({"servers": servers, "limits": {"list_timeout": "1s", "starts": 32}})
 }
 
 /// A server that starts once `gate` is there, and runs `line` then.

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::behaviours::BEHAVIOURS;
-use super::kinds::{ClientKind, Closed, ServerKind};
+use super::kinds::{ClientKind, ServerKind};
+use super::plain::PLAIN;
 use super::scene::Way;
 
 /// What is declared.
@@ -13,8 +14,6 @@ pub(crate) struct Declaration {
     clients: Vec<String>,
     /// Verdicts by the words that stand for them.
     verdicts: BTreeMap<String, String>,
-    /// Verdicts of kinds that are turned away as a whole.
-    closed: BTreeMap<String, String>,
     /// Words by behaviour and server, one for each client, or one for all.
     rows: BTreeMap<(String, String), Vec<String>>,
     /// Where it is otherwise among several servers; the verdict `same` says that it is not.
@@ -66,7 +65,6 @@ impl Declaration {
             }
             "" => panic!("unknown key {key}"),
             "verdicts" => self.verdicts.insert(key.to_owned(), only(&mut words)).is_none(),
-            "closed" => self.closed.insert(key.to_owned(), only(&mut words)).is_none(),
             behaviour => self.rows.insert((behaviour.to_owned(), key.to_owned()), words).is_none(),
         }
     }
@@ -84,9 +82,31 @@ impl Declaration {
         self.verdicts.get(word).map(String::as_str)
     }
 
-    /// What a kind is said to be turned away with; `None` if nothing is.
-    pub(crate) fn closed(&self, kind: Closed) -> Option<&str> {
-        self.closed.get(kind.name()).map(String::as_str)
+    /// What is declared of programs that call tools as plain HTTP.
+    pub(crate) fn plain() -> Self {
+        Self::parse(include_str!("../matrix-plain.toml"))
+    }
+
+    /// What a cell of theirs is said to be; `None` if nothing is.
+    pub(crate) fn plain_cell(&self, behaviour: &str, server: ServerKind) -> Option<&str> {
+        match &self.rows.get(&(behaviour.to_owned(), server.name().to_owned()))?[..] {
+            [word] => self.verdicts.get(word).map(String::as_str),
+            _ => None,
+        }
+    }
+
+    /// Everything that is missing in their declaration, or stands in it for nothing.
+    pub(crate) fn plain_faults(&self) -> Vec<String> {
+        let mut faults = self.wordings();
+        let mut rows: BTreeSet<_> = self.rows.keys().cloned().collect();
+        for (behaviour, server) in PLAIN.iter().flat_map(|it| ServerKind::ALL.map(|server| (it.name, server))) {
+            rows.remove(&(behaviour.to_owned(), server.name().to_owned()));
+            if self.plain_cell(behaviour, server).is_none() {
+                faults.push(format!("not declared: {behaviour} {}", server.name()));
+            }
+        }
+        faults.extend(rows.iter().map(|(behaviour, server)| format!("no such row: {behaviour} {server}")));
+        faults
     }
 
     /// Everything that is missing in the declaration, or stands in it for nothing.
@@ -105,11 +125,6 @@ impl Declaration {
         let names = |kinds: &[&str]| kinds.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
         if self.clients != names(&ClientKind::ALL.map(ClientKind::name)) {
             faults.push(format!("the clients are not those there are: {:?}", self.clients));
-        }
-        let mut closed = names(&Closed::ALL.map(Closed::name));
-        closed.sort();
-        if !self.closed.keys().eq(closed.iter()) {
-            faults.push(format!("the closed kinds are not those there are: {:?}", self.closed));
         }
         faults.extend(self.wordings());
         faults
@@ -149,7 +164,7 @@ impl Declaration {
                 || text.as_str() == SAME
                 || ["degrades: ", "refused: "].iter().any(|start| text.starts_with(start))
         };
-        let odd = self.verdicts.values().chain(self.closed.values()).filter(|text| !said(text));
+        let odd = self.verdicts.values().filter(|text| !said(text));
         faults.extend(odd.map(|text| format!("neither works, degrades nor refused: {text}")));
         faults
     }
@@ -179,8 +194,6 @@ mod tests {
             [verdicts]
             fine = "works"
             odd = "perhaps"
-            [closed]
-            client-by-pigeon = "refused: HTTP 404"
             [list]
             stdio = ["fine", "fine"]
             carrier-pigeon = ["fine"]
@@ -193,7 +206,6 @@ mod tests {
             "not declared: list stdio http-2025-06-18",
             "no such row: list carrier-pigeon",
             "the clients are not those there are",
-            "the closed kinds are not those there are",
             "no cell is odd",
             "more cells than clients: (\"list\", \"stdio\")",
             "neither works, degrades nor refused: perhaps",

@@ -53,12 +53,6 @@ pub(crate) enum Make {
     Demo,
 }
 
-/// A kind that is turned away as a whole; one verdict stands for all its cells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Closed {
-    RestClient,
-}
-
 impl ClientKind {
     /// In the order of the declaration's columns.
     pub(crate) const ALL: [Self; 10] = [
@@ -244,24 +238,5 @@ impl ServerKind {
     /// Whether it can say something before it answers.
     pub(crate) fn says_besides(self) -> bool {
         self != Self::HttpJson
-    }
-}
-
-impl Closed {
-    /// In the order of the page.
-    pub(crate) const ALL: [Self; 1] = [Self::RestClient];
-
-    /// Its name in the declaration.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::RestClient => "client-rest",
-        }
-    }
-
-    /// What the page says it is.
-    pub(crate) fn about(self) -> &'static str {
-        match self {
-            Self::RestClient => "a program that calls tools as plain HTTP",
-        }
     }
 }

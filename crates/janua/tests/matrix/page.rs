@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use super::behaviours::BEHAVIOURS;
 use super::declaration::Declaration;
-use super::kinds::{ClientKind, Closed, ServerKind};
+use super::kinds::{ClientKind, ServerKind};
+use super::plain::PLAIN;
 use super::scene::Way;
 
 const HEAD: &str = "\
@@ -42,12 +43,30 @@ pub(crate) fn page(declared: &Declaration) -> String {
         table(&mut page, declared, server);
     }
     among_several(&mut page);
-    page.push_str("\n## Clients not served yet\n\n| kind | refused with |\n|---|---|\n");
-    for kind in Closed::ALL {
-        let verdict = declared.closed(kind).unwrap_or("not declared");
-        let _ = writeln!(page, "| {} | {} |", kind.about(), verdict.trim_start_matches("refused: "));
-    }
+    plain(&mut page);
     page
+}
+
+/// What programs can do that call tools as plain HTTP.
+fn plain(page: &mut String) {
+    let declared = Declaration::plain();
+    page.push_str("\n## Plain HTTP\n\nWhat a program can do that knows nothing of MCP and calls tools at `/api`:\n\n");
+    for behaviour in PLAIN {
+        let _ = writeln!(page, "- {}: {}", behaviour.name, behaviour.about);
+    }
+    page.push_str("\n| server |");
+    PLAIN.iter().for_each(|behaviour| {
+        let _ = write!(page, " {} |", behaviour.name);
+    });
+    let _ = writeln!(page, "\n|---|{}", ":-:|".repeat(PLAIN.len()));
+    for server in ServerKind::ALL {
+        let _ = write!(page, "| {} |", server.name());
+        for behaviour in PLAIN {
+            let (sign, note) = sign(declared.plain_cell(behaviour.name, server).unwrap_or("not declared"));
+            let _ = write!(page, " {} |", format!("{sign} {note}").trim_end());
+        }
+        page.push('\n');
+    }
 }
 
 /// What is otherwise at an address that leads to several servers.

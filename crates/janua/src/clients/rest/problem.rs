@@ -72,6 +72,8 @@ impl Problem {
         let status = match code {
             INVALID_PARAMS if is_known => StatusCode::BAD_REQUEST,
             METHOD_NOT_FOUND | error::RESOURCE_NOT_FOUND | INVALID_PARAMS => StatusCode::NOT_FOUND,
+            // The server would have asked, and this caller did not want to be.
+            error::MISSING_CAPABILITY => StatusCode::UNPROCESSABLE_ENTITY,
             _ => StatusCode::BAD_GATEWAY,
         };
         let message = raw::peek_string(error, "message").unwrap_or_default();
