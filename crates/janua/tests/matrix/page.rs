@@ -55,9 +55,9 @@ fn plain(page: &mut String) {
         let _ = writeln!(page, "- {}: {}", behaviour.name, behaviour.about);
     }
     page.push_str("\n| server |");
-    PLAIN.iter().for_each(|behaviour| {
+    for behaviour in PLAIN {
         let _ = write!(page, " {} |", behaviour.name);
-    });
+    }
     let _ = writeln!(page, "\n|---|{}", ":-:|".repeat(PLAIN.len()));
     for server in ServerKind::ALL {
         let _ = write!(page, "| {} |", server.name());
