@@ -109,13 +109,13 @@ fn tests(score: &mut Score) -> Result<()> {
     }
     let status = child.wait().context("wait for cargo test")?;
     score.add(counted);
+    print!("{rows}");
     if !status.success() {
         bail!("cargo test: {status}, {} failed", counted.failed);
     }
     if counted.passed == 0 {
         bail!("cargo test ran no test");
     }
-    print!("{rows}");
     rows.complete()
 }
 
