@@ -219,7 +219,7 @@ impl Builder {
     }
 
     /// A server in this process, besides the built-in ones; the settings name it as
-    /// [`Server::InProcess`](crate::config::Server::InProcess), and files as `builtin`.
+    /// [`Server::InProcess`], and files as `builtin`.
     #[must_use]
     pub fn factory(mut self, name: &str, factory: Factory) -> Self {
         self.factories = self.factories.with(name, factory);

@@ -232,7 +232,8 @@ pub(super) fn placed(path: &str, folder: &Path, environment: &Environment) -> Pa
     let home = path.strip_prefix("~/").or_else(|| (path == "~").then_some(""));
     match (home, environment.get("HOME")) {
         (Some(rest), Some(home)) => Path::new(home).join(rest),
-        _ => folder.join(path),
+        // Without the `.` in what people write: `./servers`.
+        _ => folder.join(path).components().collect(),
     }
 }
 

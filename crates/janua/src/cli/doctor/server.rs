@@ -99,6 +99,11 @@ async fn failed(patient: &Patient<'_>, trouble: &Trouble) -> Note {
             let next = "correct the document, or the server's `openapi` and `base_url` in the configuration";
             Note::fail(name, &trouble.message, next)
         }
+        Server::Folder(_) => {
+            let next =
+                "mend what it says below, or name another interpreter (`python`); a change of the folder is noticed";
+            Note::fail(name, &trouble.message, next)
+        }
         server => {
             let by_hand = || format!("start it by hand to see more: `{}`", server.label());
             let waits = || trouble.message.contains("did not answer").then_some(WAITS);
