@@ -15,6 +15,7 @@
 //! | [`method`] | the table of methods |
 //! | [`lists`] | results of list requests, cut apart and put together |
 //! | [`names`] | under which names a gateway of many servers shows things |
+//! | [`percent`] | percent-encoding |
 //! | [`uri_template`] | whether a URI fits a template |
 //! | [`version`] | revisions, eras, negotiation |
 //! | [`capabilities`] | what a client said it can be asked |
@@ -47,6 +48,7 @@ pub mod method;
 pub mod mirror;
 pub mod names;
 pub mod opening;
+pub mod percent;
 pub mod raw;
 pub mod servers;
 pub mod sse;

@@ -3,6 +3,8 @@
 //! A template is gone through once, with the set of all places of the URI that can have been reached so far. So the
 //! work is at most the length of the template times that of the URI, whatever both are.
 
+use crate::percent::{is_unreserved, spelt};
+
 /// The longest prefix of a value that a template can ask for (RFC 6570 section 2.4.1).
 const LONGEST_PREFIX: usize = 9999;
 
@@ -289,15 +291,11 @@ fn expression(inside: &str) -> Option<Part> {
     Some(Part::Expression(operator, variables))
 }
 
-fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
-}
-
 fn units(text: &str) -> Vec<Unit> {
     let mut rest = text.as_bytes();
     let mut units = Vec::with_capacity(rest.len());
     while let Some((&byte, after)) = rest.split_first() {
-        let decoded = if byte == b'%' { encoded(after) } else { None };
+        let decoded = if byte == b'%' { spelt(after) } else { None };
         rest = if decoded.is_some() { &after[2..] } else { after };
         units.push(match decoded {
             Some(decoded) if is_unreserved(decoded) => Unit::Plain(decoded),
@@ -307,10 +305,4 @@ fn units(text: &str) -> Vec<Unit> {
         });
     }
     units
-}
-
-/// The byte that two hex digits at the start of the text spell.
-fn encoded(text: &[u8]) -> Option<u8> {
-    let digit = |at: usize| char::from(*text.get(at)?).to_digit(16);
-    u8::try_from(digit(0)? * 16 + digit(1)?).ok()
 }

@@ -1,9 +1,9 @@
 //! The segment of a path that names a user and a key, as guMCP has it: `user` or `user:key`, percent-encoded.
 
-use std::fmt::Write;
 use std::sync::Arc;
 
 use axum::http::StatusCode;
+use janua_wire::percent;
 
 use crate::user::User;
 
@@ -66,27 +66,12 @@ pub(crate) fn segment(id: &str, key: Option<&str>) -> String {
 
 /// A segment of a path, percent-decoded once; `None` if it is not UTF-8 then. A `%` without two digits stands for itself.
 pub(crate) fn decoded(segment: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(segment.len());
-    let mut rest = segment.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let digits = tail.get(..2).filter(|digits| *first == b'%' && digits.iter().all(u8::is_ascii_hexdigit));
-        let escaped = digits.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
-        bytes.push(escaped.unwrap_or(*first));
-        rest = if escaped.is_some() { &tail[2..] } else { tail };
-    }
-    String::from_utf8(bytes).ok()
+    String::from_utf8(percent::decoded(segment).into_owned()).ok()
 }
 
 /// Text as a segment of a path: only letters, digits and `_.-~` stand for themselves.
 pub(crate) fn encoded(text: &str) -> String {
-    text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() || b"_.-~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-        out
-    })
+    percent::encoded(text, b"")
 }
 
 #[cfg(test)]

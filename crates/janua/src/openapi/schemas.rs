@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use janua_wire::percent;
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::{Map, Value, json};
 
@@ -148,19 +149,7 @@ pub(super) fn pointed<'a>(root: &'a Value, reference: &str) -> Option<&'a Value>
 
 /// A pointer in a fragment may be percent-encoded (RFC 6901 section 6).
 fn unescaped(pointer: &str) -> String {
-    let mut out = Vec::with_capacity(pointer.len());
-    let mut rest = pointer.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let code = tail.get(..2).filter(|_| *first == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
-        if let Some(byte) = code.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            out.push(byte);
-            rest = &tail[2..];
-        } else {
-            out.push(*first);
-            rest = tail;
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
+    String::from_utf8_lossy(&percent::decoded(pointer)).into_owned()
 }
 
 /// Says in the words of 2020-12 what older drafts said in others. The dialect is the document's business then.

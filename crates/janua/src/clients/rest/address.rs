@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use axum::http::Method as Verb;
 use janua_wire::method::Method;
+use janua_wire::percent;
 
 use crate::clients::openapi::Format;
 
@@ -125,23 +126,13 @@ fn subject(segments: &[&str], verb: &Verb) -> Option<(Subject, bool)> {
 
 /// A segment with its percent-encoding undone (RFC 3986, section 2.1); `None` if that gives no text.
 fn decoded(segment: &str) -> Option<Cow<'_, str>> {
-    if !segment.contains('%') {
-        return Some(Cow::Borrowed(segment));
+    if !percent::is_sound(segment) {
+        return None;
     }
-    let mut out = Vec::with_capacity(segment.len());
-    let mut bytes = segment.bytes();
-    while let Some(byte) = bytes.next() {
-        if byte != b'%' {
-            out.push(byte);
-            continue;
-        }
-        let digits = [bytes.next()?, bytes.next()?];
-        if !digits.iter().all(u8::is_ascii_hexdigit) {
-            return None;
-        }
-        out.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
+    match percent::decoded(segment) {
+        Cow::Borrowed(_) => Some(Cow::Borrowed(segment)),
+        Cow::Owned(bytes) => String::from_utf8(bytes).ok().map(Cow::Owned),
     }
-    String::from_utf8(out).ok().map(Cow::Owned)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
-//! Percent-encoding (RFC 3986, 2.1), and which texts a path may not hold, however often it is decoded.
+//! Percent-encoding as OpenAPI has it, and which texts a path may not hold, however often it is decoded.
 
-use std::fmt::Write as _;
+use janua_wire::percent;
 
 /// What `allowReserved` lets through: reserved characters that do not end a parameter or the query.
 const RESERVED: &[u8] = b":/?@!$'()*,;";
@@ -11,43 +11,22 @@ const DECODED: usize = 3;
 
 /// `text` with all but unreserved characters encoded: it can end or begin nothing in a URL.
 pub(super) fn encoded(text: &str) -> String {
-    keeping(text, b"")
+    percent::encoded(text, b"")
 }
 
 /// The same, but reserved characters that are harmless in a query stay.
 pub(super) fn reserved(text: &str) -> String {
-    keeping(text, RESERVED)
+    percent::encoded(text, RESERVED)
 }
 
 /// Text of a path that is part of a document: what is encoded there stays encoded.
 pub(super) fn segment(text: &str) -> String {
-    keeping(text, SEGMENT)
-}
-
-fn keeping(text: &str, kept: &[u8]) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || kept.contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
-    out
+    percent::encoded(text, SEGMENT)
 }
 
 /// `text` decoded once. What is no encoding stays, and what is no UTF-8 then becomes U+FFFD.
 pub(super) fn decoded(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(byte) = bytes.get(at) {
-        let hex = text.get(at + 1..at + 3).filter(|_| *byte == b'%');
-        let value = hex.filter(|hex| !hex.starts_with('+')).and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        out.push(value.unwrap_or(*byte));
-        at += if value.is_some() { 3 } else { 1 };
-    }
-    String::from_utf8_lossy(&out).into_owned()
+    String::from_utf8_lossy(&percent::decoded(text)).into_owned()
 }
 
 /// What is wrong with a text as part of a path, if anything: it must not lead elsewhere, even for servers that decode
